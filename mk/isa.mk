@@ -1,0 +1,21 @@
+# Instruction sets. A file's suffix decides the flags it is compiled with; nothing else may use them, so that the
+# program starts on the oldest CPU of its architecture and picks its kernels at run time.
+
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+
+ifeq ($(ARCH),x86_64)
+KERN_DIRS := ref x86
+endif
+ifeq ($(ARCH),aarch64)
+KERN_DIRS := ref arm
+endif
+KERN_DIRS ?= ref
+
+ISA_avx2    := -mavx2 -mfma -mf16c
+ISA_avx512  := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+ISA_vnni    := $(ISA_avx512) -mavx512vnni
+ISA_neon    := -march=armv8-a
+ISA_dotprod := -march=armv8.2-a+dotprod
+
+# $(call isa_flags,path/to/file_avx2.c)
+isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))

@@ -1,0 +1,36 @@
+/* One line per message on standard error (base_log.h). */
+#include "base_log.h"
+#include "base_clock.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+static atomic_int current = -1;
+
+void log_set_level(enum log_level level) { atomic_store(&current, (int)level); }
+
+bool log_enabled(enum log_level level)
+{
+    int now = atomic_load(&current);
+    if (now < 0) {
+        static const char *const names[] = {"error", "warn", "info", "debug"};
+        const char *s = getenv("CROFT_LOG");
+        now = LOG_WARN;
+        for (int i = 0; s && i < 4; i++)
+            if (strcmp(s, names[i]) == 0) now = i;
+        atomic_store(&current, now);
+    }
+    return (int)level <= now;
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+    if (!log_enabled(level)) return;
+    static const char *const tags[] = {"error", "warning", "info", "debug"};
+    char line[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "croft: %s: %s\n", tags[level], line);
+}

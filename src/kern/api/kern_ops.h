@@ -1,0 +1,76 @@
+/* Numeric kernels: one table of pointers. It is filled with plain C first (src/kern/ref, the specification) and then
+ * overridden upwards, level by level, stopping at the first level that CPU and operating system do not both support.
+ * CROFT_CPU=ref|avx2|avx512|vnni|neon|dotprod forces a level (an unsupported one is an error).
+ *
+ * All kernels are pure functions of their arguments: no allocation, no globals, safe from any thread. Pointers need
+ * no alignment beyond that of their element type. Outputs do not overlap inputs unless said. */
+#ifndef KERN_OPS_H
+#define KERN_OPS_H
+
+#include "base_err.h"
+#include "kern_type.h"
+
+/* Activations of a matrix product: n_rows rows of n floats, and the same rows as int8 for quantised weights.
+ * int8 form: blocks of 32; x ≈ d[b] * q[i]; sum16[j] = sum of q over elements 16j … 16j+15 (for types with a minimum or
+ * an offset). Symmetric round-to-nearest (ties away from zero): d = max|x| / 127. n must be a multiple of 32 for it. */
+struct kern_act {
+    size_t n, n_rows;
+    const float *f32; /* [n_rows, ld] */
+    size_t ld;        /* floats between rows, ≥ n */
+    int8_t *q;        /* [n_rows, n] */
+    float *d;         /* [n_rows, n/32] */
+    int16_t *sum16;   /* [n_rows, n/16] */
+};
+/* Which form gemm of a weight type reads. F32, F16, BF16 read f32; all others read int8. */
+bool kern_type_wants_q8(int type);
+
+/* y[t*ldy + r] = sum_k w[r][k] * x[t][k] for r in [0, n_out), t in [0, x->n_rows). w: n_out rows of `row_bytes`. */
+typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy);
+typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a multiple of the block */
+
+enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT }; /* how a KV cache row is stored */
+
+struct kern_ops {
+    const char *level;                       /* "ref", "avx2", … the highest level in this table */
+    const char *gemm_level[KERN_TYPE_COUNT]; /* the level each matrix product comes from */
+
+    kern_gemm_fn *gemm[KERN_TYPE_COUNT];
+    kern_dequant_fn *dequant[KERN_TYPE_COUNT];
+    /* One row into the int8 form; sum16 has n/16 entries. */
+    void (*act_quantize)(const float *x, size_t n, int8_t *q, float *d, int16_t *sum16);
+
+    void (*f32_to_f16)(const float *x, uint16_t *y, size_t n); /* round to nearest even */
+    void (*f16_to_f32)(const uint16_t *x, float *y, size_t n);
+    void (*f32_to_q8_0)(const float *x, void *y, size_t n);    /* Q8_0 blocks, n a multiple of 32 */
+
+    float (*dot)(const float *a, const float *b, size_t n);
+    void (*axpy)(float a, const float *x, float *y, size_t n); /* y += a x */
+    void (*scale)(float a, float *x, size_t n);
+    void (*add)(const float *a, const float *b, float *y, size_t n); /* y may be a or b */
+    void (*mul)(const float *a, const float *b, float *y, size_t n); /* y may be a or b */
+
+    void (*rms_norm)(const float *x, const float *w, float *y, size_t n, float eps); /* w NULL: 1; y may be x */
+    void (*layer_norm)(const float *x, const float *w, const float *b, float *y, size_t n, float eps);
+    void (*softmax)(float *x, size_t n);                                   /* in place, max subtracted */
+    void (*silu_mul)(const float *gate, const float *up, float *y, size_t n); /* y = silu(gate)*up; y may be either */
+    void (*gelu_mul)(const float *gate, const float *up, float *y, size_t n); /* tanh form; up NULL: 1 */
+    void (*softcap)(float *x, size_t n, float cap);                        /* cap * tanh(x / cap) */
+
+    /* Attention of n_q queries over one head's cached keys, for each kern_kv.
+     * kv_dot: s[i*lds + j] = scale * q_i . k_j for j in [0, n_kv).  kv_mix: out_i = sum_j p[i*ldp + j] v_j.
+     * Rows of K and V are `stride` bytes apart and hold d elements (Q8_0: d a multiple of 32). */
+    void (*kv_dot[KERN_KV_COUNT])(const float *q, size_t n_q, size_t ldq, const void *k, size_t stride, size_t n_kv,
+                                  size_t d, float scale, float *s, size_t lds);
+    void (*kv_mix[KERN_KV_COUNT])(const float *p, size_t n_q, size_t ldp, const void *v, size_t stride, size_t n_kv,
+                                  size_t d, float *out, size_t ldo);
+};
+
+/* The table in use: chosen at the first call from CROFT_CPU or the machine. NULL and *e if CROFT_CPU names a level
+ * that does not exist or is not supported here. Thread-safe. */
+const struct kern_ops *kern_get(struct err *e);
+/* For tests and doctor: level names from lowest to highest (NULL-terminated), and the table up to a level;
+ * NULL if this machine cannot run it. */
+const char *const *kern_levels(void);
+const struct kern_ops *kern_level_get(const char *level);
+
+#endif

@@ -1,0 +1,99 @@
+/* Read-only maps and atomic writes (plat_file.h). */
+#include "plat_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int plat_map_open(struct plat_map *m, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    int rc = fstat(fd, &st) ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+    void *p = NULL;
+    if (rc == 0 && st.st_size > 0) {
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED) rc = -errno;
+    }
+    close(fd);
+    if (rc == 0) *m = (struct plat_map){p, (size_t)st.st_size};
+    return rc;
+}
+
+void plat_map_close(struct plat_map *m)
+{
+    if (m->data) munmap((void *)m->data, m->size);
+    *m = (struct plat_map){0};
+}
+
+void plat_map_prefetch(const struct plat_map *m)
+{
+    if (m->data) madvise((void *)m->data, m->size, MADV_WILLNEED);
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return -errno;
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    int rc = fsync(fd) && errno != EINVAL ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+int plat_file_write(const char *path, const void *data, size_t n)
+{
+    char tmp[PATH_MAX];
+    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp) return -ENAMETOOLONG;
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) return -errno;
+    int rc = write_all(fd, data, n);
+    if (rc == 0 && fsync(fd)) rc = -errno;
+    if (close(fd) && rc == 0) rc = -errno;
+    if (rc == 0 && rename(tmp, path)) rc = -errno;
+    if (rc) unlink(tmp);
+    return rc ? rc : sync_dir_of(path);
+}
+
+int plat_dir_make(const char *path)
+{
+    char p[PATH_MAX];
+    if (snprintf(p, sizeof p, "%s", path) >= (int)sizeof p) return -ENAMETOOLONG;
+    for (char *s = p + 1;; s++) {
+        if (*s != '/' && *s) continue;
+        char c = *s;
+        *s = 0;
+        if (mkdir(p, 0755) && errno != EEXIST) return -errno;
+        *s = c;
+        if (!c) break;
+    }
+    struct stat st;
+    if (stat(path, &st)) return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int64_t plat_disk_free(const char *path)
+{
+    struct statvfs v;
+    if (statvfs(path, &v)) return -errno;
+    return (int64_t)v.f_bavail * (int64_t)v.f_frsize;
+}
