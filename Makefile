@@ -21,7 +21,7 @@ LIB_CFLAGS := $(shell $(PKGCONF) --cflags $(ALL_LIBS) 2>/dev/null)
 LIB_LDLIBS := $(shell $(PKGCONF) --libs $(ALL_LIBS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
-        -Wno-unused-parameter -Wno-sign-compare -Wno-unknown-warning-option -Wno-maybe-uninitialized $(WERROR)
+        -Wno-unused-parameter -Wno-sign-compare -Wno-unknown-warning-option -Wno-maybe-uninitialized -Wno-format-truncation $(WERROR)
 CFLAGS_ALL = -std=gnu11 $(OPT) -g -fno-strict-aliasing -fvisibility=hidden -fPIC -ffp-contract=off $(WARN) \
         -D_GNU_SOURCE -DCROFT_VERSION='"$(VERSION)"' -include src/base/api/base_banned.h -Iinclude \
         $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
