@@ -71,6 +71,27 @@ bool str_to_bytes(const char *s, uint64_t *out)
     return true;
 }
 
+size_t str_distance(const char *a, const char *b)
+{
+    /* Dynamic programming over prefixes: d[i][j] edits turn a[0..i) into b[0..j); three rows are enough. */
+    enum { MAX = 63 };
+    size_t row[3][MAX + 1], n = strnlen(a, MAX), m = strnlen(b, MAX);
+    for (size_t j = 0; j <= m; j++) row[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *d = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+        d[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
+            if (up[j] + 1 < best) best = up[j] + 1;
+            if (d[j - 1] + 1 < best) best = d[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && up2[j - 2] + 1 < best)
+                best = up2[j - 2] + 1;
+            d[j] = best;
+        }
+    }
+    return row[n % 3][m];
+}
+
 uint64_t str_hash(const void *p, size_t n)
 {
     const unsigned char *b = p;

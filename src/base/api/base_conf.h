@@ -38,5 +38,7 @@ int conf_parse(const struct conf_row *rows, void *settings, int argc, char **arg
                struct err *e) ERR_CHECK;
 /* The options part of a help text: one line per row, aligned, with default and environment variable. */
 void conf_help(const struct conf_row *rows, struct buf *out);
+/* The same rows as a Markdown table, for docs/cli.md. */
+void conf_markdown(const struct conf_row *rows, struct buf *out);
 
 #endif

@@ -24,6 +24,8 @@ bool str_to_u64(const char *s, uint64_t *out);
 bool str_to_f64(const char *s, double *out); /* finite */
 /* "64", "8k", "1.5G": bytes, powers of 1024. */
 bool str_to_bytes(const char *s, uint64_t *out);
+/* Edits (insert, delete, change, swap neighbours) between two short names; only their first 63 bytes count. */
+size_t str_distance(const char *a, const char *b);
 uint64_t str_hash(const void *p, size_t n); /* FNV-1a 64 */
 
 /* Decode one code point from [p, end); returns bytes used (≥ 1) and sets *cp, or *cp = UINT32_MAX for a byte that
