@@ -81,8 +81,8 @@ int cli_table_done(struct cli_table *t, const char *command, bool json);
 int cli_record_done(struct cli_table *t, const char *command, bool json);
 /* The parts, for reports made of several tables: print text without freeing; or take the JSON (array, or the first row's
  * object; NULL without memory) and free the table. */
-void cli_table_print(const struct cli_table *t, FILE *f);
-void cli_record_print(const struct cli_table *t, FILE *f);
+void cli_table_print(const struct cli_table *t, FILE *f, int indent);
+void cli_record_print(const struct cli_table *t, FILE *f, int indent);
 json_t *cli_table_take(struct cli_table *t);
 json_t *cli_record_take(struct cli_table *t);
 /* Print a JSON value, indented, with a newline, and release it; NULL means it could not be built. Exit code. */

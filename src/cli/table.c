@@ -98,8 +98,9 @@ static void print_padded(FILE *f, const char *p, size_t n, int width, bool right
 
 static bool is_right(const struct cli_column *c) { return c->kind != CLI_TEXT && c->kind != CLI_YESNO; }
 
-static void print_row(const struct cli_table *t, const json_t *row, const int *width, FILE *f)
+static void print_row(const struct cli_table *t, const json_t *row, const int *width, int indent, FILE *f)
 {
+    fprintf(f, "%*s", indent, "");
     for (int c = 0; c < t->n_columns; c++) {
         char tmp[64];
         const struct cli_column *col = &t->columns[c];
@@ -112,7 +113,7 @@ static void print_row(const struct cli_table *t, const json_t *row, const int *w
     fputc('\n', f);
 }
 
-void cli_table_print(const struct cli_table *t, FILE *f)
+void cli_table_print(const struct cli_table *t, FILE *f, int indent)
 {
     int width[32] = {0};
     size_t i;
@@ -128,11 +129,11 @@ void cli_table_print(const struct cli_table *t, FILE *f)
             if (w > width[c]) width[c] = w;
         }
     }
-    print_row(t, NULL, width, f);
-    json_array_foreach(t->rows, i, row) print_row(t, row, width, f);
+    print_row(t, NULL, width, indent, f);
+    json_array_foreach(t->rows, i, row) print_row(t, row, width, indent, f);
 }
 
-void cli_record_print(const struct cli_table *t, FILE *f)
+void cli_record_print(const struct cli_table *t, FILE *f, int indent)
 {
     const json_t *row = json_array_get(t->rows, 0);
     int width = 0;
@@ -147,6 +148,7 @@ void cli_record_print(const struct cli_table *t, FILE *f)
         const json_t *v = json_object_get(row, col->key);
         if (!v || json_is_null(v)) continue;
         const char *s = cell_text(v, col->kind, tmp, &n);
+        fprintf(f, "%*s", indent, "");
         print_padded(f, col->title, strlen(col->title), width + 2, false);
         cli_print_safe(f, s, n);
         fputc('\n', f);
@@ -181,11 +183,11 @@ int cli_json_done(json_t *value, const char *command)
     return cli_fail(command, &e);
 }
 
-static int done(struct cli_table *t, const char *command, void (*print)(const struct cli_table *t, FILE *f))
+static int done(struct cli_table *t, const char *command, void (*print)(const struct cli_table *t, FILE *f, int indent))
 {
     struct err e;
     bool failed = t->failed;
-    if (!failed) print(t, stdout);
+    if (!failed) print(t, stdout, 0);
     json_decref(cli_table_take(t));
     if (!failed) return 0;
     err_nomem(&e, 0);

@@ -1,5 +1,8 @@
-/* CPU features (plat_cpu.h). x86: CPUID leaves 1, 7 and 0xD / XGETBV (Intel SDM vol. 2A); AArch64: getauxval. */
+/* CPU features (plat_cpu.h). x86: CPUID leaves 1, 7 and 0xD / XGETBV (Intel SDM vol. 2A); AArch64: getauxval.
+ * Cores come from /sys/devices/system/cpu/cpu<N>/topology, the quota from cgroup v2's cpu.max. Computed once, under
+ * pthread_once; read-only afterwards. */
 #include "plat_cpu.h"
+#include "plat_pool.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -30,6 +33,9 @@ static void detect(struct plat_cpu *c)
     bool fma = cx >> 12 & 1, f16c = cx >> 29 & 1, avx = cx >> 28 & 1;
     uint64_t xcr0 = xgetbv0();
     bool os_avx = (xcr0 & 0x6) == 0x6, os_avx512 = (xcr0 & 0xE6) == 0xE6, os_amx = (xcr0 & 0x60000) == 0x60000;
+    c->os_avx = os_avx;
+    c->os_avx512 = os_avx512;
+    c->os_amx = os_amx;
     if (!__get_cpuid_count(7, 0, &a, &b, &cx, &d)) return;
     c->avx2_fma_f16c = avx && os_avx && (b >> 5 & 1) && fma && f16c;
     c->avx512 = os_avx512 && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1);
@@ -63,13 +69,75 @@ static void detect(struct plat_cpu *c) { snprintf(c->arch, sizeof c->arch, "othe
 static struct plat_cpu cpu;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* A core is counted at the first of its hyper-threads that we may use: thread_siblings_list is "0,4" or "0-1". */
+static int count_cores(const cpu_set_t *set)
+{
+    int n = 0;
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        char path[96];
+        int first, last;
+        bool seen = false;
+        if (!CPU_ISSET(i, set)) continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", i);
+        FILE *f = fopen(path, "re");
+        while (f && !seen && fscanf(f, "%d", &first) == 1) {
+            int c = fgetc(f);
+            last = first;
+            if (c == '-') {
+                if (fscanf(f, "%d", &last) != 1) last = first;
+                c = fgetc(f);
+            }
+            for (int j = first; j <= last && j < i; j++) seen |= j >= 0 && CPU_ISSET(j, set);
+            if (c != ',') break;
+        }
+        if (f) fclose(f);
+        n += !seen;
+    }
+    return n;
+}
+
+/* Bytes of the data or unified cache of a level, for the first CPU: sysfs knows what a virtual machine was given, the
+ * C library may only know the chip. */
+static long cache_bytes(int level, long fallback)
+{
+    for (int i = 0; i < 8; i++) {
+        char path[96], type[32] = "";
+        int l = 0;
+        long kib = 0;
+        const char *const names[] = {"level", "size", "type"};
+        for (int k = 0; k < 3; k++) {
+            snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", i, names[k]);
+            FILE *f = fopen(path, "re");
+            int ok = !f ? 0 : k == 0 ? fscanf(f, "%d", &l) : k == 1 ? fscanf(f, "%ldK", &kib) : fscanf(f, "%31s", type);
+            if (f) fclose(f);
+            if (ok != 1) return fallback;
+        }
+        if (l == level && strcmp(type, "Instruction") != 0) return kib * 1024;
+    }
+    return fallback;
+}
+
+static int read_quota(void)
+{
+    long long quota, period;
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    int n = f && fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0
+                ? (int)((quota + period - 1) / period) : 0;
+    if (f) fclose(f);
+    return n;
+}
+
 static void init(void)
 {
     cpu_set_t set;
-    cpu.n_logical = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    cpu.l1d_bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE);
-    cpu.l2_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    cpu.l3_bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    CPU_ZERO(&set);
+    bool known = sched_getaffinity(0, sizeof set, &set) == 0;
+    cpu.n_logical = known ? CPU_COUNT(&set) : 1;
+    cpu.n_cores = known ? count_cores(&set) : 1;
+    cpu.n_quota = read_quota();
+    cpu.l1d_bytes = cache_bytes(1, sysconf(_SC_LEVEL1_DCACHE_SIZE));
+    cpu.l2_bytes = cache_bytes(2, sysconf(_SC_LEVEL2_CACHE_SIZE));
+    cpu.l3_bytes = cache_bytes(3, sysconf(_SC_LEVEL3_CACHE_SIZE));
     detect(&cpu);
 }
 
@@ -77,4 +145,12 @@ const struct plat_cpu *plat_cpu_get(void)
 {
     pthread_once(&once, init);
     return &cpu;
+}
+
+int plat_cpu_threads(void)
+{
+    const struct plat_cpu *c = plat_cpu_get();
+    int n = c->n_cores;
+    if (c->n_quota && c->n_quota < n) n = c->n_quota;
+    return n < 1 ? 1 : n > PLAT_MAX_THREADS ? PLAT_MAX_THREADS : n;
 }

@@ -8,12 +8,17 @@ struct plat_cpu {
     char arch[16];  /* "x86_64", "aarch64" */
     char brand[64]; /* as the CPU names itself, or "" */
     bool avx2_fma_f16c, avx512, avx512_vnni, avx512_bf16, avx_vnni; /* avx512 = F+BW+VL+DQ */
+    bool os_avx, os_avx512, os_amx; /* x86: registers that the operating system saves; without it the CPU's are useless */
     bool amx_tile, amx_int8, amx_bf16;
     bool neon, dotprod, i8mm, fp16, bf16, sve;
     int n_logical;  /* CPUs this process may run on */
+    int n_cores;    /* physical cores among them: two hyper-threads share one set of vector units */
+    int n_quota;    /* CPUs a container's quota grants, rounded up; 0: no quota */
     long l1d_bytes, l2_bytes, l3_bytes; /* 0: unknown */
 };
 
 const struct plat_cpu *plat_cpu_get(void); /* computed once; thread-safe */
+/* Threads to compute with when nobody says otherwise: one per physical core, within the quota; 1..PLAT_MAX_THREADS. */
+int plat_cpu_threads(void);
 
 #endif
