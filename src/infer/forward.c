@@ -1,0 +1,261 @@
+/* The forward pass: a batch of rows through all layers of a model's plan (model_arch.h). Owns the scratch memory.
+ *
+ *   x = embedding                                                        [n_rows, n_embd]
+ *   for each layer:   h = attn_norm(x)      in = W_in h      mixed = mixer(in)      y = W_out mixed
+ *                     x = attn_out_norm(x + attn_post_norm(y))
+ *                     h = ffn_norm(x)       y = W_down act(W_gate h, W_up h)
+ *                     x = ffn_out_norm(x + ffn_post_norm(y))
+ *   logits = W_head out_norm(x)             for the rows that are asked for
+ *
+ * A norm that the family does not have is the identity. Adding y, the norms and the int8 form of h are one step per row;
+ * for a single row it runs on the caller, so a decoded token crosses five barriers a layer (in, mixer, out, gate and up,
+ * down).
+ * Next to read: products.c, attention.c, recurrent.c. */
+#include "internal.h"
+
+static const struct model_norm no_norm;
+
+void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n)) { plat_pool_run(w->pool, fn, w); }
+
+/* ---- scratch ---- */
+
+static void *place(char *base, size_t *used, size_t bytes)
+{
+    void *p = base ? base + *used : NULL;
+    *used += (bytes + 63) & ~(size_t)63;
+    return p;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+static void widths(struct infer_work *w)
+{
+    for (uint32_t i = 0; i < w->m->n_layer; i++) {
+        const struct model_layer *y = &w->m->layer[i];
+        bool attention = y->kind == MODEL_ATTENTION;
+        w->in_width[0] = larger(w->in_width[0], attention ? y->q.n_out : y->qkv.n_out);
+        w->in_width[1] = larger(w->in_width[1], attention ? y->k.n_out : y->z.n_out);
+        w->in_width[2] = larger(w->in_width[2], attention ? y->v.n_out : y->beta.n_out);
+        w->in_width[3] = larger(w->in_width[3], attention ? 0 : y->alpha.n_out);
+        w->mixed_width = larger(w->mixed_width, y->out.n_in);
+    }
+}
+
+/* Sets the buffers inside `base`, or (NULL) only adds up their bytes. */
+static size_t layout(struct infer_work *w, char *base)
+{
+    const struct model *m = w->m;
+    size_t used = 0, rows = w->max_rows, n = w->pool->n, f = sizeof(float);
+    w->pos = place(base, &used, rows * sizeof *w->pos);
+    w->segment_of = place(base, &used, rows * sizeof *w->segment_of);
+    w->x = place(base, &used, rows * m->n_embd * f);
+    w->h = place(base, &used, rows * m->n_embd * f);
+    w->y = place(base, &used, rows * m->n_embd * f);
+    for (int i = 0; i < MAX_PRODUCTS; i++) w->in[i] = place(base, &used, rows * w->in_width[i] * f);
+    w->mixed = place(base, &used, rows * w->mixed_width * f);
+    w->gate = place(base, &used, rows * m->n_ff_max * f);
+    w->up = place(base, &used, rows * m->n_ff_max * f);
+    for (int i = 0; i < 2; i++) w->turn[i] = place(base, &used, rows * m->rope[i].n_rot * f);
+    w->scores = place(base, &used, n * QUERIES * w->max_ctx * f);
+    w->queries = place(base, &used, n * QUERIES * m->d_head * f);
+    w->outputs = place(base, &used, n * QUERIES * m->d_head_v * f);
+    w->local_floats = 2 * (size_t)m->d_state;
+    w->local = place(base, &used, n * w->local_floats * f);
+    for (int i = 0; i < 2; i++) {
+        size_t width = i ? larger(w->mixed_width, m->n_ff_max) : m->n_embd;
+        w->act[i].q = place(base, &used, rows * width);
+        w->act[i].d = place(base, &used, rows * (width / 32 + 1) * f);
+        w->act[i].sum16 = place(base, &used, rows * (width / 16 + 1) * sizeof(int16_t));
+    }
+    return used;
+}
+
+int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out, struct err *e)
+{
+    struct infer_work *w = mem_calloc(1, sizeof *w);
+    if (!w) return err_nomem(e, sizeof *w);
+    w->m = g->model;
+    w->k = g->ops;
+    w->pool = g->pool;
+    w->max_rows = max_rows;
+    w->max_ctx = max_ctx;
+    widths(w);
+    w->slab_bytes = layout(w, NULL);
+    w->slab = mem_calloc(1, w->slab_bytes + 64);
+    if (!w->slab) {
+        int rc = err_nomem(e, w->slab_bytes);
+        mem_free(w);
+        return rc;
+    }
+    layout(w, (char *)(((uintptr_t)w->slab + 63) & ~(uintptr_t)63));
+    *out = w;
+    return 0;
+}
+
+void infer_work_free(struct infer_work *w)
+{
+    if (!w) return;
+    mem_free(w->slab);
+    mem_free(w);
+}
+
+/* ---- steps ---- */
+
+static void normalize(const struct infer_work *w, const struct model_norm *n, const float *x, float *y)
+{
+    const struct model *m = w->m;
+    if (m->layer_norm) w->k->layer_norm(x, n->w, n->b, y, m->n_embd, m->norm_eps);
+    else w->k->rms_norm(x, n->w, y, m->n_embd, m->norm_eps);
+}
+
+static void embed_row(struct infer_work *w, uint32_t r)
+{
+    const struct model *m = w->m;
+    float *x = w->x + (size_t)r * m->n_embd;
+    const struct model_weight *t = &m->embd, *p = &m->pos_embd;
+    w->k->dequant[t->type]((const char *)t->data + (size_t)w->token[r] * t->row_bytes, x, m->n_embd);
+    if (m->embd_scale != 1.0f) w->k->scale(m->embd_scale, x, m->n_embd);
+    if (m->type_embd) w->k->add(x, m->type_embd, x, m->n_embd);
+    if (p->data) {
+        float *h = w->h + (size_t)r * m->n_embd;
+        w->k->dequant[p->type]((const char *)p->data + (size_t)w->pos[r] * p->row_bytes, h, m->n_embd);
+        w->k->add(x, h, x, m->n_embd);
+    }
+    if (m->embd_norm.w) normalize(w, &m->embd_norm, x, x);
+    infer_turns(w, r);
+}
+
+static void embed_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    uint64_t from, to;
+    infer_share(w->n_rows, i, n, &from, &to);
+    for (uint64_t r = from; r < to; r++) embed_row(w, r);
+}
+
+static void norm_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    size_t n_embd = w->m->n_embd;
+    uint64_t from, to;
+    infer_share(w->n_rows, i, n, &from, &to);
+    for (uint64_t r = from; r < to; r++) {
+        float *x = w->x + r * n_embd, *h = w->h + r * n_embd, *add = w->norm.add ? w->norm.add + r * n_embd : NULL;
+        if (add && w->norm.post->w) normalize(w, w->norm.post, add, add);
+        if (add) w->k->add(x, add, x, n_embd);
+        if (w->norm.out->w) normalize(w, w->norm.out, x, x);
+        if (w->norm.next->w) normalize(w, w->norm.next, x, h);
+        else memcpy(h, x, n_embd * sizeof *h);
+        if (w->norm.quantize) infer_quantize(w, &w->act[0], h, r, n_embd, 0, n_embd);
+    }
+}
+
+static void add_and_norm(struct infer_work *w, float *add, const struct model_norm *post, const struct model_norm *out,
+                         const struct model_norm *next, bool quantize)
+{
+    w->norm.add = add;
+    w->norm.post = post;
+    w->norm.out = out;
+    w->norm.next = next;
+    w->norm.quantize = quantize;
+    if (w->n_rows == 1) norm_share(w, 0, 1);
+    else infer_run(w, norm_share);
+}
+
+/* Prepare w->mul for products of one input. */
+static void products_of(struct infer_work *w, const float *x, size_t n_in, const struct infer_act *act)
+{
+    w->mul.n = 0;
+    w->mul.x = x;
+    w->mul.n_in = w->mul.ldx = n_in;
+    w->mul.act = act;
+    w->mul.n_rows = w->n_rows;
+    w->mul.softcap = 0;
+}
+
+static void product(struct infer_work *w, const struct model_weight *m, float *y)
+{
+    if (m->data) w->mul.p[w->mul.n++] = (struct infer_product){m, y, m->n_out};
+}
+
+/* Does any product of the layer's input need the int8 form? */
+static bool inputs_want_q8(const struct model_layer *y)
+{
+    return infer_wants_q8(&y->q) || infer_wants_q8(&y->k) || infer_wants_q8(&y->v) || infer_wants_q8(&y->qkv) ||
+           infer_wants_q8(&y->z) || infer_wants_q8(&y->beta) || infer_wants_q8(&y->alpha);
+}
+
+static void layer(struct infer_work *w, const struct model_layer *y)
+{
+    products_of(w, w->h, w->m->n_embd, &w->act[0]);
+    if (y->kind == MODEL_ATTENTION) {
+        product(w, &y->q, w->in[0]);
+        product(w, &y->k, w->in[1]);
+        product(w, &y->v, w->in[2]);
+    } else {
+        product(w, &y->qkv, w->in[0]);
+        product(w, &y->z, w->in[1]);
+        product(w, &y->beta, w->in[2]);
+        product(w, &y->alpha, w->in[3]);
+    }
+    infer_products(w);
+    if (y->kind == MODEL_ATTENTION) infer_attention(w);
+    else infer_recurrent(w);
+
+    products_of(w, w->mixed, y->out.n_in, &w->act[1]);
+    product(w, &y->out, w->y);
+    infer_products(w);
+    add_and_norm(w, w->y, &y->attn_post_norm, &y->attn_out_norm, &y->ffn_norm,
+                 infer_wants_q8(&y->gate) || infer_wants_q8(&y->up));
+
+    products_of(w, w->h, w->m->n_embd, &w->act[0]);
+    infer_gate_up(w);
+    products_of(w, w->gate, y->down.n_in, &w->act[1]);
+    product(w, &y->down, w->y);
+    infer_products(w);
+}
+
+static void head(struct infer_work *w, uint32_t first, float *logits)
+{
+    const struct model *m = w->m;
+    size_t skip = (size_t)first * m->n_embd;
+    struct infer_act act = {w->act[0].q + skip, w->act[0].d + skip / 32, w->act[0].sum16 + skip / 16};
+    products_of(w, w->h + skip, m->n_embd, &act);
+    w->mul.n_rows = w->n_rows - first;
+    w->mul.softcap = m->logit_softcap;
+    product(w, &m->head, logits);
+    infer_products(w);
+}
+
+static bool stopped(struct infer_work *w)
+{
+    for (uint32_t i = 0; i < w->n_segments; i++)
+        if (atomic_load_explicit(&w->segment[i].s->cancel, memory_order_relaxed)) return true;
+    return false;
+}
+
+bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits)
+{
+    const struct model *m = w->m;
+    for (uint32_t i = 0; i < w->n_segments; i++)
+        for (uint32_t r = 0; r < w->segment[i].n; r++) {
+            w->pos[w->segment[i].row0 + r] = w->segment[i].pos0 + r;
+            w->segment_of[w->segment[i].row0 + r] = i;
+        }
+    if (w->n_rows == 1) embed_share(w, 0, 1);
+    else infer_run(w, embed_share);
+    const struct model_norm *post = &no_norm, *out = &no_norm;
+    for (uint32_t i = 0; i < m->n_layer; i++) {
+        const struct model_layer *y = &m->layer[i];
+        if (stopped(w)) return false;
+        w->layer = y;
+        w->layer_i = i;
+        add_and_norm(w, i ? w->y : NULL, post, out, &y->attn_norm, inputs_want_q8(y));
+        layer(w, y);
+        post = &y->ffn_post_norm;
+        out = &y->ffn_out_norm;
+    }
+    add_and_norm(w, w->y, post, out, &m->out_norm, logits && infer_wants_q8(&m->head));
+    if (logits) head(w, first_logit, logits);
+    return true;
+}

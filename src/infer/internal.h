@@ -1,0 +1,144 @@
+/* What the files of src/infer share. A *batch* is a list of rows (tokens); consecutive rows of one session form a
+ * segment. Everything but attention and recurrence treats rows alike and does not know sessions.
+ *
+ * Barriers: infer_run() runs a function once per thread and waits for all. A step that touches one row only, or that
+ * works on the columns its thread has just computed, needs no barrier and is fused with its neighbour. */
+#ifndef INTERNAL_H
+#define INTERNAL_H
+
+#include "base_mem.h"
+#include "infer.h"
+#include "kern_ops.h"
+#include "plat_pool.h"
+
+#include <stdatomic.h>
+
+enum {
+    COLS = 32,  /* output columns are split between threads at multiples of it (a block of the int8 form) */
+    QUERIES = 8, /* queries (rows times heads) that attention takes through the keys together */
+    CHANNELS = 16, /* channels that a convolution takes through time together */
+    MAX_PRODUCTS = 4,
+};
+
+struct infer_engine {
+    struct gguf *gguf;
+    struct model *model;
+    const struct kern_ops *ops;
+    struct plat_pool *pool;
+    pthread_mutex_t lock; /* one chunk at a time */
+};
+
+/* Cached keys and values of one attention layer: [n_head_kv, n_ctx, d_head] of the session's kv type. Of a recurrent
+ * layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state [n_head_v, d_state, d_state]. */
+struct infer_cache {
+    char *k, *v;
+    float *conv, *state;
+};
+
+struct infer_work;
+struct infer_session {
+    struct infer_engine *engine;
+    struct infer_cache *cache; /* [n_layer] */
+    char *slab;                /* caches */
+    float *recurrent;          /* conv and state of all layers, contiguous (inside slab) */
+    size_t recurrent_floats, slab_bytes;
+    int32_t *tokens; /* [n_ctx] */
+    uint32_t n_ctx, n_batch, n_past;
+    enum kern_kv kv;
+    size_t k_row, v_row; /* bytes of a cached row */
+    bool spoiled;        /* cancelled inside a chunk: recurrent state is half-updated */
+    float *logits;       /* [n_logits, n_vocab] */
+    uint32_t n_logits, n_rows_logits; /* capacity, rows valid after the last eval */
+    const float *hidden;              /* [rows of the last chunk, n_embd], valid after infer_forward */
+    struct infer_work *work;
+    atomic_int cancel;
+};
+
+struct infer_segment {
+    struct infer_session *s;
+    uint32_t row0, n, pos0;
+};
+
+/* The int8 form of activations, beside the f32 it was made from. */
+struct infer_act {
+    int8_t *q;
+    float *d;
+    int16_t *sum16;
+};
+
+struct infer_product {
+    const struct model_weight *w;
+    float *y; /* [n_rows, ldy] */
+    size_t ldy;
+};
+
+/* Scratch of a batch, sized for max_rows rows. Float buffers are [max_rows, width]. */
+struct infer_work {
+    const struct model *m;
+    const struct kern_ops *k;
+    struct plat_pool *pool;
+    char *slab;
+    size_t slab_bytes;
+    uint32_t max_rows, max_ctx;
+    /* per batch */
+    const int32_t *token; /* [n_rows] */
+    uint32_t *pos;        /* [max_rows] */
+    uint32_t *segment_of; /* [max_rows] */
+    struct infer_segment segment[1]; /* one session a batch today; the scheduler will need more */
+    uint32_t n_rows, n_segments;
+    /* buffers */
+    float *x, *h, *y;         /* residual stream, normed input, output of a product: [n_embd] wide */
+    float *in[MAX_PRODUCTS];  /* outputs of the mixer's input products (q, k, v | qkv, z, beta, alpha | b c x) */
+    uint32_t in_width[MAX_PRODUCTS];
+    float *mixed;             /* output of the mixer before its out product */
+    uint32_t mixed_width;
+    float *gate, *up;         /* [n_ff_max] */
+    float *turn[2];           /* cos, sin of each rotary pair: [max_rows, n_rot] for each model.rope */
+    float *scores, *queries, *outputs; /* per thread: [QUERIES, max_ctx], [QUERIES, d_head], [QUERIES, d_head_v] */
+    float *local;                      /* per thread: [local_floats] */
+    size_t local_floats;
+    struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
+    /* the step in progress: arguments of the function that infer_run calls */
+    const struct model_layer *layer;
+    unsigned layer_i;
+    struct {
+        float *add; /* to x, may be NULL */
+        const struct model_norm *post, *out, *next;
+        bool quantize;
+    } norm;
+    struct {
+        struct infer_product p[MAX_PRODUCTS];
+        int n;
+        const float *x;
+        size_t n_in, ldx;
+        uint32_t n_rows;
+        const struct infer_act *act;
+        float softcap;
+    } mul;
+};
+
+void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n));
+/* Rows or units [from, to) of thread i of n. */
+void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
+
+/* products.c */
+bool infer_wants_q8(const struct model_weight *w);
+void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row, size_t n_in,
+                    size_t from, size_t n);
+void infer_products(struct infer_work *w); /* w->mul: all products of one input, columns over threads */
+void infer_gate_up(struct infer_work *w);  /* gate, up, activation and the int8 form, fused */
+
+/* attention.c, recurrent.c: the mixers: w->in[] to w->mixed, with its int8 form when `out` wants it */
+void infer_turns(struct infer_work *w, uint32_t row); /* fills w->turn of a row */
+void infer_attention(struct infer_work *w);
+void infer_recurrent(struct infer_work *w);
+size_t infer_recurrent_channels(const struct model *m, const struct model_layer *y);
+
+/* forward.c */
+int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out, struct err *e);
+void infer_work_free(struct infer_work *w);
+/* Evaluate w's batch (tokens, segments set) through all layers; logits of the rows [first_logit, n_rows) go to `logits`
+ * (NULL: none). False if the session asked to stop. */
+bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits);
+
+#endif

@@ -1,0 +1,128 @@
+/* Matrix products over threads. Activations of a product are quantised once and shared by all weights that read them;
+ * output columns are split between threads in blocks of COLS, so the result does not depend on their number.
+ * Prompt batches are cut into panels of weights and tiles of rows that stay in the second-level cache. */
+#include "internal.h"
+
+enum { PANEL_COLS = 64, TILE_ROWS = 64 };
+
+bool infer_wants_q8(const struct model_weight *w) { return w->data && kern_type_wants_q8(w->type); }
+
+void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to)
+{
+    *from = total * i / n;
+    *to = total * (i + 1) / n;
+}
+
+/* Columns [from, from + n) of one row x[n_in] into the int8 form; both multiples of 32. */
+void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row, size_t n_in,
+                    size_t from, size_t n)
+{
+    w->k->act_quantize(x + from, n, act->q + row * n_in + from, act->d + (row * n_in + from) / 32,
+                       act->sum16 + (row * n_in + from) / 16);
+}
+
+static void finish(const struct infer_work *w, const struct model_weight *m, float *y, size_t from, size_t n)
+{
+    if (m->scale != 1.0f && !m->scale_last) w->k->scale(m->scale, y, n);
+    if (m->bias) w->k->add(y, m->bias + from, y, n);
+    if (m->scale != 1.0f && m->scale_last) w->k->scale(m->scale, y, n);
+}
+
+/* Output columns [from, to) of one product for all rows. */
+static void columns(struct infer_work *w, const struct infer_product *p, size_t from, size_t to)
+{
+    const struct model_weight *m = p->w;
+    size_t n_in = w->mul.n_in, panel = w->mul.n_rows > TILE_ROWS ? PANEL_COLS : to - from;
+    for (size_t c = from; c < to; c += panel) {
+        size_t n = to - c < panel ? to - c : panel;
+        for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS) {
+            uint32_t rows = w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS;
+            const struct infer_act *a = w->mul.act;
+            struct kern_act x = {n_in, rows, w->mul.x + r * w->mul.ldx, w->mul.ldx, a->q + r * n_in,
+                                 a->d + r * n_in / 32, a->sum16 + r * n_in / 16};
+            w->k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, &x,
+                                p->y + r * p->ldy + c, p->ldy);
+        }
+    }
+    for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, m, p->y + r * p->ldy + from, from, to - from);
+}
+
+static size_t blocks(const struct model_weight *m) { return (m->n_out + COLS - 1) / COLS; }
+
+/* The blocks of all products in one line, cut into n shares. */
+static void products_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    uint64_t total = 0, from, to, first = 0;
+    for (int p = 0; p < w->mul.n; p++) total += blocks(w->mul.p[p].w);
+    infer_share(total, i, n, &from, &to);
+    for (int p = 0; p < w->mul.n; p++) {
+        const struct model_weight *m = w->mul.p[p].w;
+        uint64_t end = first + blocks(m), b0 = from > first ? from : first, b1 = to < end ? to : end;
+        if (b0 < b1) {
+            size_t c0 = (b0 - first) * COLS, c1 = (b1 - first) * COLS;
+            if (c1 > m->n_out) c1 = m->n_out;
+            columns(w, &w->mul.p[p], c0, c1);
+            if (w->mul.softcap != 0)
+                for (uint32_t r = 0; r < w->mul.n_rows; r++)
+                    w->k->softcap(w->mul.p[p].y + r * w->mul.p[p].ldy + c0, c1 - c0, w->mul.softcap);
+        }
+        first = end;
+    }
+}
+
+void infer_products(struct infer_work *w) { infer_run(w, products_share); }
+
+/* y = gelu(gate) * up (up NULL: 1). The reference serves GELU from a table over half-precision numbers, and embeddings
+ * are compared with ones made by it: so the argument and the result are rounded to half precision here too. */
+static void gelu_half(const struct kern_ops *k, const float *gate, const float *up, float *y, size_t n)
+{
+    enum { STEP = 256, FLAT = 10 }; /* beyond ±FLAT the function is x or 0 */
+    uint16_t half[STEP];
+    float g[STEP];
+    for (size_t i = 0; i < n; i += STEP) {
+        size_t m = n - i < STEP ? n - i : STEP;
+        k->f32_to_f16(gate + i, half, m);
+        k->f16_to_f32(half, g, m);
+        k->gelu_mul(g, NULL, g, m);
+        k->f32_to_f16(g, half, m);
+        k->f16_to_f32(half, g, m);
+        for (size_t j = 0; j < m; j++) {
+            float x = gate[i + j];
+            g[j] = x <= -FLAT ? 0 : x >= FLAT ? x : g[j];
+        }
+        if (up) k->mul(g, up + i, y + i, m);
+        else memcpy(y + i, g, m * sizeof *g);
+    }
+}
+
+/* Each thread computes the same columns of gate and up, so it can apply the activation and quantise at once. */
+static void gate_up_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    const struct model_layer *y = w->layer;
+    size_t n_ff = y->up.n_out;
+    uint64_t from, to;
+    infer_share(blocks(&y->up), i, n, &from, &to);
+    size_t c0 = from * COLS, c1 = to * COLS < n_ff ? to * COLS : n_ff;
+    if (c0 >= c1) return;
+    if (y->gate.data) columns(w, &w->mul.p[0], c0, c1);
+    columns(w, &w->mul.p[w->mul.n - 1], c0, c1);
+    for (uint32_t r = 0; r < w->mul.n_rows; r++) {
+        float *gate = w->gate + (size_t)r * n_ff + c0, *up = w->up + (size_t)r * n_ff + c0;
+        const float *in = y->gate.data ? gate : up, *factor = y->gate.data ? up : NULL;
+        if (w->m->act == MODEL_GELU) gelu_half(w->k, in, factor, gate, c1 - c0);
+        else w->k->silu_mul(in, factor, gate, c1 - c0);
+        if (infer_wants_q8(&y->down)) infer_quantize(w, &w->act[1], w->gate + (size_t)r * n_ff, r, n_ff, c0, c1 - c0);
+    }
+}
+
+void infer_gate_up(struct infer_work *w)
+{
+    const struct model_layer *y = w->layer;
+    int n = 0;
+    if (y->gate.data) w->mul.p[n++] = (struct infer_product){&y->gate, w->gate, y->gate.n_out};
+    w->mul.p[n++] = (struct infer_product){&y->up, w->up, y->up.n_out};
+    w->mul.n = n;
+    infer_run(w, gate_up_share);
+}

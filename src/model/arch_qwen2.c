@@ -1,0 +1,17 @@
+/* qwen2: Qwen 2 and 2.5. A llama with biases on q, k, v and rotary pairs half a head apart. */
+#include "arch.h"
+
+void model_arch_qwen2(struct arch *a)
+{
+    struct model *m = a->m;
+    model_common_embd(a, "output_norm", ARCH_BIAS);
+    model_common_rope(a, true);
+    for (unsigned i = 0; i < m->n_layer && !a->rc; i++) {
+        struct model_layer *y = &m->layer[i];
+        model_norm_get(a, &y->attn_norm, i, "attn_norm", false); /* [n_embd] */
+        model_common_qkv(a, i, 1);
+        model_common_out(a, i, ARCH_SCALE);
+        model_norm_get(a, &y->ffn_norm, i, "ffn_norm", false); /* [n_embd] */
+        model_common_ffn(a, i, 0);
+    }
+}
