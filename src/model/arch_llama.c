@@ -10,8 +10,6 @@ void model_arch_llama(struct arch *a)
     model_common_embd(a, "output_norm", 0);
     model_common_rope(a, false);
     model_common_rope_factors(a);
-    float scale = model_f32(a, "attention.scale", false, 0);
-    if (scale != 0) m->attn_scale = scale;
     for (unsigned i = 0; i < m->n_layer && !a->rc; i++) {
         struct model_layer *y = &m->layer[i];
         model_norm_get(a, &y->attn_norm, i, "attn_norm", false);      /* [n_embd] */

@@ -52,8 +52,6 @@ void model_arch_qwen35(struct arch *a)
     state_sizes(a);
     bool listed = model_has(a, "attention.recurrent_layers");
     if (listed) model_u32_layers(a, "attention.recurrent_layers", true, 0, recurrent);
-    float scale = model_f32(a, "attention.scale", false, 0);
-    if (scale != 0) m->attn_scale = scale;
     for (unsigned i = 0; i < m->n_layer && !a->rc; i++) {
         struct model_layer *y = &m->layer[i];
         model_norm_get(a, &y->attn_norm, i, "attn_norm", false); /* [n_embd] */
