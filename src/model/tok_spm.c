@@ -58,13 +58,13 @@ static int encode_word(struct tok_work *w, const char *p, size_t n, struct err *
 
 static bool is_mark(const char *p, size_t left) { return left >= 3 && !memcmp(p, TOK_SPACE, 3); }
 
-/* Bytes of the first word: its marks and everything up to the next mark. */
+/* Bytes of the first word: its marks and every character up to the next mark. */
 static size_t word_bytes(const char *p, size_t n)
 {
     size_t i = 0;
     while (is_mark(p + i, n - i)) i += 3;
-    while (i < n && !is_mark(p + i, n - i)) i++;
-    return i;
+    while (i < n && !is_mark(p + i, n - i)) i += char_bytes((unsigned char)p[i]);
+    return i < n ? i : n;
 }
 
 static int encode_marked(struct tok_work *w, const char *text, size_t n, struct err *e)
