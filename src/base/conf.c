@@ -21,7 +21,8 @@ static void source_text(struct source s, const struct conf_row *row, char out[96
     else snprintf(out, 96, "--%s", row->name);
 }
 
-static int bad_value(const struct conf_row *row, struct source src, const char *value, const char *wanted, struct err *e)
+static int bad_value(const struct conf_row *row, struct source src, const char *value, const char *wanted,
+                     struct err *e)
 {
     char from[96];
     source_text(src, row, from);

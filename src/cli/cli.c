@@ -147,8 +147,8 @@ static int check_words(const char *command, const struct conf_list *words, int m
     if (words->n < min_words)
         return ERR(e, USAGE, "An argument is missing. Usage: croft %s %s", command, c ? c->usage : "");
     if (max_words >= 0 && words->n > max_words)
-        return ERR(e, USAGE, "The argument '%.60s' is one too many. Usage: croft %s%s%s", words->item[max_words], command,
-                   c && *c->usage ? " " : "", c ? c->usage : "");
+        return ERR(e, USAGE, "The argument '%.60s' is one too many. Usage: croft %s%s%s", words->item[max_words],
+                   command, c && *c->usage ? " " : "", c ? c->usage : "");
     return 0;
 }
 

@@ -26,8 +26,8 @@ const struct cli_command *cli_command_find(const char *name); /* NULL if there i
 
 /* "croft NAME: message" on standard error (in red on a terminal unless NO_COLOR), returns the code's exit code. */
 int cli_fail(const char *command, const struct err *e);
-/* Parse this command's options; prints help to standard output or the error to standard error when it returns false, with
- * the exit code in *exit_code. Checks min_words ≤ n ≤ max_words (max_words < 0: any number). */
+/* Parse this command's options; prints help to standard output or the error to standard error when it returns false,
+ * with the exit code in *exit_code. Checks min_words ≤ n ≤ max_words (max_words < 0: any number). */
 bool cli_options(const char *command, const struct conf_row *rows, void *settings, int argc, char **argv,
                  struct conf_list *words, int min_words, int max_words, int *exit_code);
 /* The row that every command with a table has: `bool json` in its settings. */
@@ -75,12 +75,12 @@ void cli_int(struct cli_table *t, int64_t v);
 void cli_real(struct cli_table *t, double v); /* NaN and infinity become none */
 void cli_yesno(struct cli_table *t, bool v);
 void cli_none(struct cli_table *t); /* "-" in text, null in JSON */
-/* Print as columns under headings (an array of objects in JSON), or the first row as a record, one "title  value" line
- * per column without its empty cells (one object in JSON). Free the table. Exit code. */
+/* Print as columns under headings (an array of objects in JSON), or the first row as a record: one "title  value"
+ * line per column without its empty cells (one object in JSON). Free the table. Exit code. */
 int cli_table_done(struct cli_table *t, const char *command, bool json);
 int cli_record_done(struct cli_table *t, const char *command, bool json);
-/* The parts, for reports made of several tables: print text without freeing; or take the JSON (array, or the first row's
- * object; NULL without memory) and free the table. */
+/* The parts, for reports made of several tables: print text without freeing; or take the JSON (array, or the first
+ * row's object; NULL without memory) and free the table. */
 void cli_table_print(const struct cli_table *t, FILE *f, int indent);
 void cli_record_print(const struct cli_table *t, FILE *f, int indent);
 json_t *cli_table_take(struct cli_table *t);

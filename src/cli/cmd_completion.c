@@ -5,7 +5,8 @@
 /* "cmd1 cmd2 …" of all commands. */
 static void print_commands(void)
 {
-    for (const struct cli_command *c = cli_commands(); c->name; c++) printf("%s%s", c == cli_commands() ? "" : " ", c->name);
+    const struct cli_command *first = cli_commands();
+    for (const struct cli_command *c = first; c->name; c++) printf("%s%s", c == first ? "" : " ", c->name);
 }
 
 /* The options of a command, one per line, printed by the command itself. */
@@ -35,10 +36,12 @@ static void bash(void)
 
 static void zsh(void)
 {
-    puts("#compdef croft\n# croft completion for zsh: source it after compinit, or put it in $fpath as _croft\n_croft() {\n"
+    puts("#compdef croft\n# croft completion for zsh: source it after compinit, or put it in $fpath as _croft\n"
+         "_croft() {\n"
          "    if (( CURRENT == 2 )); then\n        local -a commands=(");
     for (const struct cli_command *c = cli_commands(); c->name; c++) printf("            '%s:%s'\n", c->name, c->help);
-    puts("        )\n        _describe command commands\n    elif [[ $PREFIX == -* ]]; then\n        case $words[2] in");
+    puts("        )\n        _describe command commands\n"
+         "    elif [[ $PREFIX == -* ]]; then\n        case $words[2] in");
     for (const struct cli_command *c = cli_commands(); c->name; c++) {
         printf("        %s) compadd -- ", c->name);
         fputs("${(f)\"$(cat <<'END'\n", stdout);

@@ -227,15 +227,16 @@ static void choice(struct report *r, const struct facts *f)
 
     if (f->available >= 0) {
         snprintf(value, sizeof value, "%.1f GiB", (double)f->available / memory_rule / gib);
-        snprintf(why, sizeof why, "%.1f times the file must fit in the %.1f GiB available: weights, KV cache, working memory",
-                 memory_rule, (double)f->available / gib);
+        snprintf(why, sizeof why, "%.1f times the file must fit in the %.1f GiB available: weights, KV cache, "
+                 "working memory", memory_rule, (double)f->available / gib);
         cli_text(&t, "largest model");
         cli_text(&t, value);
         cli_text(&t, why);
     }
     if (f->read_n > 0) {
         snprintf(value, sizeof value, "%.0f tokens/s", f->read_n / gib);
-        snprintf(why, sizeof why, "for a model of 1 GiB: each token reads all weights once, at %.1f GiB/s", f->read_n / gib);
+        snprintf(why, sizeof why, "for a model of 1 GiB: each token reads all weights once, at %.1f GiB/s",
+                 f->read_n / gib);
         cli_text(&t, "decoding, at most");
         cli_text(&t, value);
         cli_text(&t, why);
@@ -244,7 +245,8 @@ static void choice(struct report *r, const struct facts *f)
         snprintf(value, sizeof value, "%.0f GOP/s", f->peak_n / 1e9);
         cli_text(&t, "prompts, at most");
         cli_text(&t, value);
-        cli_text(&t, "this level's Q8_0 product from the first cache, all threads; a token of a model with n weights takes 2n");
+        cli_text(&t, "this level's Q8_0 product from the first cache, all threads; a token of a model with n weights "
+                 "takes 2n");
     }
     section(r, "choice", "What Croft would choose here", &t, false);
 }

@@ -25,7 +25,8 @@ struct kern_act {
 bool kern_type_wants_q8(int type);
 
 /* y[t*ldy + r] = sum_k w[r][k] * x[t][k] for r in [0, n_out), t in [0, x->n_rows). w: n_out rows of `row_bytes`. */
-typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy);
+typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y,
+                          size_t ldy);
 typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a multiple of the block */
 
 enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT }; /* how a KV cache row is stored */

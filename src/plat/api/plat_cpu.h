@@ -8,7 +8,7 @@ struct plat_cpu {
     char arch[16];  /* "x86_64", "aarch64" */
     char brand[64]; /* as the CPU names itself, or "" */
     bool avx2_fma_f16c, avx512, avx512_vnni, avx512_bf16, avx_vnni; /* avx512 = F+BW+VL+DQ */
-    bool os_avx, os_avx512, os_amx; /* x86: registers that the operating system saves; without it the CPU's are useless */
+    bool os_avx, os_avx512, os_amx; /* x86: registers that the operating system saves; else they cannot be used */
     bool amx_tile, amx_int8, amx_bf16;
     bool neon, dotprod, i8mm, fp16, bf16, sve;
     int n_logical;  /* CPUs this process may run on */
