@@ -1,5 +1,10 @@
-/* The thread pool (plat_pool.h). run(): publish fn/ctx, bump `generation`, work as thread 0, wait for busy == 0.
- * A worker spins for SPINS rounds (a decode step issues hundreds of loops back to back), then futex-waits. */
+/* The thread pool (plat_pool.h). run(): publish fn/ctx, bump `generation`, do part 0, take over parts that nobody has
+ * begun, wait for busy == 0. A worker spins for SPINS rounds (a decode step issues hundreds of loops back to back), then
+ * futex-waits.
+ *
+ * Who does part i is decided by moving claim[i] forward to the run's generation: only forward, so a worker that slept
+ * through whole runs cannot take a part of an old one, and fn/ctx are read only after a claim, which keeps run() from
+ * returning and publishing others. */
 #include "plat_pool.h"
 
 #include <errno.h>
@@ -17,6 +22,16 @@ static inline void relax(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* Do part i of run `generation` unless it is taken. */
+static void try_part(struct plat_pool *p, int i, unsigned generation)
+{
+    unsigned have = atomic_load_explicit(&p->claim[i].generation, memory_order_relaxed);
+    if ((int)(generation - have) <= 0) return;
+    if (!atomic_compare_exchange_strong(&p->claim[i].generation, &have, generation)) return;
+    p->fn(p->ctx, i, p->n);
+    atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
 }
 
 static void *worker(void *arg)
@@ -39,16 +54,16 @@ static void *worker(void *arg)
         }
         seen = now;
         if (atomic_load(&p->stop)) return NULL;
-        p->fn(p->ctx, a->i, p->n);
-        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
+        try_part(p, a->i, seen);
     }
 }
 
-static void wake(struct plat_pool *p)
+static unsigned wake(struct plat_pool *p)
 {
-    atomic_fetch_add(&p->generation, 1); /* seq_cst: ordered before the load of `sleepers` */
+    unsigned generation = atomic_fetch_add(&p->generation, 1) + 1; /* seq_cst: before the load of `sleepers` */
     if (atomic_load(&p->sleepers))
         syscall(SYS_futex, &p->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    return generation;
 }
 
 int plat_pool_init(struct plat_pool *p, int n_threads)
@@ -70,14 +85,17 @@ int plat_pool_init(struct plat_pool *p, int n_threads)
 
 void plat_pool_run(struct plat_pool *p, void (*fn)(void *ctx, int i, int n), void *ctx)
 {
-    if (p->n > 1) {
-        p->fn = fn;
-        p->ctx = ctx;
-        atomic_store_explicit(&p->busy, p->n - 1, memory_order_relaxed);
-        wake(p);
+    if (p->n == 1) {
+        fn(ctx, 0, 1);
+        return;
     }
+    p->fn = fn;
+    p->ctx = ctx;
+    atomic_store_explicit(&p->busy, p->n - 1, memory_order_relaxed);
+    unsigned generation = wake(p);
     fn(ctx, 0, p->n);
-    for (int spins = 0; p->n > 1 && atomic_load_explicit(&p->busy, memory_order_acquire) > 0; spins++) {
+    for (int i = 1; i < p->n; i++) try_part(p, i, generation);
+    for (int spins = 0; atomic_load_explicit(&p->busy, memory_order_acquire) > 0; spins++) {
         if (spins < SPINS) relax();
         else sched_yield();
     }

@@ -1,0 +1,26 @@
+/* Opening a model for a command: the settings rows that every such command shares, and MODEL to an engine and a
+ * session. Read next: cmd_run.c. */
+#include "engine.h"
+
+
+int cli_engine_open(const char *model, const struct cli_engine_settings *set, struct infer_engine **out, struct err *e)
+{
+    char *path = NULL;
+    int rc = (path = mem_strdup(model)) ? 0 : err_nomem(e, strlen(model));
+    if (rc == 0) rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = (int)set->threads}, out, e);
+    mem_free(path);
+    return rc;
+}
+
+enum infer_kv cli_kv_of(const char *name)
+{
+    return strcmp(name, "f32") == 0 ? INFER_KV_F32 : strcmp(name, "q8_0") == 0 ? INFER_KV_Q8_0 : INFER_KV_F16;
+}
+
+int cli_session_open(struct infer_engine *g, const struct cli_engine_settings *set, uint32_t n_logits,
+                     struct infer_session **out, struct err *e)
+{
+    struct infer_session_params p = {.n_ctx = (uint32_t)set->ctx, .n_batch = (uint32_t)set->batch,
+                                     .n_logits = n_logits, .kv = cli_kv_of(set->kv)};
+    return infer_session_new(g, &p, out, e);
+}
