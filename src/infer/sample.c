@@ -1,0 +1,281 @@
+/* The sampler (infer_sample.h). Works on an array of candidates allocated at creation; probabilities are computed in
+ * double with the C library's exp, so a seed gives the same tokens at every kernel level as long as the logits agree.
+ *
+ * Random numbers: SplitMix64. state += 0x9E3779B97F4A7C15, then two xor-shift-multiply rounds; the top 53 bits make a
+ * number in [0, 1). A draw takes exactly one, greedy takes none.
+ *
+ * Only what is needed gets sorted: candidates form a max-heap, and popping gives them in order of likelihood. */
+#include "infer_sample.h"
+#include "base_mem.h"
+
+#include <math.h>
+
+struct candidate {
+    float logit;
+    int32_t token;
+    double p;
+};
+
+struct infer_sampler {
+    struct infer_sample_params p;
+    struct infer_bias *bias;
+    struct candidate *c; /* [n_vocab] */
+    uint32_t *count;     /* [n_vocab] occurrences among the recent tokens */
+    int32_t *recent;     /* ring [penalty_last_n] */
+    size_t n_recent, next;
+    uint32_t n_vocab;
+    uint64_t state;
+};
+
+static double random_unit(struct infer_sampler *s)
+{
+    uint64_t z = s->state += 0x9E3779B97F4A7C15ull;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+static int check(const struct infer_sample_params *p, uint32_t n_vocab, struct err *e)
+{
+    if (isnan(p->temperature) || p->temperature > 1000) return ERR(e, USAGE, "The temperature must be 0 to 1000.");
+    if (isnan(p->top_p) || p->top_p < 0) return ERR(e, USAGE, "top_p must be 0 to 1.");
+    if (isnan(p->typical_p) || p->typical_p < 0) return ERR(e, USAGE, "typical_p must be 0 to 1.");
+    if (isnan(p->min_p) || p->min_p > 1) return ERR(e, USAGE, "min_p must be 0 to 1.");
+    if (!(p->repeat_penalty > 0) || p->repeat_penalty > 1000) return ERR(e, USAGE, "The repetition penalty must be above 0.");
+    if (!(fabsf(p->frequency_penalty) <= 1000) || !(fabsf(p->presence_penalty) <= 1000))
+        return ERR(e, USAGE, "The frequency and presence penalties must be -1000 to 1000.");
+    if (p->penalty_last_n < 0 || p->penalty_last_n > 1 << 24) return ERR(e, USAGE, "penalty_last_n is out of range.");
+    for (size_t i = 0; i < p->n_bias; i++)
+        if (p->bias[i].token < 0 || (uint32_t)p->bias[i].token >= n_vocab || isnan(p->bias[i].add))
+            return ERR(e, USAGE, "The logit bias names token %d, which does not exist.", p->bias[i].token);
+    return 0;
+}
+
+int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out, struct err *e)
+{
+    int rc = check(p, n_vocab, e);
+    if (rc) return rc;
+    struct infer_sampler *s = mem_calloc(1, sizeof *s);
+    if (!s) return err_nomem(e, sizeof *s);
+    s->p = *p;
+    s->n_vocab = n_vocab;
+    s->bias = mem_calloc(p->n_bias, sizeof *s->bias);
+    s->c = mem_calloc(n_vocab, sizeof *s->c);
+    s->count = mem_calloc(n_vocab, sizeof *s->count);
+    s->recent = mem_calloc(p->penalty_last_n, sizeof *s->recent);
+    if (!s->bias || !s->c || !s->count || !s->recent) {
+        infer_sampler_free(s);
+        return err_nomem(e, n_vocab * sizeof *s->c);
+    }
+    if (p->n_bias) memcpy(s->bias, p->bias, p->n_bias * sizeof *s->bias);
+    s->p.bias = s->bias;
+    infer_sampler_reset(s);
+    *out = s;
+    return 0;
+}
+
+void infer_sampler_free(struct infer_sampler *s)
+{
+    if (!s) return;
+    mem_free(s->bias);
+    mem_free(s->c);
+    mem_free(s->count);
+    mem_free(s->recent);
+    mem_free(s);
+}
+
+void infer_sampler_reset(struct infer_sampler *s)
+{
+    memset(s->count, 0, s->n_vocab * sizeof *s->count);
+    s->n_recent = s->next = 0;
+    s->state = s->p.seed;
+}
+
+void infer_sampler_accept(struct infer_sampler *s, int32_t token)
+{
+    size_t n = s->p.penalty_last_n;
+    if (n == 0 || token < 0 || (uint32_t)token >= s->n_vocab) return;
+    if (s->n_recent == n) s->count[s->recent[s->next]]--;
+    else s->n_recent++;
+    s->recent[s->next] = token;
+    s->count[token]++;
+    s->next = (s->next + 1) % n;
+}
+
+/* ---- candidates ---- */
+
+/* More likely first; ties by id, so that the order is total. */
+static bool before(const struct candidate *a, const struct candidate *b)
+{
+    return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
+}
+
+static void swap(struct candidate *a, struct candidate *b)
+{
+    struct candidate t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void sift(struct candidate *c, size_t i, size_t n)
+{
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && before(&c[child + 1], &c[child])) child++;
+        if (!before(&c[child], &c[i])) return;
+        swap(&c[i], &c[child]);
+    }
+}
+
+static void heap(struct candidate *c, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;) sift(c, i, n);
+}
+
+/* Moves the best of the heap c[0, n) to c[n - 1]. */
+static void pop(struct candidate *c, size_t n)
+{
+    swap(&c[0], &c[n - 1]);
+    sift(c, 0, n - 1);
+}
+
+/* c[from, n) holds the popped ones, best last: bring them to the front, best first. Returns their number. */
+static size_t to_front(struct candidate *c, size_t from, size_t n)
+{
+    for (size_t i = from, j = n - 1; i < j; i++, j--) swap(&c[i], &c[j]);
+    memmove(c, c + from, (n - from) * sizeof *c);
+    return n - from;
+}
+
+static void probabilities(struct candidate *c, size_t n)
+{
+    float max = c[0].logit;
+    double sum = 0;
+    for (size_t i = 1; i < n; i++) max = c[i].logit > max ? c[i].logit : max;
+    for (size_t i = 0; i < n; i++) sum += c[i].p = exp((double)c[i].logit - max);
+    for (size_t i = 0; i < n; i++) c[i].p /= sum;
+}
+
+static size_t top_k(struct candidate *c, size_t n, size_t k)
+{
+    if (k >= n) return n;
+    heap(c, n);
+    for (size_t i = 0; i < k; i++) pop(c, n - i);
+    return to_front(c, n - k, n);
+}
+
+static size_t top_p(struct candidate *c, size_t n, float p)
+{
+    double mass = 0;
+    size_t i = 0;
+    probabilities(c, n);
+    heap(c, n);
+    while (i < n && (i == 0 || mass < p)) {
+        pop(c, n - i);
+        mass += c[n - ++i].p;
+    }
+    return to_front(c, n - i, n);
+}
+
+/* Those whose surprise -ln p is nearest to the expected one (the entropy), until their mass exceeds p. */
+static size_t typical(struct candidate *c, size_t n, float p)
+{
+    double entropy = 0, mass = 0;
+    size_t i = 0;
+    probabilities(c, n);
+    for (size_t j = 0; j < n; j++)
+        if (c[j].p > 0) entropy -= c[j].p * log(c[j].p);
+    for (size_t j = 0; j < n; j++) { /* order by distance; the logit comes back from p below */
+        double distance = c[j].p > 0 ? fabs(-log(c[j].p) - entropy) : INFINITY;
+        c[j].logit = (float)-distance;
+    }
+    heap(c, n);
+    while (i < n && (i == 0 || mass <= p)) {
+        pop(c, n - i);
+        mass += c[n - ++i].p;
+    }
+    n = to_front(c, n - i, n);
+    for (size_t j = 0; j < n; j++) c[j].logit = (float)log(c[j].p);
+    return n;
+}
+
+static size_t min_p(struct candidate *c, size_t n, float p)
+{
+    float max = c[0].logit;
+    size_t m = 0;
+    for (size_t i = 1; i < n; i++) max = c[i].logit > max ? c[i].logit : max;
+    float least = max + logf(p);
+    for (size_t i = 0; i < n; i++)
+        if (c[i].logit >= least) c[m++] = c[i];
+    return m;
+}
+
+static float penalized(const struct infer_sample_params *p, float logit, uint32_t count)
+{
+    logit = logit <= 0 ? logit * p->repeat_penalty : logit / p->repeat_penalty;
+    return logit - count * p->frequency_penalty - p->presence_penalty;
+}
+
+/* Candidates with their logits after bias and penalties; those at -infinity (or not a number) are left out. */
+static size_t gather(struct infer_sampler *s, const float *logits)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->n_vocab; i++) s->c[i] = (struct candidate){logits[i], (int32_t)i, 0};
+    for (size_t i = 0; i < s->p.n_bias; i++) s->c[s->bias[i].token].logit += s->bias[i].add;
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        if (s->count[i]) s->c[i].logit = penalized(&s->p, s->c[i].logit, s->count[i]);
+        if (s->c[i].logit > -INFINITY) s->c[n++] = s->c[i];
+    }
+    return n;
+}
+
+int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits)
+{
+    const struct infer_sample_params *p = &s->p;
+    struct candidate *c = s->c;
+    size_t n = gather(s, logits), best = 0;
+    if (n == 0) return -1;
+    if (p->temperature <= 0) {
+        for (size_t i = 1; i < n; i++)
+            if (before(&c[i], &c[best])) best = i;
+        return c[best].token;
+    }
+    if (p->top_k > 0) n = top_k(c, n, p->top_k);
+    if (p->typical_p < 1) n = typical(c, n, p->typical_p);
+    if (p->top_p < 1) n = top_p(c, n, p->top_p);
+    if (p->min_p > 0) n = min_p(c, n, p->min_p);
+    for (size_t i = 0; i < n; i++) c[i].logit /= p->temperature;
+    probabilities(c, n);
+    double u = random_unit(s);
+    for (size_t i = 0; i + 1 < n; i++)
+        if ((u -= c[i].p) < 0) return c[i].token;
+    return c[n - 1].token;
+}
+
+/* ---- log-probabilities ---- */
+
+static double log_sum(const float *logits, uint32_t n)
+{
+    double max = -INFINITY, sum = 0;
+    for (uint32_t i = 0; i < n; i++) max = logits[i] > max ? logits[i] : max;
+    for (uint32_t i = 0; i < n; i++) sum += exp(logits[i] - max);
+    return max + log(sum);
+}
+
+double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token)
+{
+    return token < 0 || (uint32_t)token >= n_vocab ? -INFINITY : logits[token] - log_sum(logits, n_vocab);
+}
+
+size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct infer_top *out)
+{
+    size_t have = 0;
+    double all = log_sum(logits, n_vocab);
+    for (uint32_t i = 0; i < n_vocab && n; i++) {
+        if (have == n && !(logits[i] > out[n - 1].logprob)) continue;
+        size_t at = have < n ? have++ : n - 1;
+        for (; at > 0 && logits[i] > out[at - 1].logprob; at--) out[at] = out[at - 1];
+        out[at] = (struct infer_top){(int32_t)i, logits[i]};
+    }
+    for (size_t i = 0; i < have; i++) out[i].logprob = (float)(out[i].logprob - all);
+    return have;
+}
