@@ -1,0 +1,730 @@
+/* checkkern: every kernel of every level this machine runs, compared with plain C.
+ *
+ * One list, `checks`, drives it: a kernel that is not in the list is not tested, and a new one is one row. Each case
+ * runs three times with its buffers at the end of a mapping (an inaccessible page follows), at its start (one
+ * precedes) and unaligned in the middle; the bytes around each buffer are canaries. A case is reproducible from the
+ * seed alone. Single-threaded; a segmentation fault inside a kernel is caught and reported like a wrong value.
+ *
+ * Tolerances: conversions, quantisation, dequantisation and elementwise arithmetic are equal bit for bit. Sums may
+ * differ by their order: |got - want| <= SUM_TOL * sum |terms|; integer parts are exact, so this is float rounding
+ * alone. Functions with an exponential may differ by EXP_TOL of the value.
+ *
+ *   checkkern [--seed N] [--level L] [--kernel NAME] [--list] [--bench [TYPE]] */
+#include "kern_ops.h"
+#include "plat_cpu.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define SUM_TOL 1.5e-6
+#define EXP_TOL 3e-6
+
+enum { PAGE = 65536, REGION = 24 * PAGE, N_REGIONS = 10, CANARY = 256, N_PLACES = 3 };
+static const char *const places[N_PLACES] = {"end", "start", "middle"};
+
+struct region {
+    uint8_t *base;  /* REGION bytes between two inaccessible pages */
+    uint8_t *start; /* the buffer in use */
+    size_t bytes;
+};
+
+struct ctx {
+    const struct kern_ops *ref, *got;
+    const char *kernel, *level;
+    int type; /* of gemm and dequant; kind of cache of kv_*; -1 */
+    size_t n, rows, n_act;
+    int place;
+    uint64_t seed, rng;
+    struct region region[N_REGIONS];
+    int n_regions;
+    bool failed;
+    long passed, failures, skipped;
+};
+
+static sigjmp_buf fault_jump;
+static void on_fault(int sig) { siglongjmp(fault_jump, sig); }
+
+/* ---- random numbers and buffers ---- */
+
+static uint64_t rnd(struct ctx *c)
+{
+    uint64_t z = c->rng += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+static size_t below(struct ctx *c, size_t n) { return (size_t)(rnd(c) % n); }
+static float uniform(struct ctx *c) { return (float)((double)(rnd(c) >> 11) * 0x1p-52 - 1.0); } /* [-1, 1) */
+
+static const char *type_name(const struct ctx *c)
+{
+    static const char *const kv[] = {"F32", "F16", "Q8_0"};
+    if (c->type < 0) return "-";
+    return strncmp(c->kernel, "kv_", 3) == 0 ? kv[c->type] : kern_type_get(c->type)->name;
+}
+
+__attribute__((format(printf, 2, 3))) static void fail(struct ctx *c, const char *fmt, ...)
+{
+    if (c->failed) return; /* the first fault of a case */
+    c->failed = true;
+    va_list ap;
+    printf("FAIL kernel=%s type=%s level=%s n=%zu rows=%zu activations=%zu place=%s seed=%llu: ", c->kernel,
+           type_name(c), c->level, c->n, c->rows, c->n_act, places[c->place], (unsigned long long)c->seed);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+static void map_regions(struct ctx *c)
+{
+    for (int i = 0; i < N_REGIONS; i++) {
+        uint8_t *p = mmap(NULL, REGION + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED || mprotect(p + PAGE, REGION, PROT_READ | PROT_WRITE)) {
+            perror("checkkern: mmap");
+            exit(1);
+        }
+        c->region[i].base = p + PAGE;
+    }
+}
+
+/* The next buffer of this case; `align` is the element's alignment. */
+static void *buffer(struct ctx *c, size_t bytes, size_t align)
+{
+    struct region *r = &c->region[c->n_regions++];
+    if (c->n_regions > N_REGIONS || bytes + 4096 > REGION) {
+        fprintf(stderr, "checkkern: a buffer of %zu bytes does not fit\n", bytes);
+        exit(1);
+    }
+    r->bytes = bytes;
+    if (c->place == 0) r->start = r->base + REGION - bytes;
+    else if (c->place == 1) r->start = r->base;
+    else r->start = r->base + 1024 + align * (1 + below(c, 63 / align));
+    uint8_t *lo = r->start - r->base < CANARY ? r->base : r->start - CANARY;
+    uint8_t *hi = r->start + bytes + CANARY;
+    if (hi > r->base + REGION) hi = r->base + REGION;
+    memset(lo, 0xA5, (size_t)(hi - lo));
+    return r->start;
+}
+
+static float *floats(struct ctx *c, size_t n) { return buffer(c, 4 * n, 4); }
+
+/* Values as layers have them, with a few extremes mixed in. */
+static float *random_floats(struct ctx *c, size_t n, float scale)
+{
+    float *p = floats(c, n);
+    for (size_t i = 0; i < n; i++) p[i] = uniform(c) * scale;
+    if (n && below(c, 2)) {
+        p[below(c, n)] = 0;
+        p[below(c, n)] = 1e-42f; /* subnormal */
+        p[below(c, n)] = -0.0f;
+    }
+    return p;
+}
+
+static void check_canaries(struct ctx *c)
+{
+    for (int i = 0; i < c->n_regions; i++) {
+        struct region *r = &c->region[i];
+        for (size_t k = 1; k <= CANARY; k++) {
+            if (r->start - r->base >= (ptrdiff_t)k && r->start[-(ptrdiff_t)k] != 0xA5)
+                fail(c, "buffer %d: wrote %zu bytes before its start", i, k);
+            if (r->start + r->bytes + k <= r->base + REGION && r->start[r->bytes + k - 1] != 0xA5)
+                fail(c, "buffer %d: wrote %zu bytes past its end", i, k);
+        }
+    }
+}
+
+static void same_bytes(struct ctx *c, const void *want, const void *got, size_t size, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp((const uint8_t *)want + i * size, (const uint8_t *)got + i * size, size) != 0)
+            return fail(c, "%s differs at element %zu", what, i);
+}
+
+/* Equal floats; zeros of either sign and NaNs of any payload are equal. */
+static void same_floats(struct ctx *c, const float *want, const float *got, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (want[i] != got[i] && !(isnan(want[i]) && isnan(got[i])))
+            return fail(c, "element %zu: plain C gives %.9g, this %.9g", i, (double)want[i], (double)got[i]);
+}
+
+static void close_to(struct ctx *c, size_t i, double want, double got, double allowed)
+{
+    if (fabs(want - got) <= allowed || want == got || (isnan(want) && isnan(got))) return;
+    fail(c, "element %zu: plain C gives %.9g, this %.9g, allowed difference %.3g", i, want, got, allowed);
+}
+
+static void close_floats(struct ctx *c, const float *want, const float *got, size_t n, double rel, double abs_tol)
+{
+    for (size_t i = 0; i < n && !c->failed; i++)
+        close_to(c, i, (double)want[i], (double)got[i], rel * fabs((double)want[i]) + abs_tol);
+}
+
+/* ---- weights ---- */
+
+/* Where the binary16 scales of each block are, so that random bytes get usable ones. */
+static const struct { int type, at[2], n; } scale_at[] = {
+    {KERN_Q4_0, {0}, 1},     {KERN_Q4_1, {0, 2}, 2},   {KERN_Q5_0, {0}, 1},     {KERN_Q5_1, {0, 2}, 2},
+    {KERN_Q8_0, {0}, 1},     {KERN_Q2_K, {80, 82}, 2}, {KERN_Q3_K, {108}, 1},   {KERN_Q4_K, {0, 2}, 2},
+    {KERN_Q5_K, {0, 2}, 2},  {KERN_Q6_K, {208}, 1},    {KERN_IQ4_NL, {0}, 1},   {KERN_IQ4_XS, {0}, 1},
+};
+
+/* A binary16 number: mostly about 0.01, sometimes zero, subnormal, negative or the largest. */
+static uint16_t random_scale(struct ctx *c)
+{
+    static const uint16_t odd[] = {0x0000, 0x8000, 0x0001, 0x03ff, 0x8400, 0x7bff, 0xfbff};
+    if (below(c, 16) == 0) return odd[below(c, sizeof odd / sizeof odd[0])];
+    return (uint16_t)(0x1c00 + below(c, 0x0800) + (below(c, 4) ? 0 : 0x8000));
+}
+
+static void fill_weights(struct ctx *c, int type, uint8_t *p, size_t n_blocks)
+{
+    const struct kern_type_info *t = kern_type_get(type);
+    int pattern = (int)below(c, 8);
+    for (size_t b = 0; b < n_blocks; b++, p += t->bytes) {
+        for (size_t i = 0; i < t->bytes; i++)
+            p[i] = pattern == 0 ? 0x00 : pattern == 1 ? 0xff : pattern == 2 ? 0x80 : (uint8_t)rnd(c);
+        if (type == KERN_F32) {
+            float f = uniform(c);
+            memcpy(p, &f, 4);
+        } else if (type == KERN_F16) {
+            uint16_t h = random_scale(c);
+            memcpy(p, &h, 2);
+        } else if (type == KERN_BF16) {
+            uint16_t h = (uint16_t)(0x3b00 + below(c, 0x500) + (below(c, 2) ? 0 : 0x8000));
+            memcpy(p, &h, 2);
+        } else if (type == KERN_MXFP4) {
+            p[0] = (uint8_t)(below(c, 16) ? 110 + below(c, 20) : below(c, 3));
+        }
+        for (size_t i = 0; i < sizeof scale_at / sizeof scale_at[0]; i++) {
+            for (int k = 0; scale_at[i].type == type && k < scale_at[i].n; k++) {
+                uint16_t h = random_scale(c);
+                memcpy(p + scale_at[i].at[k], &h, 2);
+            }
+        }
+    }
+}
+
+static void check_dequant(struct ctx *c)
+{
+    const struct kern_type_info *t = kern_type_get(c->type);
+    size_t blocks = t->block == 1 ? c->n : 1 + c->n % 9, n = blocks * t->block;
+    uint8_t *w = buffer(c, blocks * t->bytes, t->block == 1 ? t->bytes : 1);
+    fill_weights(c, c->type, w, blocks);
+    float *want = floats(c, n), *got = floats(c, n);
+    c->ref->dequant[c->type](w, want, n);
+    c->got->dequant[c->type](w, got, n);
+    same_floats(c, want, got, n);
+}
+
+/* What rounding errors of y[t][r] are relative to: sum over 256-element blocks of max |w| times sum |x|. The maximum,
+ * because formats with a minimum or an offset compute small weights as differences of larger terms. */
+static double gemm_terms(struct ctx *c, const float *row, const struct kern_act *x, size_t t)
+{
+    double total = 0;
+    for (size_t k0 = 0; k0 < x->n; k0 += 256) {
+        double w = 0, sum = 0;
+        for (size_t k = k0; k < x->n && k < k0 + 256; k++) {
+            double xk = kern_type_wants_q8(c->type)
+                            ? (double)x->d[(t * x->n + k) / 32] * x->q[t * x->n + k] : (double)x->f32[t * x->ld + k];
+            w = fmax(w, fabs((double)row[k]));
+            sum += fabs(xk);
+        }
+        total += w * sum;
+    }
+    return total;
+}
+
+static void check_gemm(struct ctx *c)
+{
+    const struct kern_type_info *t = kern_type_get(c->type);
+    bool q8 = kern_type_wants_q8(c->type);
+    size_t unit = t->block, n = unit == 256 ? (1 + c->n % 9) * 256 : unit == 32 ? (1 + c->n % 41) * 32 : 1 + c->n;
+    size_t pad = below(c, 3) * (t->block == 1 ? t->bytes : 1);
+    size_t row_bytes = n / unit * t->bytes + pad, ldy = c->rows + below(c, 3), ld = n + below(c, 5);
+    uint8_t *w = buffer(c, row_bytes * c->rows - pad, t->block == 1 ? t->bytes : 1);
+    for (size_t r = 0; r < c->rows; r++) fill_weights(c, c->type, w + r * row_bytes, n / unit);
+
+    struct kern_act x = {.n = n, .n_rows = c->n_act, .ld = ld};
+    float *f = random_floats(c, ld * c->n_act - (ld - n), 3);
+    if (below(c, 3) == 0)
+        for (size_t i = 0; i < ld * c->n_act - (ld - n); i++) f[i] = f[i] < 0 ? -1 : 1; /* q = -127 and 127 */
+    x.f32 = f;
+    if (q8) {
+        x.q = buffer(c, n * c->n_act, 1);
+        x.d = floats(c, n / 32 * c->n_act);
+        x.sum16 = buffer(c, n / 16 * c->n_act * 2, 2);
+        for (size_t i = 0; i < c->n_act; i++)
+            c->ref->act_quantize(f + i * ld, n, x.q + i * n, x.d + i * (n / 32), x.sum16 + i * (n / 16));
+    }
+    size_t n_y = ldy * c->n_act - (ldy - c->rows);
+    float *want = floats(c, n_y), *got = floats(c, n_y), *row = floats(c, n);
+    memset(want, 0x5a, n_y * 4);
+    memset(got, 0x5a, n_y * 4);
+    c->ref->gemm[c->type](w, row_bytes, c->rows, &x, want, ldy);
+    c->got->gemm[c->type](w, row_bytes, c->rows, &x, got, ldy);
+    for (size_t r = 0; r < c->rows && !c->failed; r++) {
+        c->ref->dequant[c->type](w + r * row_bytes, row, n);
+        for (size_t i = 0; i < c->n_act && !c->failed; i++) {
+            double allowed = SUM_TOL * gemm_terms(c, row, &x, i) + 1e-30;
+            close_to(c, i * ldy + r, (double)want[i * ldy + r], (double)got[i * ldy + r], allowed);
+        }
+    }
+    for (size_t i = 0; i + 1 < c->n_act; i++)
+        same_bytes(c, want + i * ldy + c->rows, got + i * ldy + c->rows, 4, ldy - c->rows, "a column of y past n_out");
+}
+
+static void check_act_quantize(struct ctx *c)
+{
+    size_t n = (c->n % 40) * 32;
+    float *x = random_floats(c, n, below(c, 4) ? 5 : 1e-32f);
+    for (size_t i = 0; i + 32 <= n; i += 32) {
+        if (below(c, 4) == 0) memset(x + i, 0, 128);
+        if (below(c, 4) == 0) /* halves: q = k + 1/2 exactly */
+            for (size_t k = 0; k < 32; k++) x[i + k] = k ? ((float)below(c, 254) - 127) + 0.5f : 127;
+        if (below(c, 8) == 0) x[i + below(c, 32)] = 3e38f;
+    }
+    int8_t *want = buffer(c, n, 1), *got = buffer(c, n, 1);
+    float *wd = floats(c, n / 32), *gd = floats(c, n / 32);
+    int16_t *ws = buffer(c, n / 8, 2), *gs = buffer(c, n / 8, 2);
+    c->ref->act_quantize(x, n, want, wd, ws);
+    c->got->act_quantize(x, n, got, gd, gs);
+    same_bytes(c, want, got, 1, n, "q");
+    same_bytes(c, wd, gd, 4, n / 32, "d");
+    same_bytes(c, ws, gs, 2, n / 16, "sum16");
+}
+
+static void check_f32_to_q8_0(struct ctx *c)
+{
+    size_t n = (c->n % 40) * 32;
+    float *x = random_floats(c, n, below(c, 4) ? 5 : 1e-6f);
+    uint8_t *want = buffer(c, n / 32 * 34, 1), *got = buffer(c, n / 32 * 34, 1);
+    c->ref->f32_to_q8_0(x, want, n);
+    c->got->f32_to_q8_0(x, got, n);
+    same_bytes(c, want, got, 34, n / 32, "block");
+}
+
+/* ---- vectors ---- */
+
+static void check_f32_to_f16(struct ctx *c)
+{
+    static const float odd[] = {65504, 65519.996f, 65520, 1e9f, -1e9f, 6e-8f, 2.9802322e-8f, 2.9802326e-8f, 6.1e-5f,
+                                -6.097555e-5f, INFINITY, -INFINITY, 0, -0.0f, 1.00048828125f, 1.00146484375f};
+    float *x = random_floats(c, c->n, below(c, 2) ? 2 : 1e-5f);
+    for (size_t i = 0; i < c->n; i++)
+        if (below(c, 4) == 0) x[i] = odd[below(c, sizeof odd / sizeof odd[0])];
+    uint16_t *want = buffer(c, c->n * 2, 2), *got = buffer(c, c->n * 2, 2);
+    c->ref->f32_to_f16(x, want, c->n);
+    c->got->f32_to_f16(x, got, c->n);
+    same_bytes(c, want, got, 2, c->n, "half");
+}
+
+static void check_f16_to_f32(struct ctx *c)
+{
+    uint16_t *x = buffer(c, c->n * 2, 2);
+    for (size_t i = 0; i < c->n; i++) x[i] = (uint16_t)rnd(c);
+    float *want = floats(c, c->n), *got = floats(c, c->n);
+    c->ref->f16_to_f32(x, want, c->n);
+    c->got->f16_to_f32(x, got, c->n);
+    same_floats(c, want, got, c->n);
+}
+
+static void check_dot(struct ctx *c)
+{
+    float *a = random_floats(c, c->n, 2), *b = random_floats(c, c->n, 2);
+    double terms = 0;
+    for (size_t i = 0; i < c->n; i++) terms += fabs((double)a[i] * (double)b[i]);
+    close_to(c, 0, (double)c->ref->dot(a, b, c->n), (double)c->got->dot(a, b, c->n), SUM_TOL * terms);
+}
+
+static void check_axpy(struct ctx *c)
+{
+    float a = uniform(c), *x = random_floats(c, c->n, 2), *want = random_floats(c, c->n, 2), *got = floats(c, c->n);
+    float *y = floats(c, c->n);
+    memcpy(got, want, c->n * 4);
+    memcpy(y, want, c->n * 4);
+    c->ref->axpy(a, x, want, c->n);
+    c->got->axpy(a, x, got, c->n);
+    for (size_t i = 0; i < c->n; i++)
+        close_to(c, i, (double)want[i], (double)got[i], 2e-7 * (fabs((double)(a * x[i])) + fabs((double)y[i])));
+}
+
+static void check_scale(struct ctx *c)
+{
+    float a = uniform(c), *want = random_floats(c, c->n, 2), *got = floats(c, c->n);
+    memcpy(got, want, c->n * 4);
+    c->ref->scale(a, want, c->n);
+    c->got->scale(a, got, c->n);
+    same_floats(c, want, got, c->n);
+}
+
+/* add and mul, also in place on either operand. */
+static void check_binary(struct ctx *c, void (*ref)(const float *, const float *, float *, size_t),
+                         void (*got_fn)(const float *, const float *, float *, size_t), double tol)
+{
+    float *a = random_floats(c, c->n, 20), *b = random_floats(c, c->n, 2);
+    float *want = floats(c, c->n), *got = floats(c, c->n);
+    ref(a, b, want, c->n);
+    got_fn(a, b, got, c->n);
+    close_floats(c, want, got, c->n, tol, tol > 0 ? 1e-30 : 0);
+    memcpy(got, a, c->n * 4);
+    got_fn(got, b, got, c->n);
+    close_floats(c, want, got, c->n, tol, tol > 0 ? 1e-30 : 0);
+    memcpy(got, b, c->n * 4);
+    got_fn(a, got, got, c->n);
+    close_floats(c, want, got, c->n, tol, tol > 0 ? 1e-30 : 0);
+}
+static void check_add(struct ctx *c) { check_binary(c, c->ref->add, c->got->add, 0); }
+static void check_mul(struct ctx *c) { check_binary(c, c->ref->mul, c->got->mul, 0); }
+static void check_silu_mul(struct ctx *c) { check_binary(c, c->ref->silu_mul, c->got->silu_mul, EXP_TOL); }
+
+static void check_gelu_mul(struct ctx *c)
+{
+    check_binary(c, c->ref->gelu_mul, c->got->gelu_mul, 2 * EXP_TOL);
+    c->n_regions = 0;
+    float *x = random_floats(c, c->n, 100), *want = floats(c, c->n), *got = floats(c, c->n);
+    c->ref->gelu_mul(x, NULL, want, c->n);
+    c->got->gelu_mul(x, NULL, got, c->n);
+    /* far left the exponent is rounded before it is raised: the error is relative to it */
+    close_floats(c, want, got, c->n, 2 * EXP_TOL, 1e-28);
+}
+
+static void check_rms_norm(struct ctx *c)
+{
+    float *x = random_floats(c, c->n, 4), *w = below(c, 4) ? random_floats(c, c->n, 2) : NULL;
+    float *want = floats(c, c->n), *got = floats(c, c->n);
+    c->ref->rms_norm(x, w, want, c->n, 1e-6f);
+    c->got->rms_norm(x, w, got, c->n, 1e-6f);
+    close_floats(c, want, got, c->n, SUM_TOL, 1e-30);
+    memcpy(got, x, c->n * 4);
+    c->got->rms_norm(got, w, got, c->n, 1e-6f);
+    close_floats(c, want, got, c->n, SUM_TOL, 1e-30);
+}
+
+static void check_layer_norm(struct ctx *c)
+{
+    float *x = random_floats(c, c->n, 4), *w = below(c, 4) ? random_floats(c, c->n, 2) : NULL;
+    float *b = below(c, 4) ? random_floats(c, c->n, 2) : NULL;
+    float *want = floats(c, c->n), *got = floats(c, c->n);
+    c->ref->layer_norm(x, w, b, want, c->n, 1e-3f);
+    c->got->layer_norm(x, w, b, got, c->n, 1e-3f);
+    close_floats(c, want, got, c->n, 4 * SUM_TOL, 1e-4 * SUM_TOL + 8e-6);
+}
+
+static void check_softmax(struct ctx *c)
+{
+    float *want = random_floats(c, c->n, below(c, 2) ? 3 : 90), *got = floats(c, c->n);
+    int mask = (int)below(c, 4); /* 0: all masked, 1: some */
+    for (size_t i = 0; i < c->n; i++)
+        if (mask == 0 || (mask == 1 && below(c, 3) == 0)) want[i] = -INFINITY;
+    memcpy(got, want, c->n * 4);
+    c->ref->softmax(want, c->n);
+    c->got->softmax(got, c->n);
+    close_floats(c, want, got, c->n, 2 * EXP_TOL, 1e-36);
+}
+
+static void check_softcap(struct ctx *c)
+{
+    float *want = random_floats(c, c->n, below(c, 2) ? 3 : 300), *got = floats(c, c->n);
+    memcpy(got, want, c->n * 4);
+    c->ref->softcap(want, c->n, 30);
+    c->got->softcap(got, c->n, 30);
+    close_floats(c, want, got, c->n, EXP_TOL, 1e-36);
+}
+
+/* ---- attention ---- */
+
+struct cache {
+    size_t d, stride, n_kv;
+    uint8_t *rows;
+    float *values; /* [n_kv, d], what the rows mean */
+};
+
+static struct cache random_cache(struct ctx *c)
+{
+    struct cache k = {.d = c->type == KERN_KV_Q8_0 ? (1 + c->n % 8) * 32 : 1 + c->n % 300, .n_kv = c->rows};
+    size_t bytes = c->type == KERN_KV_F32 ? 4 * k.d : c->type == KERN_KV_F16 ? 2 * k.d : k.d / 32 * 34;
+    size_t unit = c->type == KERN_KV_F32 ? 4 : 2;
+    k.stride = bytes + below(c, 3) * unit;
+    k.rows = buffer(c, k.stride * k.n_kv - (k.stride - bytes), unit);
+    k.values = random_floats(c, k.d * k.n_kv, 2);
+    for (size_t j = 0; j < k.n_kv; j++) {
+        float *v = k.values + j * k.d;
+        uint8_t *row = k.rows + j * k.stride;
+        if (c->type == KERN_KV_F32) memcpy(row, v, bytes);
+        else if (c->type == KERN_KV_F16) c->ref->f32_to_f16(v, (uint16_t *)(void *)row, k.d);
+        else c->ref->f32_to_q8_0(v, row, k.d);
+    }
+    return k;
+}
+
+static void check_kv_dot(struct ctx *c)
+{
+    struct cache k = random_cache(c);
+    size_t n_q = c->n_act, ldq = k.d + below(c, 3), lds = k.n_kv + below(c, 3);
+    float *q = random_floats(c, ldq * n_q, 2), *want = floats(c, lds * n_q), *got = floats(c, lds * n_q);
+    memset(want, 0x5a, lds * n_q * 4);
+    memset(got, 0x5a, lds * n_q * 4);
+    c->ref->kv_dot[c->type](q, n_q, ldq, k.rows, k.stride, k.n_kv, k.d, 0.125f, want, lds);
+    c->got->kv_dot[c->type](q, n_q, ldq, k.rows, k.stride, k.n_kv, k.d, 0.125f, got, lds);
+    for (size_t i = 0; i < n_q; i++) {
+        for (size_t j = 0; j < k.n_kv; j++) {
+            double terms = 1e-6;
+            for (size_t e = 0; e < k.d; e++) terms += fabs((double)q[i * ldq + e] * (double)k.values[j * k.d + e]);
+            close_to(c, i * lds + j, (double)want[i * lds + j], (double)got[i * lds + j], 0.125 * SUM_TOL * terms * 2);
+        }
+        same_bytes(c, want + i * lds + k.n_kv, got + i * lds + k.n_kv, 4, lds - k.n_kv, "a score past n_kv");
+    }
+}
+
+static void check_kv_mix(struct ctx *c)
+{
+    struct cache v = random_cache(c);
+    size_t n_q = c->n_act, ldp = v.n_kv + below(c, 3), ldo = v.d + below(c, 3);
+    float *p = random_floats(c, ldp * n_q, 1), *want = floats(c, ldo * n_q), *got = floats(c, ldo * n_q);
+    memset(want, 0x5a, ldo * n_q * 4);
+    memset(got, 0x5a, ldo * n_q * 4);
+    c->ref->kv_mix[c->type](p, n_q, ldp, v.rows, v.stride, v.n_kv, v.d, want, ldo);
+    c->got->kv_mix[c->type](p, n_q, ldp, v.rows, v.stride, v.n_kv, v.d, got, ldo);
+    for (size_t i = 0; i < n_q; i++) {
+        for (size_t e = 0; e < v.d; e++) {
+            double terms = 1e-6;
+            for (size_t j = 0; j < v.n_kv; j++) terms += fabs((double)p[i * ldp + j] * (double)v.values[j * v.d + e]);
+            close_to(c, i * ldo + e, (double)want[i * ldo + e], (double)got[i * ldo + e], 2 * SUM_TOL * terms);
+        }
+        same_bytes(c, want + i * ldo + v.d, got + i * ldo + v.d, 4, ldo - v.d, "an element past d");
+    }
+}
+
+/* ---- the list ---- */
+
+enum over { ONCE, TYPES, KINDS }; /* what a kernel has one variant for each of */
+static const struct check {
+    const char *name;
+    void (*run)(struct ctx *c);
+    enum over over;
+    bool has_rows; /* weight rows or cache rows, and activation rows or queries */
+} checks[] = {
+    {"dequant", check_dequant, TYPES, false},
+    {"gemm", check_gemm, TYPES, true},
+    {"act_quantize", check_act_quantize, ONCE, false},
+    {"f32_to_q8_0", check_f32_to_q8_0, ONCE, false},
+    {"f32_to_f16", check_f32_to_f16, ONCE, false},
+    {"f16_to_f32", check_f16_to_f32, ONCE, false},
+    {"dot", check_dot, ONCE, false},
+    {"axpy", check_axpy, ONCE, false},
+    {"scale", check_scale, ONCE, false},
+    {"add", check_add, ONCE, false},
+    {"mul", check_mul, ONCE, false},
+    {"rms_norm", check_rms_norm, ONCE, false},
+    {"layer_norm", check_layer_norm, ONCE, false},
+    {"softmax", check_softmax, ONCE, false},
+    {"silu_mul", check_silu_mul, ONCE, false},
+    {"gelu_mul", check_gelu_mul, ONCE, false},
+    {"softcap", check_softcap, ONCE, false},
+    {"kv_dot", check_kv_dot, KINDS, true},
+    {"kv_mix", check_kv_mix, KINDS, true},
+};
+enum { N_CHECKS = sizeof checks / sizeof checks[0] };
+
+static const size_t sizes[] = {0,  1,  2,  3,  5,  7,  8,  9,  15, 16, 17,  24,  31,  32,  33,
+                               39, 47, 63, 64, 65, 79, 95, 96, 97, 127, 129, 160, 255, 257, 1030};
+static const size_t row_sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33};
+static const size_t act_sizes[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 25};
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+static void run_case(struct ctx *c, const struct check *k, uint64_t salt)
+{
+    c->failed = false;
+    for (c->place = 0; c->place < N_PLACES && !c->failed; c->place++) {
+        c->rng = c->seed * 1000003u + salt;
+        c->n_regions = 0;
+        c->rows = k->has_rows ? row_sizes[below(c, COUNT(row_sizes))] : 1;
+        c->n_act = k->has_rows ? act_sizes[below(c, COUNT(act_sizes))] : 1;
+        int sig = sigsetjmp(fault_jump, 1);
+        if (sig == 0) {
+            k->run(c);
+            check_canaries(c);
+        } else {
+            fail(c, "signal %d: it touched memory outside its buffers, or used an instruction this CPU lacks", sig);
+        }
+    }
+    if (c->failed) c->failures++;
+    else c->passed++;
+}
+
+static void run_check(struct ctx *c, int index)
+{
+    const struct check *k = &checks[index];
+    int n_variants = k->over == TYPES ? KERN_TYPE_COUNT : k->over == KINDS ? KERN_KV_COUNT : 1;
+    c->kernel = k->name;
+    for (int v = 0; v < n_variants; v++) {
+        if (k->over == TYPES && !kern_type_get(v)) continue;
+        c->type = k->over == ONCE ? -1 : v;
+        for (size_t s = 0; s < COUNT(sizes); s++) {
+            for (int repeat = 0; repeat < (k->has_rows ? 5 : 2); repeat++) {
+                c->n = sizes[s];
+                run_case(c, k, (uint64_t)index << 40 | (uint64_t)v << 32 | (uint64_t)s << 8 | (uint64_t)repeat);
+            }
+        }
+    }
+}
+
+/* ---- the benchmark ---- */
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *big(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        perror("checkkern: mmap");
+        exit(1);
+    }
+    return p;
+}
+
+/* Bytes per second of reading a buffer far larger than the caches, one thread. */
+static double read_bandwidth(const uint64_t *p, size_t bytes)
+{
+    double best = 0;
+    volatile uint64_t sink = 0;
+    for (int round = 0; round < 3; round++) {
+        double t = now_s();
+        uint64_t a[8] = {0};
+        for (size_t i = 0; i < bytes / 8; i += 8)
+            for (int k = 0; k < 8; k++) a[k] += p[i + (size_t)k];
+        sink = sink + a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7];
+        t = now_s() - t;
+        best = fmax(best, (double)bytes / t);
+    }
+    return best;
+}
+
+/* Clock in GHz: a chain of dependent additions takes one cycle each. */
+static double clock_ghz(void)
+{
+    double best = 0;
+    for (int round = 0; round < 3; round++) {
+        uint64_t x = (uint64_t)round;
+        double t = now_s();
+        for (int i = 0; i < 100000000; i++) {
+            x++;
+            __asm__ volatile("" : "+r"(x));
+        }
+        best = fmax(best, 0.1 / (now_s() - t));
+    }
+    return best;
+}
+
+/* Seconds of one product; the weights rotate over `pool` so that one row of activations reads them from memory. */
+static double time_gemm(const struct kern_ops *o, int type, size_t n_out, struct kern_act *x, const uint8_t *pool,
+                        size_t pool_bytes, float *y)
+{
+    size_t row = kern_row_bytes(type, x->n), bytes = row * n_out, copies = pool_bytes / bytes;
+    double best = 1e9, spent = 0;
+    for (size_t i = 0; spent < 0.25 || i < 2; i++) {
+        double t = now_s();
+        o->gemm[type](pool + i % copies * bytes, row, n_out, x, y, n_out);
+        t = now_s() - t;
+        spent += t;
+        best = fmin(best, t);
+    }
+    return best;
+}
+
+static void bench(struct ctx *c, const char *only_level, int only_type)
+{
+    static const size_t shapes[][2] = {{2048, 2048}, {2048, 8192}};
+    size_t pool_bytes = 192u << 20;
+    uint8_t *pool = big(pool_bytes);
+    float *f = big(128 * 8192 * 4), *y = big(128 * 2048 * 4);
+    struct kern_act x = {.f32 = f, .q = big(128 * 8192), .d = big(128 * 256 * 4), .sum16 = big(128 * 512 * 2)};
+    for (size_t i = 0; i < 128 * 8192; i++) f[i] = uniform(c);
+    for (size_t i = 0; i < pool_bytes; i++) pool[i] = 0x11; /* any bytes: time does not depend on them */
+    printf("%s; clock %.2f GHz; reads %.1f GB/s (one thread)\n", plat_cpu_get()->brand, clock_ghz(),
+           read_bandwidth((const uint64_t *)(const void *)pool, pool_bytes) / 1e9);
+    printf("%-8s %-7s %-11s %12s %14s\n", "type", "level", "n_out x n", "1 row GB/s", "128 rows GOP/s");
+    for (const char *const *l = kern_levels(); *l; l++) {
+        const struct kern_ops *o = kern_level_get(*l);
+        if (!o || (only_level ? strcmp(*l, only_level) != 0 : strcmp(*l, "ref") == 0)) continue;
+        for (int type = 0; type < KERN_TYPE_COUNT; type++) {
+            if (!kern_type_get(type) || (only_type >= 0 && type != only_type)) continue;
+            if (strcmp(o->gemm_level[type], *l) != 0 && !only_level) continue;
+            for (size_t s = 0; s < 2; s++) {
+                x.n = x.ld = shapes[s][1];
+                for (size_t t = 0; t < 128; t++)
+                    o->act_quantize(f + t * x.n, x.n, x.q + t * x.n, x.d + t * x.n / 32, x.sum16 + t * x.n / 16);
+                x.n_rows = 1;
+                double t1 = time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y);
+                x.n_rows = 128;
+                double t128 = time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y);
+                double work = 2.0 * 128 * (double)shapes[s][0] * (double)x.n;
+                printf("%-8s %-7s %4zux%-6zu %12.1f %14.1f\n", kern_type_get(type)->name, o->gemm_level[type],
+                       shapes[s][0], x.n, (double)(kern_row_bytes(type, x.n) * shapes[s][0]) / t1 / 1e9,
+                       work / t128 / 1e9);
+                fflush(stdout);
+            }
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct ctx c = {.seed = 1};
+    const char *level = NULL, *kernel = NULL;
+    bool want_bench = false;
+    int bench_type = -1;
+    for (int i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--seed") == 0 && next) c.seed = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--level") == 0 && next) level = argv[++i];
+        else if (strcmp(argv[i], "--kernel") == 0 && next) kernel = argv[++i];
+        else if (strcmp(argv[i], "--list") == 0) {
+            for (int k = 0; k < N_CHECKS; k++) puts(checks[k].name);
+            return 0;
+        } else if (strcmp(argv[i], "--bench") == 0) {
+            want_bench = true;
+            if (next && next[0] != '-') bench_type = kern_type_find(argv[++i]);
+        } else {
+            fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--list] [--bench [TYPE]]\n");
+            return 64;
+        }
+    }
+    if (want_bench) return bench(&c, level, bench_type), 0;
+
+    map_regions(&c);
+    struct sigaction sa = {.sa_handler = on_fault};
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+    sigaction(SIGILL, &sa, NULL);
+    c.ref = kern_level_get("ref");
+    for (const char *const *l = kern_levels(); *l; l++) {
+        if (level && strcmp(*l, level) != 0) continue;
+        c.got = kern_level_get(*l);
+        c.level = *l;
+        long before = c.passed;
+        if (!c.got) {
+            printf("SKIP: level %s is not supported by this CPU\n", *l);
+            c.skipped++;
+            continue;
+        }
+        for (int k = 0; k < N_CHECKS; k++)
+            if (!kernel || strcmp(kernel, checks[k].name) == 0) run_check(&c, k);
+        printf("level %s: %ld passed\n", *l, c.passed - before);
+    }
+    if (level && c.passed + c.failures + c.skipped == 0) printf("FAIL there is no level %s\n", level), c.failures++;
+    printf("%ld passed, %ld failed, %ld skipped\n", c.passed, c.failures, c.skipped);
+    return c.failures ? 1 : 0;
+}
