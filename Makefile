@@ -75,7 +75,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcroft.a $(wildcard tests/unit/*.h)
 KERN_OBJS := $(foreach m,plat kern,$(call objs,$(m))) $(BUILD)/base/err.o $(BUILD)/base/mem.o
 $(BUILD)/checkkern: tests/kern/checkkern.c $(KERN_OBJS)
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(all_incs) $^ $(LDFLAGS_ALL) -lpthread -lm -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(all_incs) -Isrc/kern $^ $(LDFLAGS_ALL) -lpthread -lm -o $@
 checkkern: $(BUILD)/checkkern                           ## compare every kernel level with plain C
 	$(Q)$(BUILD)/checkkern
 

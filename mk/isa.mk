@@ -9,7 +9,7 @@ endif
 ifeq ($(ARCH),aarch64)
 KERN_DIRS := ref arm
 endif
-KERN_DIRS ?= ref
+KERN_DIRS ?= ref other
 
 ISA_avx2    := -mavx2 -mfma -mf16c
 ISA_avx512  := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512

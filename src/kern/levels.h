@@ -1,11 +1,29 @@
-/* The functions that raise a table from one level to the next. Each is the only thing its folder exports; it overrides
- * what it does better and leaves the rest. A file with an instruction-set suffix has one such function and is called
- * only when the machine has that set. */
+/* How a table is raised from one level to the next. Each architecture's folder has a ladder; src/kern/table.c climbs it.
+ * A fill function overrides what it does better and leaves the rest. A file with an instruction-set suffix exports its
+ * fill function and nothing else, and only the ladder refers to it: that keeps its instructions away from machines
+ * that lack them. */
 #ifndef KERN_LEVELS_H
 #define KERN_LEVELS_H
 
 #include "kern_ops.h"
 
+struct plat_cpu;
 typedef void kern_fill_fn(struct kern_ops *ops);
+
+struct kern_level {
+    const char *name;
+    bool (*have)(const struct plat_cpu *c); /* NULL: always */
+    kern_fill_fn *fill[4];                  /* in order, NULL-terminated */
+};
+enum { KERN_MAX_LEVELS = 8 };
+extern const struct kern_level kern_ladder[]; /* lowest first; a row without a name ends it */
+
+kern_fill_fn kern_ref_fill;                            /* ref/ */
+
+kern_fill_fn kern_avx2_fill_int, kern_avx2_fill_float; /* x86/ */
+kern_fill_fn kern_avx512_fill_float;
+kern_fill_fn kern_vnni_fill_int;
+kern_fill_fn kern_neon_fill_int, kern_neon_fill_float; /* arm/ */
+kern_fill_fn kern_dotprod_fill_int;
 
 #endif

@@ -1,6 +1,7 @@
 /* Attention over a KV cache in plain C: scores against cached keys, and the weighted sum of cached values.
  * Owns nothing. A cache row holds d elements as f32, f16 or Q8_0 blocks (34 bytes for 32). Read next: ../table.c. */
 #include "ref.h"
+#include "levels.h"
 #include "f16.h"
 
 enum { LANES = 16 };

@@ -17,7 +17,6 @@ extern const int8_t kern_ref_mxfp4_values[16]; /* twice the FP4 (E2M1) values */
 float kern_ref_e8m0_half(uint8_t e);           /* half of 2^(e-127) */
 void kern_ref_k4_scales(const uint8_t p[12], uint8_t sc[8], uint8_t mn[8]); /* the 6-bit fields of Q4_K and Q5_K */
 
-void kern_ref_fill(struct kern_ops *ops); /* every entry */
 void kern_ref_fill_quant(struct kern_ops *ops);
 void kern_ref_fill_gemm(struct kern_ops *ops);
 void kern_ref_fill_vec(struct kern_ops *ops);

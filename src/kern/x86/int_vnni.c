@@ -1,0 +1,191 @@
+/* Products of int8 activations with AVX-512 VNNI.
+ *
+ * One activation row: gemv_int.h. Many (a prompt): sixteen weight rows are unpacked once, 256 elements at a time, into
+ * a panel whose registers hold four consecutive elements of sixteen rows, and met by every activation row, eight at a
+ * time; vpdpbusd multiplies the panel's unsigned bytes by four activation bytes broadcast from memory.
+ *
+ *     panel.q[k]   row 0: 4k 4k+1 4k+2 4k+3 | row 1: 4k … 4k+3 | … | row 15      64 bytes
+ *     panel.s[g]   scale of group g in rows 0 … 15
+ *
+ * The panel (7 KiB) lives on the stack and in the first-level cache. Integers are exact: an offset is subtracted in
+ * integers by starting the sum at -offset * sum(x). Read next: load256.h, gemv_int.h. */
+#include "levels.h"
+
+#include <immintrin.h>
+
+static inline __attribute__((always_inline)) __m256i dot32(__m256i w, __m256i x)
+{
+    return _mm256_dpbusd_epi32(_mm256_setzero_si256(), w, x);
+}
+static inline __attribute__((always_inline)) __m256i dot32_signed(__m256i w, __m256i x)
+{
+    return _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+}
+#include "gemv_int.h"
+
+enum { PANEL_ROWS = 16, TILE = 8, FEW = 4 }; /* up to FEW activation rows go one by one */
+
+struct panel {
+    __m512i q[64];
+    __m512 s[16], m[16];
+};
+
+/* 16 x 16 words of 32 bits, in place. */
+INLINE void transpose16(__m512i v[16])
+{
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 4) { /* 4 x 4 words inside each 128-bit lane */
+        __m512i a = _mm512_unpacklo_epi32(v[i], v[i + 1]), b = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+        __m512i c = _mm512_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm512_unpackhi_epi32(v[i + 2], v[i + 3]);
+        t[i] = _mm512_unpacklo_epi64(a, c);
+        t[i + 1] = _mm512_unpackhi_epi64(a, c);
+        t[i + 2] = _mm512_unpacklo_epi64(b, d);
+        t[i + 3] = _mm512_unpackhi_epi64(b, d);
+    }
+    for (int i = 0; i < 4; i++) { /* then 4 x 4 lanes */
+        __m512i a = _mm512_shuffle_i32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_i32x4(t[i], t[i + 4], 0xdd);
+        __m512i c = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xdd);
+        v[i] = _mm512_shuffle_i32x4(a, c, 0x88);
+        v[i + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
+        v[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88);
+        v[i + 12] = _mm512_shuffle_i32x4(b, d, 0xdd);
+    }
+}
+
+/* One row of a chunk in plain order; signed quants become unsigned by adding 128. */
+INLINE void unpack_row(const struct traits tr, quant_fn *quant, scale_fn *scale, const uint8_t *w, uint8_t *q, float *s,
+                       float *m)
+{
+    __m256 sv[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()}, mv[2] = {sv[0], sv[0]};
+    scale(w, sv, mv);
+    _mm256_store_ps(s, sv[0]);
+    _mm256_store_ps(s + 8, sv[1]);
+    _mm256_store_ps(m, mv[0]);
+    _mm256_store_ps(m + 8, mv[1]);
+#define STEP(b)                                                                                    \
+    _mm256_store_si256((__m256i *)(void *)(q + 32 * (b)),                                          \
+                       tr.is_signed ? _mm256_xor_si256(quant(w, b), _mm256_set1_epi8((char)0x80)) : quant(w, b));
+    STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
+#undef STEP
+}
+
+/* Rows past n_rows and, for the last chunk, elements past its end are zero weights: scale 0. */
+INLINE void panel_fill(const struct traits tr, quant_fn *quant, scale_fn *scale, const uint8_t *w, size_t row_bytes,
+                       size_t n_rows, size_t chunk_bytes, struct panel *p)
+{
+    _Alignas(64) uint8_t q[PANEL_ROWS][256];
+    _Alignas(64) float s[PANEL_ROWS][16], m[PANEL_ROWS][16];
+    uint8_t pad[8 * 34];
+    for (size_t r = 0; r < PANEL_ROWS; r++) {
+        const uint8_t *src = w + r * row_bytes;
+        if (r >= n_rows || chunk_bytes < tr.chunk_bytes) {
+            memset(pad, 0, sizeof pad);
+            if (r < n_rows) memcpy(pad, src, chunk_bytes);
+            src = pad;
+        }
+        unpack_row(tr, quant, scale, src, q[r], s[r], m[r]);
+    }
+    __m512i v[16];
+    for (int part = 0; part < 4; part++) {
+        for (int r = 0; r < 16; r++) v[r] = _mm512_load_si512(q[r] + 64 * part);
+        transpose16(v);
+        for (int k = 0; k < 16; k++) p->q[16 * part + k] = v[k];
+    }
+    for (int r = 0; r < 16; r++) v[r] = _mm512_load_si512(s[r]);
+    transpose16(v);
+    for (int g = 0; g < 16; g++) p->s[g] = _mm512_castsi512_ps(v[g]);
+    if (!tr.min) return;
+    for (int r = 0; r < 16; r++) v[r] = _mm512_load_si512(m[r]);
+    transpose16(v);
+    for (int g = 0; g < 16; g++) p->m[g] = _mm512_castsi512_ps(v[g]);
+}
+
+/* A chunk of nt activation rows against the panel; y += (or =) the result. */
+INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *p, size_t n_groups32,
+                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy, __mmask16 rows)
+{
+    const int offset = tr.is_signed ? 128 : tr.offset, parts = tr.per16 ? 2 : 1, steps = 8 / parts;
+    const int8_t *q[TILE];
+    const float *d[TILE];
+    const int16_t *sum[TILE];
+    __m512 acc[TILE];
+    for (int t = 0; t < nt; t++) {
+        size_t row = t0 + (size_t)t;
+        q[t] = x->q + row * x->n + 256 * chunk;
+        d[t] = x->d + row * (x->n / 32) + 8 * chunk;
+        sum[t] = x->sum16 + row * (x->n / 16) + 16 * chunk;
+        acc[t] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, y + row * ldy);
+    }
+    for (size_t b = 0; b < n_groups32; b++) {
+        for (int part = 0; part < parts; part++) {
+            size_t g = b * (size_t)parts + (size_t)part;
+            /* the pair of sums of these 32 elements, times -offset: both halves, or the one of this part */
+            const __m512i off = _mm512_set1_epi32(!tr.per16 ? (int)(0x10001u * (uint16_t)-offset)
+                                                  : part ? (int)((uint32_t)(uint16_t)-offset << 16) : (uint16_t)-offset);
+            __m512i dot[TILE];
+            for (int t = 0; t < nt; t++) {
+                int pair;
+                memcpy(&pair, sum[t] + 2 * b, 4);
+                dot[t] = offset ? _mm512_madd_epi16(_mm512_set1_epi32(pair), off) : _mm512_setzero_si512();
+            }
+            for (int k = 0; k < steps; k++) {
+                __m512i w = p->q[8 * b + (size_t)(part * steps + k)];
+                for (int t = 0; t < nt; t++) {
+                    int four;
+                    memcpy(&four, q[t] + 32 * b + 4 * (part * steps + k), 4);
+                    dot[t] = _mm512_dpbusd_epi32(dot[t], w, _mm512_set1_epi32(four));
+                }
+            }
+            for (int t = 0; t < nt; t++) {
+                __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[t]), p->s[g]);
+                if (tr.min) {
+                    float total = (float)(tr.per16 ? sum[t][2 * b + (size_t)part] : sum[t][2 * b] + sum[t][2 * b + 1]);
+                    v = _mm512_fmadd_ps(p->m[g], _mm512_set1_ps(total), v);
+                }
+                acc[t] = _mm512_fmadd_ps(v, _mm512_set1_ps(d[t][b]), acc[t]);
+            }
+        }
+    }
+    for (int t = 0; t < nt; t++) _mm512_mask_storeu_ps(y + (t0 + (size_t)t) * ldy, rows, acc[t]);
+}
+
+INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, const uint8_t *w, size_t row_bytes,
+                     size_t n_out, const struct kern_act *x, float *y, size_t ldy)
+{
+    if (x->n_rows <= FEW) {
+        gemv_int(tr, quant, scale, w, row_bytes, n_out, x, y, ldy);
+        return;
+    }
+    struct panel p;
+    for (size_t r = 0; r < n_out; r += PANEL_ROWS) {
+        size_t n_rows = n_out - r < PANEL_ROWS ? n_out - r : PANEL_ROWS;
+        __mmask16 mask = (__mmask16)((1u << n_rows) - 1);
+        for (size_t k = 0; k < x->n; k += 256) {
+            size_t groups = x->n - k < 256 ? (x->n - k) / 32 : 8, chunk = k / 256, t = 0;
+            panel_fill(tr, quant, scale, w + r * row_bytes + chunk * tr.chunk_bytes, row_bytes, n_rows,
+                       tr.chunk_bytes * groups / 8, &p);
+            for (; t + TILE <= x->n_rows; t += TILE)
+                panel_dot(tr, TILE, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
+            for (; t + 4 <= x->n_rows; t += 4)
+                panel_dot(tr, 4, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
+            for (; t < x->n_rows; t++)
+                panel_dot(tr, 1, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
+        }
+    }
+}
+
+#define X(T, sign, offset, per16, min, max, bytes)                                                                    \
+    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
+    {                                                                                                                 \
+        gemm_int((struct traits){sign, offset, per16, min, max, bytes}, quant_##T, scale_##T, w, row_bytes, n_out, x, y, \
+                 ldy);                                                                                                \
+    }
+INT_TYPES(X)
+#undef X
+
+void kern_vnni_fill_int(struct kern_ops *ops)
+{
+#define X(T, ...) ops->gemm[KERN_##T] = gemm_##T;
+    INT_TYPES(X)
+#undef X
+}

@@ -1,0 +1,11 @@
+/* The levels of x86-64, lowest first. A new level is a row here and files with its suffix (mk/isa.mk). */
+#include "levels.h"
+#include "plat_cpu.h"
+
+static bool have_vnni(const struct plat_cpu *c) { return c->avx512_vnni; }
+
+const struct kern_level kern_ladder[] = {
+    {"ref", NULL, {kern_ref_fill}},
+    {"vnni", have_vnni, {kern_vnni_fill_int}},
+    {NULL, NULL, {NULL}},
+};
