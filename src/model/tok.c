@@ -26,14 +26,18 @@ struct str tok_text(const struct tok *t, int32_t id)
     return in_range(t, id) ? tok_key(t, id) : (struct str){"", 0};
 }
 
-int32_t tok_find(const struct tok *t, const char *text, size_t n)
+int32_t tok_find_hashed(const struct tok *t, uint64_t hash, const char *p, size_t n)
 {
-    if (n == 0 || n > t->max_piece_bytes) return -1;
-    for (uint32_t i = (uint32_t)str_hash(text, n) & t->slot_mask;; i = (i + 1) & t->slot_mask) {
+    for (uint32_t i = (uint32_t)hash & t->slot_mask;; i = (i + 1) & t->slot_mask) {
         int32_t id = t->slot[i];
         if (id < 0) return -1;
-        if (t->off[id + 1] - t->off[id] == n && !memcmp(t->text + t->off[id], text, n)) return id;
+        if (t->off[id + 1] - t->off[id] == n && !memcmp(t->text + t->off[id], p, n)) return id;
     }
+}
+
+int32_t tok_find(const struct tok *t, const char *text, size_t n)
+{
+    return n == 0 || n > t->max_piece_bytes ? -1 : tok_find_hashed(t, str_hash(text, n), text, n);
 }
 
 enum tok_attr tok_attr_of(const struct tok *t, int32_t id)

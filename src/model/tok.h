@@ -120,6 +120,8 @@ struct tok {
     float unk_score;      /* unigram */
     unsigned char *charsmap; /* unigram: SentencePiece's compiled normalisation */
     size_t charsmap_bytes;
+    uint64_t *prefix_set; /* unigram: hashes of all starts of tokens */
+    uint32_t prefix_mask;
 
     /* Special tokens, longest first; the two sets of leading byte pairs that can start one (all, user-defined). */
     int32_t *special;
@@ -130,6 +132,8 @@ struct tok {
 #define TOK_SPACE "\xE2\x96\x81" /* U+2581, a space in SentencePiece vocabularies */
 
 struct str tok_key(const struct tok *t, int32_t id); /* tok_text without the range check */
+/* tok_find for a caller that has str_hash(p, n) already. */
+int32_t tok_find_hashed(const struct tok *t, uint64_t hash, const char *p, size_t n);
 int tok_bpe_load(struct tok *t, const struct gguf *g, struct err *e) ERR_CHECK;
 int tok_ugm_load(struct tok *t, const struct gguf *g, struct err *e) ERR_CHECK;
 /* The printable alphabet of byte-level BPE: code point of a byte; byte of a code point or -1. */

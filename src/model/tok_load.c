@@ -408,6 +408,7 @@ void tok_free(struct tok *t)
     mem_free(t->slot);
     mem_free(t->merge);
     mem_free(t->charsmap);
+    mem_free(t->prefix_set);
     mem_free(t->special);
     mem_free(t->pair_set);
     mem_free(t);
