@@ -43,7 +43,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-unit test-cli lint checkkern fuzz bench install clean
+.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench docs docs-check install clean
 all: $(BUILD)/croft $(BUILD)/libcroft.a                 ## the program and the library
 
 define module_rules
@@ -72,7 +72,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcroft.a $(wildcard tests/unit/*.h)
 	    $(LDFLAGS_ALL) $(BUILD)/libcroft.a -lcmocka $(LDLIBS_ALL) -o $@
 
 # The kernel check needs plat, base and kern alone, so that it cross-compiles without any library.
-KERN_OBJS := $(foreach m,plat kern,$(call objs,$(m))) $(BUILD)/base/err.o $(BUILD)/base/mem.o
+KERN_OBJS := $(foreach m,plat kern,$(call objs,$(m))) $(BUILD)/base/err.o $(BUILD)/base/mem.o \
+        $(BUILD)/base/clock.o
 $(BUILD)/checkkern: tests/kern/checkkern.c $(KERN_OBJS)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(all_incs) -Isrc/kern $^ $(LDFLAGS_ALL) -lpthread -lm -o $@
@@ -82,6 +83,23 @@ checkkern: $(BUILD)/checkkern                           ## compare every kernel 
 test-unit: $(UNIT_BINS)                                 ## unit tests alone
 	$(Q)tests/run_unit.sh $(UNIT_BINS)
 tests-build: $(UNIT_BINS) $(BUILD)/checkkern
+
+# Fuzz targets: tests/fuzz/fuzz_<name>.c becomes build/fuzz/<name>, by default with a driver that replays and mutates
+# files; tests/fuzz/run.sh links libFuzzer instead.
+FUZZ_ENGINE ?= tests/fuzz/driver.c
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcroft.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(all_incs) $< $(FUZZ_ENGINE) $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
+fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))         ## replay the fuzz corpora, with mutants
+	$(Q)for f in $(FUZZ_NAMES); do echo "$$f:"; $(BUILD)/fuzz/$$f tests/fuzz/corpus/$$f || exit 1; done
+test-cli: all                                           ## the program as its users see it
+	$(Q)tests/cli/run.sh $(BUILD)/croft
+docs: all                                               ## write docs/cli.md and the table of docs/ERRORS.md
+	$(Q)scripts/docs $(BUILD)/croft
+docs-check: all
+	$(Q)scripts/docs $(BUILD)/croft --check
 
 -include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d)
 
