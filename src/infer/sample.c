@@ -18,7 +18,7 @@ struct candidate {
 
 struct infer_sampler {
     struct infer_sample_params p;
-    struct infer_bias *bias;
+    struct croft_bias *bias;
     struct candidate *c; /* [n_vocab] */
     uint32_t *count;     /* [n_vocab] occurrences among the recent tokens */
     int32_t *recent;     /* ring [penalty_last_n] */
@@ -266,7 +266,7 @@ double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token)
     return token < 0 || (uint32_t)token >= n_vocab ? -INFINITY : logits[token] - log_sum(logits, n_vocab);
 }
 
-size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct infer_top *out)
+size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct croft_logprob *out)
 {
     size_t have = 0;
     double all = log_sum(logits, n_vocab);
@@ -274,7 +274,7 @@ size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struc
         if (have == n && !(logits[i] > out[n - 1].logprob)) continue;
         size_t at = have < n ? have++ : n - 1;
         for (; at > 0 && logits[i] > out[at - 1].logprob; at--) out[at] = out[at - 1];
-        out[at] = (struct infer_top){(int32_t)i, logits[i]};
+        out[at] = (struct croft_logprob){(int32_t)i, logits[i]};
     }
     for (size_t i = 0; i < have; i++) out[i].logprob = (float)(out[i].logprob - all);
     return have;

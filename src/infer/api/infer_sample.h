@@ -2,12 +2,9 @@
 #ifndef INFER_SAMPLE_H
 #define INFER_SAMPLE_H
 
-#include "base_buf.h"
+#include <croft/croft.h>
 
-struct infer_bias {
-    int32_t token;
-    float add; /* to its logit; -INFINITY bans the token */
-};
+#include "base_buf.h"
 
 /* Steps run in this order, the reference's: bias, penalties, top_k, typical_p, top_p, min_p, temperature, draw.
  * INFER_SAMPLE_DEFAULTS is greedy with every step off. */
@@ -21,7 +18,7 @@ struct infer_sample_params {
     float frequency_penalty, presence_penalty; /* 0: off. Subtracted per occurrence, and once */
     int32_t penalty_last_n; /* recent tokens that count; 0: off */
     uint64_t seed;
-    const struct infer_bias *bias; /* copied by infer_sampler_new */
+    const struct croft_bias *bias; /* copied by infer_sampler_new */
     size_t n_bias;
 };
 #define INFER_SAMPLE_DEFAULTS {.typical_p = 1, .top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64}
@@ -40,12 +37,8 @@ void infer_sampler_reset(struct infer_sampler *s); /* empty history, the seed ag
 
 /* ln softmax(logits)[token], computed in double from the raw logits. */
 double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token);
-struct infer_top {
-    int32_t token;
-    float logprob;
-};
 /* The n most likely, best first; returns how many (≤ n). n ≤ 64 is meant: cost grows with it. */
-size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct infer_top *out);
+size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct croft_logprob *out);
 
 /* Stop strings over streamed text: what comes out never holds a stop string, nor the beginning of one that a later piece
  * completes. Pieces are any bytes. */
