@@ -1,0 +1,31 @@
+# croft show on files that are no models.
+run: croft show $T/absent
+exit: 66
+err~ Cannot open .*absent
+run: croft show $T
+exit: 74
+err~ directory
+make: : > $T/empty
+run: croft show $T/empty
+exit: 65
+err~ empty
+make: printf 'GGUF' > $T/short
+run: croft show $T/short
+exit: 65
+make: printf 'hello world, this is text' > $T/text
+run: croft show $T/text
+exit: 65
+err: croft show: This is not a GGUF file: it does not start with the four letters GGUF.
+make: printf 'GGUF\003\000\000\000\377\377\377\377\377\377\377\177\377\377\377\377\377\377\377\177' > $T/huge
+run: croft show $T/huge
+exit: 65
+# this project's own golden file
+need: tests/golden/gguf/all_types.gguf
+run: croft show tests/golden/gguf/all_types.gguf --json --tensors --metadata
+json: .gguf_version == 3 and (.tensors | length) == .n_tensors and (.metadata | length) == .n_metadata
+json: ([.types[].n_tensors] | add) == .n_tensors
+run: croft show tests/golden/gguf/all_types.gguf -tm
+out~ ^GGUF version +3$
+run: head -c 300 tests/golden/gguf/all_types.gguf > $T/cut; croft show $T/cut
+exit: 65
+err~ damaged|truncated|Fetch
