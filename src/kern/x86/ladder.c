@@ -2,10 +2,14 @@
 #include "levels.h"
 #include "plat_cpu.h"
 
+static bool have_avx2(const struct plat_cpu *c) { return c->avx2_fma_f16c; }
+static bool have_avx512(const struct plat_cpu *c) { return c->avx512; }
 static bool have_vnni(const struct plat_cpu *c) { return c->avx512_vnni; }
 
 const struct kern_level kern_ladder[] = {
     {"ref", NULL, {kern_ref_fill}},
+    {"avx2", have_avx2, {kern_avx2_fill_float}},
+    {"avx512", have_avx512, {kern_avx512_fill_float}},
     {"vnni", have_vnni, {kern_vnni_fill_int}},
     {NULL, NULL, {NULL}},
 };
