@@ -5,7 +5,7 @@
 #   LLAMA_BENCH=path/to/llama-bench bench/run.sh MODEL.gguf ...
 #
 # Settings (environment): THREADS (2)  PROMPT (512)  GEN (64; 0 for encoders)  ROUNDS (5)  REPS (1, per round)
-#   CROFT (build/croft)  CROFT_ARGS, PEER_ARGS (more options, e.g. PEER_ARGS='--embeddings 1' for encoders)
+#   CROFT (build/croft)  CROFT_ARGS (--no-ceilings), PEER_ARGS: more options
 #   OUT (bench): where results.csv, results.svg and RESULTS.md go
 # The peer is not built here. Without one, croft's own numbers are written and no ratio is claimed.
 # Exit status: 0; 1 when a run failed (the rest is still written); 2 for wrong usage.
@@ -13,7 +13,7 @@ set -u
 LC_ALL=C; export LC_ALL
 here=$(dirname "$0")
 THREADS=${THREADS:-2} PROMPT=${PROMPT:-512} GEN=${GEN:-64} ROUNDS=${ROUNDS:-5} REPS=${REPS:-1}
-CROFT=${CROFT:-$here/../build/croft} CROFT_ARGS=${CROFT_ARGS:-} PEER_ARGS=${PEER_ARGS:-}
+CROFT=${CROFT:-$here/../build/croft} CROFT_ARGS=${CROFT_ARGS---no-ceilings} PEER_ARGS=${PEER_ARGS:-}
 OUT=${OUT:-$here} PEER=${LLAMA_BENCH:-}
 die() { echo "bench/run.sh: $*" >&2; exit 2; }
 [ $# -gt 0 ] || die "no model given. Usage: LLAMA_BENCH=path bench/run.sh MODEL.gguf ..."
