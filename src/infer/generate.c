@@ -34,6 +34,7 @@ int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t 
     while (same < n_past && same < n - 1 && have[same] == tokens[same]) same++; /* the last one must give logits */
     if (same < n_past && infer_session_is_recurrent(s)) same = 0;
     int rc = infer_session_truncate(s, same, e);
+    if (rc == CROFT_E_UNSUPPORTED) rc = infer_session_truncate(s, same = 0, e); /* cancelled inside a chunk */
     if (!rc) rc = infer_session_eval(s, tokens + same, n - same, INFER_LOGITS_LAST, e);
     if (!rc && out_reused) *out_reused = same;
     return rc;
