@@ -2,6 +2,8 @@
 #include "base_arena.h"
 #include "base_mem.h"
 
+#include <stdint.h>
+
 struct arena_block {
     struct arena_block *next;
     size_t cap, len;
@@ -38,7 +40,7 @@ void arena_clear(struct arena *a)
 
 void *arena_alloc(struct arena *a, size_t bytes)
 {
-    if (bytes > a->max || a->used > a->max - bytes) return NULL;
+    if (bytes > a->max || a->used > a->max - bytes || bytes > SIZE_MAX / 2) return NULL;
     size_t n = (bytes + 15) & ~(size_t)15;
     struct arena_block *b = a->head;
     if (!b || b->cap - b->len < n) {

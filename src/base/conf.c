@@ -124,6 +124,7 @@ static const struct conf_row *find_letter(const struct conf_row *rows, char c)
     return NULL;
 }
 
+/* USAGE, with the option that was probably meant: one that begins like this, or the one with the fewest edits. */
 static int unknown(const struct conf_row *rows, const char *name, size_t n, struct err *e)
 {
     const char *best = NULL;
@@ -131,10 +132,10 @@ static int unknown(const struct conf_row *rows, const char *name, size_t n, stru
     char wanted[64];
     snprintf(wanted, sizeof wanted, "%.*s", n < 60 ? (int)n : 60, name);
     for (const struct conf_row *r = rows; r->name[0]; r++) {
-        size_t d = str_distance(wanted, r->name);
-        if (d < best_distance || (n >= 3 && strncmp(r->name, wanted, n) == 0 && !best)) {
+        size_t d = n >= 3 && str_starts(r->name, wanted) ? 0 : str_distance(wanted, r->name);
+        if (d < best_distance) {
             best = r->name;
-            best_distance = d < best_distance ? d : best_distance;
+            best_distance = d;
         }
     }
     if (str_distance(wanted, "help") < best_distance) best = "help";

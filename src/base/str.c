@@ -64,7 +64,7 @@ bool str_to_bytes(const char *s, uint64_t *out)
     case 'g': case 'G': unit = 1024.0 * 1024 * 1024; end++; break;
     case 't': case 'T': unit = 1024.0 * 1024 * 1024 * 1024; end++; break;
     }
-    if (end[0] == 'i' && end[1] == 'B') end += 2;
+    if (unit > 1 && end[0] == 'i' && end[1] == 'B') end += 2;
     else if (end[0] == 'B') end++;
     if (*end || v * unit >= 9.2e18) return false;
     *out = (uint64_t)(v * unit);
