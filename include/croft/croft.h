@@ -33,7 +33,7 @@ CROFT_API void croft_free(void *p);
 
 struct croft_model;
 
-/* Opens a GGUF file (of a split file: its first part). n_threads 0: one per CPU, at most 16.
+/* Opens a GGUF file (of a split file: its first part). n_threads 0: one per physical core, at most 16.
  * Success: *out is yours, close it. The file stays mapped until then; do not change it. Failure: nothing to free.
  * NOT_FOUND, FORMAT (damaged), UNSUPPORTED (names the architecture, tensor type or tokenizer), NOMEM. */
 CROFT_API int croft_model_open(const char *path, int n_threads, struct croft_model **out, struct croft_err *e)

@@ -2,6 +2,7 @@
  *
  * Everything printed comes from a file that may be hostile: text passes cli_textn / cli_print_safe, sums are checked by
  * gguf_open, long values are cut. Read next: src/model/api/model_gguf.h. */
+#include "bundle_store.h"
 #include "cli.h"
 #include "model_gguf.h"
 
@@ -243,11 +244,14 @@ int cmd_show(int argc, char **argv)
     };
     struct conf_list words;
     struct err e;
-    struct gguf *g;
+    struct gguf *g = NULL;
+    char *path = NULL;
     int exit_code;
     if (!cli_options("show", rows, &set, argc, argv, &words, 1, 1, &exit_code)) return exit_code;
-    if (gguf_open(words.item[0], &g, &e)) return cli_fail("show", &e);
-    exit_code = show(&set, g, words.item[0], &e);
+    int rc = bundle_store_resolve(words.item[0], &path, &e);
+    if (rc == 0) rc = gguf_open(path, &g, &e);
+    exit_code = rc ? cli_fail("show", &e) : show(&set, g, path, &e);
     gguf_close(g);
+    mem_free(path);
     return exit_code;
 }

@@ -7,6 +7,7 @@
  *
  * Without --special the text is only text: no BOS/EOS is added and "<s>" is three characters. With it both apply, as
  * they do to a prompt that is sent to the model. Read next: src/model/api/model_tok.h. */
+#include "bundle_store.h"
 #include "cli.h"
 #include "model_tok.h"
 
@@ -169,16 +170,19 @@ int cmd_tokenize(int argc, char **argv)
     struct err e;
     struct gguf *g = NULL;
     struct tok *t = NULL;
+    char *path = NULL;
     int exit_code;
     if (!cli_options("tokenize", rows, &set, argc, argv, &words, 1, 2, &exit_code)) return exit_code;
     if ((set.text != NULL) + (set.lines != NULL) + (set.decode != NULL) + (words.n > 1) > 1) {
         ERR(&e, USAGE, "Give one of FILE, --text, --lines and --decode.");
         return cli_fail("tokenize", &e);
     }
-    int rc = gguf_open(words.item[0], &g, &e);
+    int rc = bundle_store_resolve(words.item[0], &path, &e);
+    if (rc == 0) rc = gguf_open(path, &g, &e);
     if (rc == 0) rc = tok_new(g, &t, &e);
     if (rc == 0) rc = set.decode ? decode(t, &set, &e) : encode(t, &set, words.n > 1 ? words.item[1] : "-", &e);
     tok_free(t);
     gguf_close(g);
+    mem_free(path);
     return rc ? cli_fail("tokenize", &e) : 0;
 }

@@ -16,8 +16,8 @@ static int start(struct infer_engine *g, const struct infer_engine_params *p, st
     int rc = model_new(g->gguf, &g->model, e);
     if (rc) return rc;
     if (n <= 0) {
-        n = plat_cpu_get()->n_logical;
-        n = n < 1 ? 1 : n > DEFAULT_THREADS_MAX ? DEFAULT_THREADS_MAX : n;
+        n = plat_cpu_threads();
+        if (n > DEFAULT_THREADS_MAX) n = DEFAULT_THREADS_MAX;
     }
     if (n > PLAT_MAX_THREADS) return ERR(e, USAGE, "%d threads are too many; at most %d.", n, PLAT_MAX_THREADS);
     g->pool = mem_aligned(64, sizeof *g->pool);

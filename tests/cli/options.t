@@ -21,7 +21,7 @@ err~ 'b' is one too many
 # after "--" everything is a word
 run: croft show -- --json
 exit: 66
-err~ Cannot open .*--json
+err~ no file and no model called '--json'
 # a terminal cannot be driven by what an argument contains
 run: croft "$(printf 'a\033[31mb')"
 exit: 64

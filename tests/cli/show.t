@@ -1,10 +1,10 @@
 # croft show on files that are no models.
 run: croft show $T/absent
 exit: 66
-err~ Cannot open .*absent
+err~ absent
 run: croft show $T
-exit: 74
-err~ directory
+exit: 64
+err~ is a folder
 make: : > $T/empty
 run: croft show $T/empty
 exit: 65

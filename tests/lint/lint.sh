@@ -5,6 +5,7 @@
 # One check = one function named check_…, which prints its findings; tests/lint/selftest.sh plants a fault for each.
 # tests/lint/allow exempts "check file" pairs, one a line; it starts empty and should stay so.
 set -u
+unset MAKEFLAGS MAKELEVEL
 LC_ALL=C.UTF-8; export LC_ALL
 build=${1:-build}
 here=tests/lint
@@ -173,7 +174,11 @@ check_header() { # every header compiles alone, with what its module may see
             echo "$h:1: [header] does not compile alone: ${out#*error: }"
         true' sh
 }
-isa_of() { if has_isa_suffix "$1"; then isa_mk "\$(call isa_flags,$1)"; fi; }
+# The flags a header is compiled with: its suffix's; without one, in an architecture's folder, those of the highest.
+isa_of() {
+    if has_isa_suffix "$1"; then isa_mk "\$(call isa_flags,$1)"; return; fi
+    case $1 in src/kern/x86/*) isa_mk '$(ISA_vnni)' ;; src/kern/arm/*) isa_mk '$(ISA_dotprod)' ;; esac
+}
 
 check_comment() { # each .c opens with what it is for
     grep '\.c$' "$tmp/c_files" | while IFS= read -r f; do

@@ -7,7 +7,8 @@
 
 static void numbers_are_whole_strings(void **state)
 {
-    static const char *const bad[] = {"", " ", " 5", "5 ", "+", "-", "5x", "0x", "--5", "1e", ".", "9223372036854775808"};
+    static const char *const bad[] = {"",   " ",   " 5", "5 ", "+", "-",
+                                      "5x", "0x", "--5", "1e", ".", "9223372036854775808"};
     int64_t i = 77;
     uint64_t u = 77;
     double d = 77;
@@ -31,8 +32,8 @@ static void numbers_are_whole_strings(void **state)
 static void sizes(void **state)
 {
     static const struct { const char *s; uint64_t want; } good[] = {
-        {"0", 0}, {"64", 64}, {"8k", 8192}, {"8K", 8192}, {"1.5G", 1610612736}, {"2MiB", 2097152}, {"1T", 1099511627776},
-        {"10B", 10}};
+        {"0", 0}, {"64", 64}, {"8k", 8192}, {"8K", 8192}, {"1.5G", 1610612736}, {"2MiB", 2097152},
+        {"1T", 1099511627776}, {"10B", 10}};
     static const char *const bad[] = {"", "k", "-1", "8kk", "8x", "1e30", "inf", "nan", "8 k", "8iB", "9000000T"};
     uint64_t v;
     for (size_t k = 0; k < sizeof good / sizeof good[0]; k++) {
@@ -106,7 +107,8 @@ static void utf8_decodes_as_the_rfc_says(void **state)
                         int want = rfc_length(s, n);
                         size_t got = utf8_decode((char *)s, (char *)s + n, &cp);
                         if (got != (size_t)(want ? want : 1) || (cp == UINT32_MAX) != !want)
-                            fail_msg("%02x %02x %02x %02x cut at %zu: %zu bytes, U+%x", a, b, tails[c], tails[d], n, got, cp);
+                            fail_msg("%02x %02x %02x %02x cut at %zu: %zu bytes, U+%x", a, b, tails[c], tails[d], n, got,
+                                     cp);
                     }
                 }
 }

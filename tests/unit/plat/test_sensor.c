@@ -60,11 +60,13 @@ static void a_full_machine(void **state)
     put("sys/devices/system/cpu/cpufreq/thermal_throttle/core_throttle_count", "1000\n"); /* not a CPU */
     put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
     put("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2400000\n");
-    put("proc/pressure/memory", "some avg10=1.25 avg60=0.00 avg300=0.00 total=5\nfull avg10=0.50 avg60=0 avg300=0 total=1\n");
+    put("proc/pressure/memory", "some avg10=1.25 avg60=0.00 avg300=0.00 total=5\n"
+                                "full avg10=0.50 avg60=0 avg300=0 total=1\n");
     put("sys/class/powercap/intel-rapl:0/energy_uj", "1000000\n");
     put("sys/class/powercap/intel-rapl:1/energy_uj", "500\n");
     put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
-    put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total:      16\nHugePages_Free:       12\nHugepagesize:       2048 kB\n");
+    put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total:      16\nHugePages_Free:       12\n"
+                        "Hugepagesize:       2048 kB\n");
     plat_sensors_read(&s, root);
     assert_int_equal(s.n_zones, 3);
     assert_string_equal(s.zone[0].name, "acpitz");
