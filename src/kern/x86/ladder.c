@@ -8,7 +8,7 @@ static bool have_vnni(const struct plat_cpu *c) { return c->avx512_vnni; }
 
 const struct kern_level kern_ladder[] = {
     {"ref", NULL, {kern_ref_fill}},
-    {"avx2", have_avx2, {kern_avx2_fill_float}},
+    {"avx2", have_avx2, {kern_avx2_fill_float, kern_avx2_fill_int}},
     {"avx512", have_avx512, {kern_avx512_fill_float}},
     {"vnni", have_vnni, {kern_vnni_fill_int}},
     {NULL, NULL, {NULL}},
