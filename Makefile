@@ -46,11 +46,13 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench docs docs-check install clean
 all: $(BUILD)/croft $(BUILD)/libcroft.a                 ## the program and the library
 
+# A module sees the flags of its own libraries alone; plat and kern have none, so they cross-compile.
 define module_rules
+LIB_CFLAGS_$(1) := $(if $(LIBS_$(1)),$(shell $(PKGCONF) --cflags $(LIBS_$(1)) 2>/dev/null))
 $(BUILD)/$(1)/%.o: src/$(1)/%.c Makefile mk/modules.mk mk/isa.mk
 	@mkdir -p $$(@D)
 	$(call say,CC,$$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(call incs,$(1)) $$(call isa_flags,$$<) -MMD -MP -c $$< -o $$@
+	$(Q)$(CC) $(CFLAGS_ALL) $$(LIB_CFLAGS_$(1)) $(call incs,$(1)) $$(call isa_flags,$$<) -MMD -MP -c $$< -o $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
