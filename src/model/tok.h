@@ -48,10 +48,16 @@ uint32_t tok_uni_base(uint32_t cp); /* first code point of the canonical decompo
 /* ---- tok_re.c: the patterns that split text ---- */
 
 struct tok_re;
+enum { TOK_RE_ALTS = 16 };
 struct tok_re_state { /* backtracking points, reused from match to match */
     struct tok_re_point *points;
     size_t n, cap;
+    struct { /* where an alternative x*… has failed: it fails again up to the end of that run of x */
+        size_t from, to, end;
+    } dead[TOK_RE_ALTS];
 };
+/* Before matching in another text, or another pattern in the same. */
+void tok_re_state_reset(struct tok_re_state *s);
 int tok_re_new(const char *pattern, struct tok_re **out, struct err *e) ERR_CHECK;
 void tok_re_free(struct tok_re *re);
 /* Match at text[pos], not looking beyond `end`: *out_len characters, or -1 for no match. */

@@ -79,6 +79,7 @@ int tok_pre_cut(const struct tok *t, const tok_char *text, size_t n, struct tok_
         if (!pattern) return 0;
         size_t pos = 0;
         n_new = 0;
+        tok_re_state_reset(s);
         for (size_t i = 0; i < out->n; pos += out->lens[i], i++) {
             size_t end = pos + out->lens[i];
             int rc = pattern[0] == '#'

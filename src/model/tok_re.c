@@ -12,7 +12,7 @@
 
 #include "base_mem.h"
 
-enum { MAX_CODE = 160, MAX_SETS = 64, MAX_RANGES = 160, MAX_ALTS = 16, MAX_POINTS = 1 << 22 };
+enum { MAX_CODE = 160, MAX_SETS = 64, MAX_RANGES = 160, MAX_ALTS = TOK_RE_ALTS, MAX_POINTS = 1 << 22 };
 
 enum op { OP_SET, OP_RUN, OP_SPLIT, OP_JUMP, OP_AHEAD, OP_NOT_AHEAD, OP_END, OP_MATCH };
 
@@ -399,11 +399,13 @@ static bool push(struct tok_re_state *s, uint32_t pc, size_t pos, size_t least)
     return true;
 }
 
-/* Runs one alternative: 1 matched (*io_pos moved), 0 not, -1 no memory for another backtracking point. */
-static int run(const struct tok_re *re, unsigned pc, const tok_char *text, size_t *io_pos, size_t end,
-               struct tok_re_state *s)
+/* Runs one alternative: 1 matched (*io_pos moved), 0 not, -1 no memory for another backtracking point.
+ * *out_stop: how far its first instruction, if that is a run, could reach. */
+static int run(const struct tok_re *re, unsigned start, const tok_char *text, size_t *io_pos, size_t end,
+               struct tok_re_state *s, size_t *out_stop)
 {
     size_t pos = *io_pos;
+    unsigned pc = start;
     s->n = 0;
     for (;;) {
         const struct insn *in = &re->code[pc];
@@ -419,6 +421,7 @@ static int run(const struct tok_re *re, unsigned pc, const tok_char *text, size_
             size_t from = pos, stop = in->b && end - pos > in->b ? pos + in->b : end;
             while (pos < stop && set_has(re, set, text[pos])) pos++;
             ok = pos - from >= in->a;
+            if (pc == start) *out_stop = pos;
             pc++;
             if (ok && pos - from > in->a && !push(s, pc, pos, from + in->a)) return -1;
             break;
@@ -451,16 +454,25 @@ int tok_re_match(const struct tok_re *re, const tok_char *text, size_t pos, size
     *out_len = -1;
     for (unsigned i = 0; alts; i++, alts >>= 1) {
         if (!(alts & 1)) continue;
-        size_t at = pos;
-        int rc = run(re, re->alt_start[i], text, &at, end, s);
+        if (pos >= s->dead[i].from && pos < s->dead[i].to && end == s->dead[i].end) continue;
+        size_t at = pos, stop = pos;
+        const struct insn *first = &re->code[re->alt_start[i]];
+        int rc = run(re, re->alt_start[i], text, &at, end, s, &stop);
         if (rc < 0) return err_nomem(e, s->cap * sizeof *s->points);
         if (rc > 0) {
             *out_len = (ptrdiff_t)(at - pos);
             return 0;
         }
+        if (first->op == OP_RUN && first->a == 0 && first->b == 0) {
+            s->dead[i].from = pos;
+            s->dead[i].to = stop;
+            s->dead[i].end = end;
+        }
     }
     return 0;
 }
+
+void tok_re_state_reset(struct tok_re_state *s) { memset(s->dead, 0, sizeof s->dead); }
 
 void tok_re_state_done(struct tok_re_state *s)
 {
