@@ -117,24 +117,34 @@ static const struct {
     uint32_t classes;
 } properties[] = {{"L}", TC_L}, {"N}", TC_N}, {"P}", TC_P}, {"S}", TC_S}, {"M}", TC_M}, {"Han}", TC_HAN}, {"Cased}", 0}};
 
+/* The next character of the pattern must be c. */
+static bool eat(struct parser *ps, char c)
+{
+    if (*ps->p == c) ps->p++;
+    else ps->bad = true;
+    return !ps->bad;
+}
+
 /* After a backslash. Returns true if it was one character (in *cp); otherwise the set has been extended. */
 static bool parse_escape(struct parser *ps, struct set *s, uint32_t *cp)
 {
-    char c = *ps->p++;
+    char c = *ps->p;
+    *cp = 0;
+    if (!eat(ps, c ? c : '?')) return true;
     switch (c) {
     case 'r': *cp = '\r'; return true;
     case 'n': *cp = '\n'; return true;
     case 't': *cp = '\t'; return true;
     case 'x':
-        *cp = 0;
-        for (ps->p++; *ps->p && *ps->p != '}'; ps->p++)
+        if (!eat(ps, '{')) return true;
+        for (; *ps->p && *ps->p != '}'; ps->p++)
             *cp = *cp * 16 + (uint32_t)(*ps->p <= '9' ? *ps->p - '0' : (*ps->p | 32) - 'a' + 10);
-        if (*ps->p) ps->p++;
+        eat(ps, '}');
         return true;
     case 's': s->classes |= TC_SPACE; return false;
     case 'd': add_range(ps, '0', '9'); return false;
     case 'p':
-        ps->p++;
+        eat(ps, '{');
         for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
             if (!str_starts(ps->p, properties[i].name)) continue;
             s->classes |= properties[i].classes;
@@ -180,11 +190,11 @@ static unsigned parse_class(struct parser *ps)
         s.negated = true;
         ps->p++;
     }
-    while (*ps->p && *ps->p != ']' && !str_starts(ps->p, "--[")) {
+    while (!ps->bad && *ps->p && *ps->p != ']' && !str_starts(ps->p, "--[")) {
         uint32_t lo = (unsigned char)*ps->p++, hi;
         if (lo == '\\' && !parse_escape(ps, &s, &lo)) continue;
         hi = lo;
-        if (ps->p[0] == '-' && ps->p[1] != ']' && ps->p[1] != '-') {
+        if (ps->p[0] == '-' && ps->p[1] && ps->p[1] != ']' && ps->p[1] != '-') {
             ps->p++;
             hi = (unsigned char)*ps->p++;
             if (hi == '\\' && !parse_escape(ps, &s, &hi)) ps->bad = true;
@@ -196,8 +206,7 @@ static unsigned parse_class(struct parser *ps)
         ps->p += 3;
         s.minus = (int8_t)parse_class(ps);
     }
-    if (*ps->p == ']') ps->p++;
-    else ps->bad = true;
+    eat(ps, ']');
     unsigned to = s.to;
     ps->re->sets[index] = s;
     unsigned all = ps->re->n_ranges;
@@ -216,7 +225,8 @@ static unsigned parse_char(struct parser *ps)
     }
     unsigned index = new_set(ps);
     struct set *s = &ps->re->sets[index];
-    uint32_t cp = (unsigned char)*ps->p++;
+    uint32_t cp = (unsigned char)*ps->p;
+    if (!eat(ps, cp ? (char)cp : '?')) return index;
     if (cp == '\\' && *ps->p == 'S') {
         ps->p++;
         s->classes = TC_SPACE;
@@ -239,8 +249,8 @@ static bool parse_count(struct parser *ps, unsigned *lo, unsigned *hi)
         char *end;
         *lo = *hi = (unsigned)strtoul(ps->p + 1, &end, 10);
         if (*end == ',') *hi = (unsigned)strtoul(end + 1, &end, 10);
-        ps->p = end; /* at the '}' */
-        break;
+        ps->p = end;
+        return eat(ps, '}');
     }
     default: return false;
     }
@@ -279,7 +289,7 @@ static void parse_group(struct parser *ps)
         enum op op = ps->p[1] == '!' ? OP_NOT_AHEAD : OP_AHEAD;
         ps->p += 2;
         emit(ps, op, parse_char(ps), 0, 0);
-        if (*ps->p++ != ')') ps->bad = true;
+        eat(ps, ')');
         return;
     }
     bool outer = ps->any_case;
@@ -291,13 +301,12 @@ static void parse_group(struct parser *ps)
     }
     parse_alt(ps, false);
     ps->any_case = outer;
-    if (*ps->p++ != ')') ps->bad = true;
-    else if (parse_count(ps, &lo, &hi)) repeat_group(ps, start, lo, hi);
+    if (eat(ps, ')') && parse_count(ps, &lo, &hi)) repeat_group(ps, start, lo, hi);
 }
 
 static void parse_seq(struct parser *ps)
 {
-    while (*ps->p && *ps->p != '|' && *ps->p != ')' && !ps->bad) {
+    while (!ps->bad && *ps->p && *ps->p != '|' && *ps->p != ')') {
         if (*ps->p == '(') {
             ps->p++;
             parse_group(ps);
