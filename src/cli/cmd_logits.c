@@ -1,6 +1,6 @@
-/* croft logits: the logits (or, of an encoder, the final hidden states) of a list of tokens, to a file that other
- * programs can compare. Little-endian:
- *   int32 magic 0x4f474c31   int32 n_tokens   int32 dim   int32 0   int32 tokens[n_tokens]   float32 values[n_tokens][dim] */
+/* croft logits: the logits (or, of an encoder, the final hidden states) of a list of tokens, to a file that
+ * other programs can compare. Little-endian:
+ *   int32 magic 0x4f474c31, n_tokens, dim, 0;   int32 tokens[n_tokens];   float32 values[n_tokens][dim] */
 #include "cli.h"
 #include "infer.h"
 #include "plat_file.h"
@@ -16,9 +16,12 @@ struct settings {
 static const struct conf_row rows[] = {
     {"tokens", 0, CONF_STR, FIELD(tokens), "IDS", NULL, NULL, NULL, 0, 0, "token ids, separated by spaces"},
     {"output", 'o', CONF_STR, FIELD(output), "FILE", NULL, NULL, NULL, 0, 0, "where to write"},
-    {"embd", 0, CONF_FLAG, FIELD(embd), NULL, NULL, NULL, NULL, 0, 0, "final hidden states instead of logits"},
-    {"kv", 0, CONF_CHOICE, FIELD(kv), "TYPE", "f32", NULL, "f32|f16|q8_0", 0, 0, "how keys and values are cached"},
-    {"ctx", 'c', CONF_I64, FIELD(ctx), "N", "0", NULL, NULL, 0, 1 << 24, "context length; 0: 512, or the tokens rounded up to 256"},
+    {"embd", 0, CONF_FLAG, FIELD(embd), NULL, NULL, NULL, NULL, 0, 0,
+     "final hidden states instead of logits"},
+    {"kv", 0, CONF_CHOICE, FIELD(kv), "TYPE", "f32", NULL, "f32|f16|q8_0", 0, 0,
+     "how keys and values are cached"},
+    {"ctx", 'c', CONF_I64, FIELD(ctx), "N", "0", NULL, NULL, 0, 1 << 24,
+     "context length; 0: 512, or the tokens rounded up to 256"},
     {"threads", 't', CONF_I64, FIELD(threads), "N", "0", NULL, NULL, 0, 128, "threads; 0: one per CPU"},
     {.name = ""},
 };
@@ -36,7 +39,8 @@ static int parse_tokens(const char *s, int32_t *out, size_t max, size_t *out_n, 
             continue;
         }
         snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), s);
-        if (!str_to_i64(word, &id) || id < 0 || id > INT32_MAX) return ERR(e, USAGE, "'%s' is not a token id.", word);
+        if (!str_to_i64(word, &id) || id < 0 || id > INT32_MAX)
+            return ERR(e, USAGE, "'%s' is not a token id.", word);
         if (n == max) return ERR(e, LIMIT, "There are more than %zu tokens.", max);
         out[n++] = (int32_t)id;
         s += len;
@@ -45,7 +49,8 @@ static int parse_tokens(const char *s, int32_t *out, size_t max, size_t *out_n, 
     return n ? 0 : ERR(e, USAGE, "Give the tokens: --tokens \"1 2 3\".");
 }
 
-/* The context decides between the long and short rotary factors of LongRoPE models; this default is the reference's. */
+/* The context decides between the long and short rotary factors of LongRoPE models; this default is the
+ * reference's. */
 static uint32_t context(const struct settings *o, const struct model *m, size_t n)
 {
     size_t ctx = n > 512 ? (n + 255) / 256 * 256 : 512;
@@ -53,13 +58,15 @@ static uint32_t context(const struct settings *o, const struct model *m, size_t 
     return o->ctx ? (uint32_t)o->ctx : (uint32_t)ctx;
 }
 
-static int evaluate(const char *path, const struct settings *o, const int32_t *tokens, size_t n, struct buf *out,
-                    struct err *e)
+static int evaluate(const char *path, const struct settings *o, const int32_t *tokens, size_t n,
+                    struct buf *out, struct err *e)
 {
     struct infer_engine *g = NULL;
     struct infer_session *s = NULL;
     float *hidden = NULL;
-    enum infer_kv kv = strcmp(o->kv, "f32") == 0 ? INFER_KV_F32 : strcmp(o->kv, "f16") == 0 ? INFER_KV_F16 : INFER_KV_Q8_0;
+    enum infer_kv kv = strcmp(o->kv, "f32") == 0   ? INFER_KV_F32
+                       : strcmp(o->kv, "f16") == 0 ? INFER_KV_F16
+                                                   : INFER_KV_Q8_0;
     int rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = (int)o->threads}, &g, e);
     if (rc) return rc;
     const struct model *m = infer_engine_model(g);
@@ -69,7 +76,8 @@ static int evaluate(const char *path, const struct settings *o, const int32_t *t
     if ((rc = infer_session_new(g, &p, &s, e))) goto out;
     if (o->embd) {
         values = hidden = mem_calloc(n, dim * sizeof *hidden);
-        rc = hidden ? infer_session_embed(s, tokens, n, MODEL_POOL_NONE, false, hidden, e) : err_nomem(e, n * dim);
+        rc = hidden ? infer_session_embed(s, tokens, n, MODEL_POOL_NONE, false, hidden, e)
+                    : err_nomem(e, n * dim);
     } else {
         rc = infer_session_eval(s, tokens, n, INFER_LOGITS_ALL, e);
         values = infer_session_logits(s, 0);
@@ -101,7 +109,8 @@ int cmd_logits(int argc, char **argv)
     if (!rc && !o.output) rc = ERR(&e, USAGE, "Say where to write: -o FILE.");
     if (!rc) rc = parse_tokens(o.tokens ? o.tokens : "", tokens, MAX_TOKENS, &n, &e);
     if (!rc) rc = evaluate(words.item[0], &o, tokens, n, &out, &e);
-    if (!rc && (rc = plat_file_write(o.output, out.data, out.len))) rc = err_errno(&e, -rc, "write", o.output);
+    if (!rc && (rc = plat_file_write(o.output, out.data, out.len)))
+        rc = err_errno(&e, -rc, "write", o.output);
     buf_done(&out);
     mem_free(tokens);
     return rc ? cli_fail("logits", &e) : 0;

@@ -1,19 +1,20 @@
-/* Attention over cached keys and values. Work is cut into units of (rows of a segment, key/value head): the queries of a
- * unit, QUERIES at most (rows times the heads that share the key head), go through the keys together.
+/* Attention over cached keys and values. Work is cut into units of (rows of a segment, key/value head): the
+ * queries of a unit, QUERIES at most (rows times the heads that share the key head), go through the keys
+ * together.
  *
  *   prepare   norm and turn the queries and the key of a row, store key and value in the session's cache
  *   attend    scores = scale q.k, softmax over the keys in sight, weighted sum of values
  *
- * A row sees the keys [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment. No memory grows with
- * the square of the length: a thread holds QUERIES rows of scores. With one row, prepare and attend of a head follow
- * each other on one thread without a barrier between. */
+ * A row sees the keys [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment. No memory
+ * grows with the square of the length: a thread holds QUERIES rows of scores. With one row, prepare and
+ * attend of a head follow each other on one thread without a barrier between. */
 #include "internal.h"
 
 #include <math.h>
 
-/* Angles of the rotary pairs at a row's position: pos * base^(-2j/n_rot), divided by factors[j], interpolated by
- * freq_scale, blended between the two by YaRN. The running product in single precision is how the models were served
- * everywhere, so it is part of the definition. */
+/* Angles of the rotary pairs at a row's position: pos * base^(-2j/n_rot), divided by factors[j], interpolated
+ * by freq_scale, blended between the two by YaRN. The running product in single precision is how the models
+ * were served everywhere, so it is part of the definition. */
 void infer_turns(struct infer_work *w, uint32_t row)
 {
     for (int set = 0; set < 2; set++) {
@@ -24,7 +25,8 @@ void infer_turns(struct infer_work *w, uint32_t row)
         float *turn = w->turn[set] + (size_t)row * r->n_rot, theta = w->pos[row];
         float step = powf(r->base, -2.0f / r->n_rot);
         for (uint32_t j = 0; j < r->n_rot / 2; j++, theta *= step) {
-            float angle = factors ? theta / factors[j] : theta, far = r->freq_scale * angle, size = r->attn_factor;
+            float angle = factors ? theta / factors[j] : theta, far = r->freq_scale * angle,
+                  size = r->attn_factor;
             if (r->ext_factor != 0) {
                 float ramp = (j - r->corr_low) / fmaxf(0.001f, r->corr_high - r->corr_low);
                 float mix = (1 - fminf(1, fmaxf(0, ramp))) * r->ext_factor;
@@ -90,7 +92,8 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
 }
 
 /* Keys in sight of a row: [*low, *high). */
-static void sight(const struct infer_work *w, const struct infer_segment *g, uint32_t row, uint32_t *low, uint32_t *high)
+static void sight(const struct infer_work *w, const struct infer_segment *g, uint32_t row, uint32_t *low,
+                  uint32_t *high)
 {
     uint32_t pos = w->pos[row], window = w->layer->window;
     *low = 0;
@@ -112,23 +115,27 @@ static void emit(struct infer_work *w, uint32_t row, uint32_t head, const float 
 }
 
 /* Heads [head, head + n_heads) of n rows from `row`, all sharing one key head; n * n_heads ≤ QUERIES. */
-static void attend(struct infer_work *w, int thread, uint32_t row, uint32_t n, uint32_t head_kv, uint32_t head,
-                   uint32_t n_heads)
+static void attend(struct infer_work *w, int thread, uint32_t row, uint32_t n, uint32_t head_kv,
+                   uint32_t head, uint32_t n_heads)
 {
     const struct model *m = w->m;
     const struct infer_segment *g = &w->segment[w->segment_of[row]];
     const struct infer_session *s = g->s;
     const struct infer_cache *c = &s->cache[w->layer_i];
-    float *q = w->queries + (size_t)thread * QUERIES * m->d_head, *o = w->outputs + (size_t)thread * QUERIES * m->d_head_v;
+    float *q = w->queries + (size_t)thread * QUERIES * m->d_head,
+          *o = w->outputs + (size_t)thread * QUERIES * m->d_head_v;
     float *scores = w->scores + (size_t)thread * QUERIES * w->max_ctx;
     uint32_t low, high, first, last, ld = w->max_ctx, nq = n * n_heads;
     sight(w, g, row, &low, &high);
-    sight(w, g, row + n - 1, &first, &last); /* the last row's keys reach furthest; the first row's begin first */
+    sight(w, g, row + n - 1, &first,
+          &last); /* the last row's keys reach furthest; the first row's begin first */
     last = last > high ? last : high;
     for (uint32_t i = 0; i < nq; i++)
-        memcpy(q + (size_t)i * m->d_head, query(w, row + i / n_heads, head + i % n_heads), m->d_head * sizeof *q);
+        memcpy(q + (size_t)i * m->d_head, query(w, row + i / n_heads, head + i % n_heads),
+               m->d_head * sizeof *q);
     size_t cell = (size_t)head_kv * s->n_ctx + low;
-    w->k->kv_dot[s->kv](q, nq, m->d_head, c->k + cell * s->k_row, s->k_row, last - low, m->d_head, m->attn_scale, scores, ld);
+    w->k->kv_dot[s->kv](q, nq, m->d_head, c->k + cell * s->k_row, s->k_row, last - low, m->d_head,
+                        m->attn_scale, scores, ld);
     for (uint32_t i = 0; i < nq; i++) {
         uint32_t from, to;
         float *p = scores + (size_t)i * ld;
@@ -138,8 +145,10 @@ static void attend(struct infer_work *w, int thread, uint32_t row, uint32_t n, u
         memset(p, 0, (from - low) * sizeof *p);
         memset(p + to - low, 0, (last - to) * sizeof *p);
     }
-    w->k->kv_mix[s->kv](scores, nq, ld, c->v + cell * s->v_row, s->v_row, last - low, m->d_head_v, o, m->d_head_v);
-    for (uint32_t i = 0; i < nq; i++) emit(w, row + i / n_heads, head + i % n_heads, o + (size_t)i * m->d_head_v);
+    w->k->kv_mix[s->kv](scores, nq, ld, c->v + cell * s->v_row, s->v_row, last - low, m->d_head_v, o,
+                        m->d_head_v);
+    for (uint32_t i = 0; i < nq; i++)
+        emit(w, row + i / n_heads, head + i % n_heads, o + (size_t)i * m->d_head_v);
 }
 
 /* Heads that go through the keys together, and rows likewise. */
@@ -160,8 +169,8 @@ static void attend_head(struct infer_work *w, int thread, uint32_t row, uint32_t
     }
     if (infer_wants_q8(&y->out) && share * d % 32 == 0)
         for (uint32_t r = row; r < row + n; r++)
-            infer_quantize(w, &w->act[1], w->mixed + (size_t)r * y->out.n_in, r, y->out.n_in, (size_t)head_kv * share * d,
-                           share * d);
+            infer_quantize(w, &w->act[1], w->mixed + (size_t)r * y->out.n_in, r, y->out.n_in,
+                           (size_t)head_kv * share * d, share * d);
 }
 
 static void one_row(void *work, int i, int n)
@@ -183,7 +192,8 @@ static void prepare_share(void *work, int i, int n)
     for (uint64_t u = from; u < to; u++) prepare(w, u / n_kv, u % n_kv);
 }
 
-/* Units of all segments, dealt out one by one: later rows see more keys, so shares in a line would be unequal. */
+/* Units of all segments, dealt out one by one: later rows see more keys, so shares in a line would be
+ * unequal. */
 static void attend_share(void *work, int i, int n)
 {
     struct infer_work *w = work;
@@ -216,5 +226,6 @@ void infer_attention(struct infer_work *w)
         infer_run(w, prepare_share);
         infer_run(w, attend_share);
     }
-    if (infer_wants_q8(&y->out) && y->n_head / y->n_head_kv * w->m->d_head_v % 32) infer_run(w, quantize_rows);
+    if (infer_wants_q8(&y->out) && y->n_head / y->n_head_kv * w->m->d_head_v % 32)
+        infer_run(w, quantize_rows);
 }

@@ -1,5 +1,5 @@
-/* An engine: the mapped file, the model's plan, the kernel table and the thread pool. Everything but the pool is
- * read-only after open; the pool runs one chunk at a time under `lock`. Next to read: session.c. */
+/* An engine: the mapped file, the model's plan, the kernel table and the thread pool. Everything but the pool
+ * is read-only after open; the pool runs one chunk at a time under `lock`. Next to read: session.c. */
 #include "internal.h"
 #include "plat_cpu.h"
 
@@ -10,7 +10,8 @@ static int start(struct infer_engine *g, const struct infer_engine_params *p, st
     int n = p ? p->n_threads : 0;
     g->ops = p && p->level ? kern_level_get(p->level) : kern_get(e);
     if (!g->ops) {
-        if (p && p->level) return ERR(e, UNSUPPORTED, "This machine has no kernels of the level \"%s\".", p->level);
+        if (p && p->level)
+            return ERR(e, UNSUPPORTED, "This machine has no kernels of the level \"%s\".", p->level);
         return CROFT_E_UNSUPPORTED; /* kern_get filled e */
     }
     int rc = model_new(g->gguf, &g->model, e);
@@ -19,14 +20,16 @@ static int start(struct infer_engine *g, const struct infer_engine_params *p, st
         n = plat_cpu_threads();
         if (n > DEFAULT_THREADS_MAX) n = DEFAULT_THREADS_MAX;
     }
-    if (n > PLAT_MAX_THREADS) return ERR(e, USAGE, "%d threads are too many; at most %d.", n, PLAT_MAX_THREADS);
+    if (n > PLAT_MAX_THREADS)
+        return ERR(e, USAGE, "%d threads are too many; at most %d.", n, PLAT_MAX_THREADS);
     g->pool = mem_aligned(64, sizeof *g->pool);
     if (!g->pool) return err_nomem(e, sizeof *g->pool);
     rc = plat_pool_init(g->pool, n);
     return rc ? err_errno(e, -rc, "start threads for", "the engine") : 0;
 }
 
-static int open_with(struct gguf *gguf, const struct infer_engine_params *p, struct infer_engine **out, struct err *e)
+static int open_with(struct gguf *gguf, const struct infer_engine_params *p, struct infer_engine **out,
+                     struct err *e)
 {
     struct infer_engine *g = mem_calloc(1, sizeof *g);
     if (!g) {
@@ -41,7 +44,8 @@ static int open_with(struct gguf *gguf, const struct infer_engine_params *p, str
     return rc;
 }
 
-int infer_engine_open(const char *path, const struct infer_engine_params *p, struct infer_engine **out, struct err *e)
+int infer_engine_open(const char *path, const struct infer_engine_params *p, struct infer_engine **out,
+                      struct err *e)
 {
     struct gguf *gguf;
     int rc = gguf_open(path, &gguf, e);

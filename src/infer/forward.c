@@ -1,4 +1,5 @@
-/* The forward pass: a batch of rows through all layers of a model's plan (model_arch.h). Owns the scratch memory.
+/* The forward pass: a batch of rows through all layers of a model's plan (model_arch.h). Owns the scratch
+ * memory.
  *
  *   x = embedding                                                        [n_rows, n_embd]
  *   for each layer:   h = attn_norm(x)      in = W_in h      mixed = mixer(in)      y = W_out mixed
@@ -7,10 +8,9 @@
  *                     x = ffn_out_norm(x + ffn_post_norm(y))
  *   logits = W_head out_norm(x)             for the rows that are asked for
  *
- * A norm that the family does not have is the identity. Adding y, the norms and the int8 form of h are one step per row;
- * for a single row it runs on the caller, so a decoded token crosses five barriers a layer (in, mixer, out, gate and up,
- * down).
- * Next to read: products.c, attention.c, recurrent.c. */
+ * A norm that the family does not have is the identity. Adding y, the norms and the int8 form of h are one
+ * step per row; for a single row it runs on the caller, so a decoded token crosses five barriers a layer (in,
+ * mixer, out, gate and up, down). Next to read: products.c, attention.c, recurrent.c. */
 #include "internal.h"
 
 static const struct model_norm no_norm;
@@ -70,7 +70,8 @@ static size_t layout(struct infer_work *w, char *base)
     return used;
 }
 
-int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out, struct err *e)
+int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
+                   struct err *e)
 {
     struct infer_work *w = mem_calloc(1, sizeof *w);
     if (!w) return err_nomem(e, sizeof *w);
@@ -140,7 +141,8 @@ static void norm_share(void *work, int i, int n)
     uint64_t from, to;
     infer_share(w->n_rows, i, n, &from, &to);
     for (uint64_t r = from; r < to; r++) {
-        float *x = w->x + r * n_embd, *h = w->h + r * n_embd, *add = w->norm.add ? w->norm.add + r * n_embd : NULL;
+        float *x = w->x + r * n_embd, *h = w->h + r * n_embd,
+              *add = w->norm.add ? w->norm.add + r * n_embd : NULL;
         if (add && w->norm.post->w) normalize(w, w->norm.post, add, add);
         if (add) w->k->add(x, add, x, n_embd);
         if (w->norm.out->w) normalize(w, w->norm.out, x, x);
@@ -150,8 +152,8 @@ static void norm_share(void *work, int i, int n)
     }
 }
 
-static void add_and_norm(struct infer_work *w, float *add, const struct model_norm *post, const struct model_norm *out,
-                         const struct model_norm *next, bool quantize)
+static void add_and_norm(struct infer_work *w, float *add, const struct model_norm *post,
+                         const struct model_norm *out, const struct model_norm *next, bool quantize)
 {
     w->norm.add = add;
     w->norm.post = post;
@@ -181,8 +183,9 @@ static void product(struct infer_work *w, const struct model_weight *m, float *y
 /* Does any product of the layer's input need the int8 form? */
 static bool inputs_want_q8(const struct model_layer *y)
 {
-    return infer_wants_q8(&y->q) || infer_wants_q8(&y->k) || infer_wants_q8(&y->v) || infer_wants_q8(&y->qkv) ||
-           infer_wants_q8(&y->z) || infer_wants_q8(&y->beta) || infer_wants_q8(&y->alpha);
+    return infer_wants_q8(&y->q) || infer_wants_q8(&y->k) || infer_wants_q8(&y->v) ||
+           infer_wants_q8(&y->qkv) || infer_wants_q8(&y->z) || infer_wants_q8(&y->beta) ||
+           infer_wants_q8(&y->alpha);
 }
 
 static void layer(struct infer_work *w, const struct model_layer *y)

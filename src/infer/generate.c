@@ -2,7 +2,8 @@
  *
  *   token  --tok_stream-->  whole characters  --infer_stop-->  text that may be shown  -->  on_piece
  *
- * A token is evaluated only when another one is wanted after it, so the session ends one token short of the answer. */
+ * A token is evaluated only when another one is wanted after it, so the session ends one token short of the
+ * answer. */
 #include "infer_generate.h"
 #include "base_clock.h"
 #include "infer_sample.h"
@@ -23,15 +24,19 @@ struct loop {
     struct croft_piece piece;
 };
 
-int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t n, size_t *out_reused, struct err *e)
+int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t n, size_t *out_reused,
+                         struct err *e)
 {
     const int32_t *have = infer_session_tokens(s);
     size_t n_past = infer_session_n_past(s), same = 0;
     if (n == 0) return ERR(e, USAGE, "The prompt is empty; give at least one token.");
     if (n > infer_session_n_ctx(s))
-        return ERR(e, NO_ROOM, "The prompt has %zu tokens and the context %u: %zu too many. Use a longer context or a "
-                   "shorter prompt.", n, infer_session_n_ctx(s), n - infer_session_n_ctx(s));
-    while (same < n_past && same < n - 1 && have[same] == tokens[same]) same++; /* the last one must give logits */
+        return ERR(e, NO_ROOM,
+                   "The prompt has %zu tokens and the context %u: %zu too many. Use a longer context or a "
+                   "shorter prompt.",
+                   n, infer_session_n_ctx(s), n - infer_session_n_ctx(s));
+    while (same < n_past && same < n - 1 && have[same] == tokens[same])
+        same++; /* the last one must give logits */
     if (same < n_past && infer_session_is_recurrent(s)) same = 0;
     int rc = infer_session_truncate(s, same, e);
     if (rc == CROFT_E_UNSUPPORTED) rc = infer_session_truncate(s, same = 0, e); /* cancelled inside a chunk */
@@ -43,11 +48,18 @@ int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t 
 static int make_sampler(struct loop *l, struct err *e)
 {
     const struct croft_sampling *p = l->p;
-    struct infer_sample_params sp = {
-        .temperature = p->temperature, .top_k = p->top_k, .typical_p = p->typical_p, .top_p = p->top_p, .min_p = p->min_p,
-        .repeat_penalty = p->repeat_penalty, .frequency_penalty = p->frequency_penalty,
-        .presence_penalty = p->presence_penalty, .penalty_last_n = p->penalty_last_n, .seed = p->seed,
-        .bias = p->bias, .n_bias = p->n_bias};
+    struct infer_sample_params sp = {.temperature = p->temperature,
+                                     .top_k = p->top_k,
+                                     .typical_p = p->typical_p,
+                                     .top_p = p->top_p,
+                                     .min_p = p->min_p,
+                                     .repeat_penalty = p->repeat_penalty,
+                                     .frequency_penalty = p->frequency_penalty,
+                                     .presence_penalty = p->presence_penalty,
+                                     .penalty_last_n = p->penalty_last_n,
+                                     .seed = p->seed,
+                                     .bias = p->bias,
+                                     .n_bias = p->n_bias};
     if (p->n_top < 0 || p->n_top > TOP_MAX) return ERR(e, USAGE, "n_top must be 0 to %d.", TOP_MAX);
     if (p->max_tokens < 0) return ERR(e, USAGE, "max_tokens must not be negative.");
     int rc = infer_stop_init(&l->stop, p->stop, p->n_stop, e);
@@ -119,7 +131,8 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
     struct croft_sampling greedy;
     struct croft_result r = {.end = CROFT_END_LENGTH, .n_prompt = n};
     croft_sampling_init(&greedy);
-    struct loop l = {.s = s, .tok = tok, .p = sampling ? sampling : &greedy, .on_piece = on_piece, .user = user};
+    struct loop l = {
+        .s = s, .tok = tok, .p = sampling ? sampling : &greedy, .on_piece = on_piece, .user = user};
     buf_init(&l.chars, PIECE_MAX);
     buf_init(&l.text, PIECE_MAX);
     if (tok) tok_stream_init(&l.stream, tok, false);
@@ -138,7 +151,8 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
             r.end = end;
             break;
         }
-        if ((rc = buf_check(&l.chars, "the answer", e)) || (rc = buf_check(&l.text, "the answer", e))) goto out;
+        if ((rc = buf_check(&l.chars, "the answer", e)) || (rc = buf_check(&l.text, "the answer", e)))
+            goto out;
         if (r.n_generated == max || infer_session_n_past(s) == infer_session_n_ctx(s)) break;
         if ((rc = infer_session_eval(s, &token, 1, INFER_LOGITS_LAST, e))) goto out;
     }

@@ -1,8 +1,9 @@
-/* What the files of src/infer share. A *batch* is a list of rows (tokens); consecutive rows of one session form a
- * segment. Everything but attention and recurrence treats rows alike and does not know sessions.
+/* What the files of src/infer share. A *batch* is a list of rows (tokens); consecutive rows of one session
+ * form a segment. Everything but attention and recurrence treats rows alike and does not know sessions.
  *
- * Barriers: infer_run() runs a function once per thread and waits for all. A step that touches one row only, or that
- * works on the columns its thread has just computed, needs no barrier and is fused with its neighbour. */
+ * Barriers: infer_run() runs a function once per thread and waits for all. A step that touches one row only,
+ * or that works on the columns its thread has just computed, needs no barrier and is fused with its
+ * neighbour. */
 #ifndef INTERNAL_H
 #define INTERNAL_H
 
@@ -14,7 +15,7 @@
 #include <stdatomic.h>
 
 enum {
-    COLS = 32,  /* output columns are split between threads at multiples of it (a block of the int8 form) */
+    COLS = 32,   /* output columns are split between threads at multiples of it (a block of the int8 form) */
     QUERIES = 8, /* queries (rows times heads) that attention takes through the keys together */
     CHANNELS = 16, /* channels that a convolution takes through time together */
     MAX_PRODUCTS = 4,
@@ -28,8 +29,9 @@ struct infer_engine {
     pthread_mutex_t lock; /* one chunk at a time */
 };
 
-/* Cached keys and values of one attention layer: [n_head_kv, n_ctx, d_head] of the session's kv type. Of a recurrent
- * layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state [n_head_v, d_state, d_state]. */
+/* Cached keys and values of one attention layer: [n_head_kv, n_ctx, d_head] of the session's kv type. Of a
+ * recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state
+ * [n_head_v, d_state, d_state]. */
 struct infer_cache {
     char *k, *v;
     float *conv, *state;
@@ -45,9 +47,9 @@ struct infer_session {
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
     enum kern_kv kv;
-    size_t k_row, v_row; /* bytes of a cached row */
-    bool spoiled;        /* cancelled inside a chunk: recurrent state is half-updated */
-    float *logits;       /* [n_logits, n_vocab] */
+    size_t k_row, v_row;              /* bytes of a cached row */
+    bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
+    float *logits;                    /* [n_logits, n_vocab] */
     uint32_t n_logits, n_rows_logits; /* capacity, rows valid after the last eval */
     const float *hidden;              /* [rows of the last chunk, n_embd], valid after infer_forward */
     struct infer_work *work;
@@ -81,21 +83,23 @@ struct infer_work {
     size_t slab_bytes;
     uint32_t max_rows, max_ctx;
     /* per batch */
-    const int32_t *token; /* [n_rows] */
-    uint32_t *pos;        /* [max_rows] */
-    uint32_t *segment_of; /* [max_rows] */
+    const int32_t *token;            /* [n_rows] */
+    uint32_t *pos;                   /* [max_rows] */
+    uint32_t *segment_of;            /* [max_rows] */
     struct infer_segment segment[1]; /* one session a batch today; the scheduler will need more */
     uint32_t n_rows, n_segments;
     /* buffers */
-    float *x, *h, *y;         /* residual stream, normed input, output of a product: [n_embd] wide */
-    float *in[MAX_PRODUCTS];  /* outputs of the mixer's input products (q, k, v | qkv, z, beta, alpha | b c x) */
+    float *x, *h, *y; /* residual stream, normed input, output of a product: [n_embd] wide */
+    float
+        *in[MAX_PRODUCTS]; /* outputs of the mixer's input products (q, k, v | qkv, z, beta, alpha | b c x) */
     uint32_t in_width[MAX_PRODUCTS];
-    float *mixed;             /* output of the mixer before its out product */
+    float *mixed; /* output of the mixer before its out product */
     uint32_t mixed_width;
-    float *gate, *up;         /* [n_ff_max] */
-    float *turn[2];           /* cos, sin of each rotary pair: [max_rows, n_rot] for each model.rope */
-    float *scores, *queries, *outputs; /* per thread: [QUERIES, max_ctx], [QUERIES, d_head], [QUERIES, d_head_v] */
-    float *local;                      /* per thread: [local_floats] */
+    float *gate, *up; /* [n_ff_max] */
+    float *turn[2];   /* cos, sin of each rotary pair: [max_rows, n_rot] for each model.rope */
+    float *scores, *queries,
+        *outputs; /* per thread: [QUERIES, max_ctx], [QUERIES, d_head], [QUERIES, d_head_v] */
+    float *local; /* per thread: [local_floats] */
     size_t local_floats;
     struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
     /* the step in progress: arguments of the function that infer_run calls */
@@ -123,8 +127,8 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
 
 /* products.c */
 bool infer_wants_q8(const struct model_weight *w);
-void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row, size_t n_in,
-                    size_t from, size_t n);
+void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
+                    size_t n_in, size_t from, size_t n);
 void infer_products(struct infer_work *w); /* w->mul: all products of one input, columns over threads */
 void infer_gate_up(struct infer_work *w);  /* gate, up, activation and the int8 form, fused */
 
@@ -135,10 +139,11 @@ void infer_recurrent(struct infer_work *w);
 size_t infer_recurrent_channels(const struct model *m, const struct model_layer *y);
 
 /* forward.c */
-int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out, struct err *e);
+int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
+                   struct err *e);
 void infer_work_free(struct infer_work *w);
-/* Evaluate w's batch (tokens, segments set) through all layers; logits of the rows [first_logit, n_rows) go to `logits`
- * (NULL: none). False if the session asked to stop. */
+/* Evaluate w's batch (tokens, segments set) through all layers; logits of the rows [first_logit, n_rows) go
+ * to `logits` (NULL: none). False if the session asked to stop. */
 bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits);
 
 #endif

@@ -1,6 +1,7 @@
-/* Matrix products over threads. Activations of a product are quantised once and shared by all weights that read them;
- * output columns are split between threads in blocks of COLS, so the result does not depend on their number.
- * Prompt batches are cut into panels of weights and tiles of rows that stay in the second-level cache. */
+/* Matrix products over threads. Activations of a product are quantised once and shared by all weights that
+ * read them; output columns are split between threads in blocks of COLS, so the result does not depend on
+ * their number. Prompt batches are cut into panels of weights and tiles of rows that stay in the second-level
+ * cache. */
 #include "internal.h"
 
 enum { PANEL_COLS = 64, TILE_ROWS = 64 };
@@ -14,8 +15,8 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to)
 }
 
 /* Columns [from, from + n) of one row x[n_in] into the int8 form; both multiples of 32. */
-void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row, size_t n_in,
-                    size_t from, size_t n)
+void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
+                    size_t n_in, size_t from, size_t n)
 {
     w->k->act_quantize(x + from, n, act->q + row * n_in + from, act->d + (row * n_in + from) / 32,
                        act->sum16 + (row * n_in + from) / 16);
@@ -38,8 +39,13 @@ static void columns(struct infer_work *w, const struct infer_product *p, size_t 
         for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS) {
             uint32_t rows = w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS;
             const struct infer_act *a = w->mul.act;
-            struct kern_act x = {n_in, rows, w->mul.x + r * w->mul.ldx, w->mul.ldx, a->q + r * n_in,
-                                 a->d + r * n_in / 32, a->sum16 + r * n_in / 16};
+            struct kern_act x = {n_in,
+                                 rows,
+                                 w->mul.x + r * w->mul.ldx,
+                                 w->mul.ldx,
+                                 a->q + r * n_in,
+                                 a->d + r * n_in / 32,
+                                 a->sum16 + r * n_in / 16};
             w->k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, &x,
                                 p->y + r * p->ldy + c, p->ldy);
         }
@@ -73,8 +79,9 @@ static void products_share(void *work, int i, int n)
 
 void infer_products(struct infer_work *w) { infer_run(w, products_share); }
 
-/* y = gelu(gate) * up (up NULL: 1). The reference serves GELU from a table over half-precision numbers, and embeddings
- * are compared with ones made by it: so the argument and the result are rounded to half precision here too. */
+/* y = gelu(gate) * up (up NULL: 1). The reference serves GELU from a table over half-precision numbers, and
+ * embeddings are compared with ones made by it: so the argument and the result are rounded to half precision
+ * here too. */
 static void gelu_half(const struct kern_ops *k, const float *gate, const float *up, float *y, size_t n)
 {
     enum { STEP = 256, FLAT = 10 }; /* beyond ±FLAT the function is x or 0 */
@@ -96,7 +103,8 @@ static void gelu_half(const struct kern_ops *k, const float *gate, const float *
     }
 }
 
-/* Each thread computes the same columns of gate and up, so it can apply the activation and quantise at once. */
+/* Each thread computes the same columns of gate and up, so it can apply the activation and quantise at once.
+ */
 static void gate_up_share(void *work, int i, int n)
 {
     struct infer_work *w = work;
@@ -113,7 +121,8 @@ static void gate_up_share(void *work, int i, int n)
         const float *in = y->gate.data ? gate : up, *factor = y->gate.data ? up : NULL;
         if (w->m->act == MODEL_GELU) gelu_half(w->k, in, factor, gate, c1 - c0);
         else w->k->silu_mul(in, factor, gate, c1 - c0);
-        if (infer_wants_q8(&y->down)) infer_quantize(w, &w->act[1], w->gate + (size_t)r * n_ff, r, n_ff, c0, c1 - c0);
+        if (infer_wants_q8(&y->down))
+            infer_quantize(w, &w->act[1], w->gate + (size_t)r * n_ff, r, n_ff, c0, c1 - c0);
     }
 }
 

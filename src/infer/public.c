@@ -1,5 +1,5 @@
-/* The public API (include/croft/croft.h): thin wrappers around the engine, the tokenizer and the chat template. A
- * croft_session is an infer_session with its model; struct croft_err is struct err. */
+/* The public API (include/croft/croft.h): thin wrappers around the engine, the tokenizer and the chat
+ * template. A croft_session is an infer_session with its model; struct croft_err is struct err. */
 #include <croft/croft.h>
 
 #include "base_clock.h"
@@ -49,10 +49,17 @@ void croft_model_get_info(const struct croft_model *m, struct croft_model_info *
 {
     const struct model *p = infer_engine_model(m->engine);
     *out = (struct croft_model_info){
-        .architecture = p->arch, .cpu_level = infer_engine_ops(m->engine)->level, .n_vocab = (int32_t)p->n_vocab,
-        .n_embd = (int32_t)p->n_embd, .n_layer = (int32_t)p->n_layer, .n_ctx_train = (int32_t)p->n_ctx_train,
-        .n_params = (int64_t)p->n_params, .bos = m->tok ? tok_bos(m->tok) : -1, .eos = m->tok ? tok_eos(m->tok) : -1,
-        .generates = p->head.data != NULL, .has_tokenizer = m->tok != NULL,
+        .architecture = p->arch,
+        .cpu_level = infer_engine_ops(m->engine)->level,
+        .n_vocab = (int32_t)p->n_vocab,
+        .n_embd = (int32_t)p->n_embd,
+        .n_layer = (int32_t)p->n_layer,
+        .n_ctx_train = (int32_t)p->n_ctx_train,
+        .n_params = (int64_t)p->n_params,
+        .bos = m->tok ? tok_bos(m->tok) : -1,
+        .eos = m->tok ? tok_eos(m->tok) : -1,
+        .generates = p->head.data != NULL,
+        .has_tokenizer = m->tok != NULL,
         .has_chat_template = gguf_find(infer_engine_gguf(m->engine), "tokenizer.chat_template") != NULL};
 }
 
@@ -66,7 +73,8 @@ static int need_tokenizer(const struct croft_model *m, struct croft_err *e)
 int croft_tokenize(const struct croft_model *m, const char *text, size_t n, unsigned flags, int32_t **out_ids,
                    size_t *out_n, struct croft_err *e)
 {
-    unsigned f = (flags & CROFT_ADD_SPECIAL ? TOK_ADD_SPECIAL : 0) | (flags & CROFT_PARSE_SPECIAL ? TOK_PARSE_SPECIAL : 0);
+    unsigned f = (flags & CROFT_ADD_SPECIAL ? TOK_ADD_SPECIAL : 0) |
+                 (flags & CROFT_PARSE_SPECIAL ? TOK_PARSE_SPECIAL : 0);
     int rc = need_tokenizer(m, e);
     return rc ? rc : tok_encode(m->tok, text, n, f, TOKENS_MAX, out_ids, out_n, e);
 }
@@ -85,8 +93,8 @@ static int give(struct buf *b, const char *what, char **out_text, size_t *out_n,
     return 0;
 }
 
-int croft_detokenize(const struct croft_model *m, const int32_t *ids, size_t n, unsigned flags, char **out_text,
-                     size_t *out_n, struct croft_err *e)
+int croft_detokenize(const struct croft_model *m, const int32_t *ids, size_t n, unsigned flags,
+                     char **out_text, size_t *out_n, struct croft_err *e)
 {
     struct buf b;
     int rc = need_tokenizer(m, e);
@@ -102,7 +110,8 @@ static int add_json(json_t *vars, const char *name, const char *text, struct cro
     json_error_t je;
     json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, &je) : NULL;
     if (!text) return 0;
-    if (!v) return err_set(e, CROFT_E_FORMAT, name, je.position, "The %s are not valid JSON: %s.", name, je.text);
+    if (!v)
+        return err_set(e, CROFT_E_FORMAT, name, je.position, "The %s are not valid JSON: %s.", name, je.text);
     if (!json_is_array(v)) {
         json_decref(v);
         return ERR(e, FORMAT, "The %s must be a JSON array.", name);
@@ -131,7 +140,8 @@ static int add_token(json_t *vars, const char *name, const struct tok *t, int32_
     return !v || json_object_set_new(vars, name, v) ? err_nomem(e, s.n) : 0;
 }
 
-int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat, char **out_text, struct croft_err *e)
+int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat, char **out_text,
+                      struct croft_err *e)
 {
     struct str source;
     struct tmpl *t = NULL;
@@ -158,12 +168,14 @@ int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat
 
 /* ---- sessions ---- */
 
-int croft_session_new(struct croft_model *m, const struct croft_session_options *o, struct croft_session **out,
-                      struct croft_err *e)
+int croft_session_new(struct croft_model *m, const struct croft_session_options *o,
+                      struct croft_session **out, struct croft_err *e)
 {
     struct infer_session_params p = {0};
     if (o && (o->n_ctx < 0 || o->n_batch < 0)) return ERR(e, USAGE, "A context or batch cannot be negative.");
-    if (o) p = (struct infer_session_params){.n_ctx = o->n_ctx, .n_batch = o->n_batch, .kv = (enum infer_kv)o->cache};
+    if (o)
+        p = (struct infer_session_params){
+            .n_ctx = o->n_ctx, .n_batch = o->n_batch, .kv = (enum infer_kv)o->cache};
     struct croft_session *s = mem_calloc(1, sizeof *s);
     if (!s) return err_nomem(e, sizeof *s);
     s->model = m;
@@ -195,8 +207,9 @@ int croft_session_rewind(struct croft_session *s, int32_t n_past, struct croft_e
     return infer_session_truncate(s->s, (uint32_t)n_past, e);
 }
 
-int croft_generate(struct croft_session *s, const int32_t *prompt, size_t n, const struct croft_sampling *sampling,
-                   croft_on_piece *on_piece, void *user, struct croft_result *out, struct croft_err *e)
+int croft_generate(struct croft_session *s, const int32_t *prompt, size_t n,
+                   const struct croft_sampling *sampling, croft_on_piece *on_piece, void *user,
+                   struct croft_result *out, struct croft_err *e)
 {
     return infer_generate(s->s, s->model->tok, prompt, n, sampling, on_piece, user, out, e);
 }

@@ -1,9 +1,10 @@
 /* The mixers with a state instead of cached keys.
  *
- * Short convolution (lfm2): rows hold b, c, x; out[t] = c[t] * sum_j tap[j] * (b * x)[t - taps + 1 + j], per channel.
+ * Short convolution (lfm2): rows hold b, c, x; per channel
+ *     out[t] = c[t] * sum_j tap[j] * (b * x)[t - taps + 1 + j].
  *
- * Gated delta-net (qwen35): q, k, v of all heads go through such a convolution (without b and c) and SiLU. Each value
- * head keeps a matrix S [d_state (value), d_state (key)] and, token after token,
+ * Gated delta-net (qwen35): q, k, v of all heads go through such a convolution (without b and c) and SiLU.
+ * Each value head keeps a matrix S [d_state (value), d_state (key)] and, token after token,
  *     S *= exp(a * softplus(alpha + dt_bias));   S += beta * (v - S k) k^T;   out = S q / sqrt(d_state)
  * with q and k of unit length; value head h uses key head h mod n_head_k. Then out = rms_norm(out) * silu(z).
  *
@@ -21,8 +22,8 @@ size_t infer_recurrent_channels(const struct model *m, const struct model_layer 
 static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 /* Channels [c0, c0 + n), n ≤ CHANNELS, of one segment. `state` is [taps - 1, channels]. */
-static void convolve(struct infer_work *w, const struct infer_segment *g, float *state, size_t channels, size_t c0,
-                     size_t n)
+static void convolve(struct infer_work *w, const struct infer_segment *g, float *state, size_t channels,
+                     size_t c0, size_t n)
 {
     const struct model_layer *y = w->layer;
     bool gated = y->kind == MODEL_SHORT_CONV;

@@ -1,10 +1,12 @@
-/* The sampler (infer_sample.h). Works on an array of candidates allocated at creation; probabilities are computed in
- * double with the C library's exp, so a seed gives the same tokens at every kernel level as long as the logits agree.
+/* The sampler (infer_sample.h). Works on an array of candidates allocated at creation; probabilities are
+ * computed in double with the C library's exp, so a seed gives the same tokens at every kernel level as long
+ * as the logits agree.
  *
- * Random numbers: SplitMix64. state += 0x9E3779B97F4A7C15, then two xor-shift-multiply rounds; the top 53 bits make a
- * number in [0, 1). A draw takes exactly one, greedy takes none.
+ * Random numbers: SplitMix64. state += 0x9E3779B97F4A7C15, then two xor-shift-multiply rounds; the top 53
+ * bits make a number in [0, 1). A draw takes exactly one, greedy takes none.
  *
- * Only what is needed gets sorted: candidates form a max-heap, and popping gives them in order of likelihood. */
+ * Only what is needed gets sorted: candidates form a max-heap, and popping gives them in order of likelihood.
+ */
 #include "infer_sample.h"
 #include "base_mem.h"
 
@@ -37,21 +39,25 @@ static double random_unit(struct infer_sampler *s)
 
 static int check(const struct infer_sample_params *p, uint32_t n_vocab, struct err *e)
 {
-    if (isnan(p->temperature) || p->temperature > 1000) return ERR(e, USAGE, "The temperature must be 0 to 1000.");
+    if (isnan(p->temperature) || p->temperature > 1000)
+        return ERR(e, USAGE, "The temperature must be 0 to 1000.");
     if (isnan(p->top_p) || p->top_p < 0) return ERR(e, USAGE, "top_p must be 0 to 1.");
     if (isnan(p->typical_p) || p->typical_p < 0) return ERR(e, USAGE, "typical_p must be 0 to 1.");
     if (isnan(p->min_p) || p->min_p > 1) return ERR(e, USAGE, "min_p must be 0 to 1.");
-    if (!(p->repeat_penalty > 0) || p->repeat_penalty > 1000) return ERR(e, USAGE, "The repetition penalty must be above 0.");
+    if (!(p->repeat_penalty > 0) || p->repeat_penalty > 1000)
+        return ERR(e, USAGE, "The repetition penalty must be above 0.");
     if (!(fabsf(p->frequency_penalty) <= 1000) || !(fabsf(p->presence_penalty) <= 1000))
         return ERR(e, USAGE, "The frequency and presence penalties must be -1000 to 1000.");
-    if (p->penalty_last_n < 0 || p->penalty_last_n > 1 << 24) return ERR(e, USAGE, "penalty_last_n is out of range.");
+    if (p->penalty_last_n < 0 || p->penalty_last_n > 1 << 24)
+        return ERR(e, USAGE, "penalty_last_n is out of range.");
     for (size_t i = 0; i < p->n_bias; i++)
         if (p->bias[i].token < 0 || (uint32_t)p->bias[i].token >= n_vocab || isnan(p->bias[i].add))
             return ERR(e, USAGE, "The logit bias names token %d, which does not exist.", p->bias[i].token);
     return 0;
 }
 
-int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out, struct err *e)
+int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out,
+                      struct err *e)
 {
     int rc = check(p, n_vocab, e);
     if (rc) return rc;
@@ -215,7 +221,8 @@ static float penalized(const struct infer_sample_params *p, float logit, uint32_
     return logit - count * p->frequency_penalty - p->presence_penalty;
 }
 
-/* Candidates with their logits after bias and penalties; those at -infinity (or not a number) are left out. */
+/* Candidates with their logits after bias and penalties; those at -infinity (or not a number) are left out.
+ */
 static size_t gather(struct infer_sampler *s, const float *logits)
 {
     size_t n = 0;

@@ -1,8 +1,9 @@
-/* A session: caches, recurrent states, position, and evaluation in chunks of n_batch rows. Owns one slab for caches, one
- * for scratch (forward.c) and the logits; allocates only at creation and for snapshots.
+/* A session: caches, recurrent states, position, and evaluation in chunks of n_batch rows. Owns one slab for
+ * caches, one for scratch (forward.c) and the logits; allocates only at creation and for snapshots.
  *
- * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which; a chunk counts only when it is
- * finished. A recurrent state is that after n_past tokens, unless `spoiled`. Next to read: forward.c. */
+ * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which; a chunk counts only when
+ * it is finished. A recurrent state is that after n_past tokens, unless `spoiled`. Next to read: forward.c.
+ */
 #include "internal.h"
 
 #include <math.h>
@@ -11,19 +12,25 @@ enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_CTX = 1 << 24 };
 
 static size_t cached_row(enum kern_kv kv, uint32_t d)
 {
-    return kv == KERN_KV_F32 ? d * sizeof(float) : kv == KERN_KV_F16 ? d * sizeof(uint16_t) : kern_row_bytes(KERN_Q8_0, d);
+    return kv == KERN_KV_F32   ? d * sizeof(float)
+           : kv == KERN_KV_F16 ? d * sizeof(uint16_t)
+                               : kern_row_bytes(KERN_Q8_0, d);
 }
 
 static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
 
-/* Places the caches of all layers in `base`; recurrent ones first and contiguous, so that a snapshot is one copy. */
+/* Places the caches of all layers in `base`; recurrent ones first and contiguous, so that a snapshot is one
+ * copy. */
 static size_t layout(struct infer_session *s, char *base)
 {
     const struct model *m = s->engine->model;
     size_t used = 0;
     for (uint32_t i = 0; i < m->n_layer; i++) {
-        size_t conv = infer_recurrent_channels(m, &m->layer[i]) * (m->d_conv ? m->d_conv - 1 : 0) * sizeof(float);
-        size_t state = m->layer[i].kind == MODEL_DELTA_NET ? (size_t)m->n_head_v * m->d_state * m->d_state * sizeof(float) : 0;
+        size_t conv =
+            infer_recurrent_channels(m, &m->layer[i]) * (m->d_conv ? m->d_conv - 1 : 0) * sizeof(float);
+        size_t state = m->layer[i].kind == MODEL_DELTA_NET
+                           ? (size_t)m->n_head_v * m->d_state * m->d_state * sizeof(float)
+                           : 0;
         if (base && conv) s->cache[i].conv = (float *)(base + used);
         used += align64(conv);
         if (base && state) s->cache[i].state = (float *)(base + used);
@@ -34,7 +41,8 @@ static size_t layout(struct infer_session *s, char *base)
     for (uint32_t i = 0; i < m->n_layer; i++) {
         const struct model_layer *y = &m->layer[i];
         if (y->kind != MODEL_ATTENTION) continue;
-        size_t k = align64((size_t)y->n_head_kv * s->n_ctx * s->k_row), v = align64((size_t)y->n_head_kv * s->n_ctx * s->v_row);
+        size_t k = align64((size_t)y->n_head_kv * s->n_ctx * s->k_row),
+               v = align64((size_t)y->n_head_kv * s->n_ctx * s->v_row);
         if (base) s->cache[i].k = base + used, s->cache[i].v = base + used + k;
         used += k + v;
     }
@@ -47,14 +55,19 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
     s->n_ctx = p && p->n_ctx ? p->n_ctx : m->n_ctx_train < DEFAULT_CTX ? m->n_ctx_train : DEFAULT_CTX;
     s->n_batch = p && p->n_batch ? p->n_batch : DEFAULT_BATCH;
     s->n_logits = p && p->n_logits ? p->n_logits : 1;
-    s->kv = p && p->kv == INFER_KV_F32 ? KERN_KV_F32 : p && p->kv == INFER_KV_Q8_0 ? KERN_KV_Q8_0 : KERN_KV_F16;
-    if (s->n_ctx > MAX_CTX) return ERR(e, LIMIT, "A context of %u is too long; at most %d.", s->n_ctx, MAX_CTX);
+    s->kv = p && p->kv == INFER_KV_F32    ? KERN_KV_F32
+            : p && p->kv == INFER_KV_Q8_0 ? KERN_KV_Q8_0
+                                          : KERN_KV_F16;
+    if (s->n_ctx > MAX_CTX)
+        return ERR(e, LIMIT, "A context of %u is too long; at most %d.", s->n_ctx, MAX_CTX);
     if (m->pos_embd.data && s->n_ctx > m->n_ctx_train)
-        return ERR(e, LIMIT, "This model has %u positions; a context of %u is too long.", m->n_ctx_train, s->n_ctx);
+        return ERR(e, LIMIT, "This model has %u positions; a context of %u is too long.", m->n_ctx_train,
+                   s->n_ctx);
     if (!m->causal) s->kv = KERN_KV_F32;
     if (!m->causal || s->n_batch > s->n_ctx) s->n_batch = s->n_ctx; /* an encoder sees all rows at once */
     if (s->kv == KERN_KV_Q8_0 && (m->d_head % 32 || m->d_head_v % 32))
-        return ERR(e, UNSUPPORTED, "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
+        return ERR(e, UNSUPPORTED,
+                   "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
                    m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
     s->k_row = cached_row(s->kv, m->d_head);
@@ -62,8 +75,8 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
     return 0;
 }
 
-int infer_session_new(struct infer_engine *g, const struct infer_session_params *p, struct infer_session **out,
-                      struct err *e)
+int infer_session_new(struct infer_engine *g, const struct infer_session_params *p,
+                      struct infer_session **out, struct err *e)
 {
     const struct model *m = g->model;
     struct infer_session *s = mem_calloc(1, sizeof *s);
@@ -125,17 +138,21 @@ static int check(const struct infer_session *s, const int32_t *tokens, size_t n,
     if (n == 0) return ERR(e, USAGE, "There are no tokens to evaluate.");
     if (s->spoiled) return ERR(e, USAGE, "The session was cancelled inside a chunk; truncate it to 0 first.");
     if (n > room)
-        return ERR(e, NO_ROOM, "%zu tokens do not fit: %u of the context's %u are free, %zu too few. Use a longer context "
-                   "or a shorter prompt.", n, room, s->n_ctx, n - room);
+        return ERR(e, NO_ROOM,
+                   "%zu tokens do not fit: %u of the context's %u are free, %zu too few. Use a longer "
+                   "context "
+                   "or a shorter prompt.",
+                   n, room, s->n_ctx, n - room);
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
-            return ERR(e, USAGE, "Token %d at position %zu is not in the vocabulary of %u.", tokens[i], i, n_vocab);
+            return ERR(e, USAGE, "Token %d at position %zu is not in the vocabulary of %u.", tokens[i], i,
+                       n_vocab);
     return 0;
 }
 
 /* One chunk. Logits of the rows from first_logit on go to `logits` (NULL: none). */
-static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uint32_t first_logit, float *logits,
-                 struct err *e)
+static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uint32_t first_logit,
+                 float *logits, struct err *e)
 {
     struct infer_work *w = s->work;
     pthread_mutex_lock(&s->engine->lock);
@@ -156,7 +173,8 @@ static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uin
     return 0;
 }
 
-int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n, enum infer_want want, struct err *e)
+int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n, enum infer_want want,
+                       struct err *e)
 {
     const struct model *m = s->engine->model;
     s->n_rows_logits = 0;
@@ -164,7 +182,8 @@ int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n,
     int rc = check(s, tokens, n, e);
     if (rc) return rc;
     if (want == INFER_LOGITS_ALL && n > s->n_logits)
-        return ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.", n, s->n_logits);
+        return ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.", n,
+                   s->n_logits);
     for (size_t i = 0; i < n && !rc; i += s->n_batch) {
         uint32_t rows = n - i < s->n_batch ? n - i : s->n_batch;
         bool last = i + rows == n, all = want == INFER_LOGITS_ALL;
@@ -181,9 +200,12 @@ int infer_session_truncate(struct infer_session *s, uint32_t n_past, struct err 
 {
     if (n_past > s->n_past) return ERR(e, USAGE, "Cannot keep %u tokens of %u.", n_past, s->n_past);
     if (s->recurrent_floats && n_past && (n_past != s->n_past || s->spoiled))
-        return ERR(e, UNSUPPORTED, "This %s model has a recurrent state: it can go back to the start or to a snapshot, "
-                   "not to token %u of %u.", s->engine->model->arch, n_past, s->n_past);
-    if (s->recurrent_floats && n_past == 0) memset(s->recurrent, 0, s->recurrent_floats * sizeof *s->recurrent);
+        return ERR(e, UNSUPPORTED,
+                   "This %s model has a recurrent state: it can go back to the start or to a snapshot, "
+                   "not to token %u of %u.",
+                   s->engine->model->arch, n_past, s->n_past);
+    if (s->recurrent_floats && n_past == 0)
+        memset(s->recurrent, 0, s->recurrent_floats * sizeof *s->recurrent);
     s->spoiled = false;
     s->n_past = n_past;
     s->n_rows_logits = 0;
@@ -218,8 +240,10 @@ int infer_session_snapshot(const struct infer_session *s, struct infer_snapshot 
 
 int infer_session_restore(struct infer_session *s, const struct infer_snapshot *snap, struct err *e)
 {
-    if (snap->n != s->recurrent_floats || snap->n_past > s->n_past || snap->hash != hash_tokens(s, snap->n_past))
-        return ERR(e, USAGE, "The snapshot of %u tokens does not belong to this session's tokens.", snap->n_past);
+    if (snap->n != s->recurrent_floats || snap->n_past > s->n_past ||
+        snap->hash != hash_tokens(s, snap->n_past))
+        return ERR(e, USAGE, "The snapshot of %u tokens does not belong to this session's tokens.",
+                   snap->n_past);
     if (snap->n) memcpy(s->recurrent, snap->state, snap->n * sizeof(float));
     s->spoiled = false;
     s->n_past = snap->n_past;
@@ -238,8 +262,8 @@ static void unit_length(const struct kern_ops *k, float *x, size_t n)
     if (sum > 0) k->scale((float)(1 / sqrt(sum)), x, n);
 }
 
-int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool, bool normalize,
-                        float *out, struct err *e)
+int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool,
+                        bool normalize, float *out, struct err *e)
 {
     const struct model *m = s->engine->model;
     const struct kern_ops *k = s->engine->ops;

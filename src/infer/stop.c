@@ -1,10 +1,11 @@
-/* Stop strings over a stream (infer_sample.h). `held` keeps the longest end of the text so far that could still become a
- * stop string; it is shorter than the longest one. */
+/* Stop strings over a stream (infer_sample.h). `held` keeps the longest end of the text so far that could
+ * still become a stop string; it is shorter than the longest one. */
 #include "infer_sample.h"
 
 int infer_stop_init(struct infer_stop *s, const char *const *strings, size_t n, struct err *e)
 {
-    if (n > INFER_STOP_MAX) return ERR(e, LIMIT, "There are %zu stop strings; at most %d.", n, INFER_STOP_MAX);
+    if (n > INFER_STOP_MAX)
+        return ERR(e, LIMIT, "There are %zu stop strings; at most %d.", n, INFER_STOP_MAX);
     memset(s, 0, sizeof *s);
     for (size_t i = 0; i < n; i++) {
         s->string[i] = strings[i];

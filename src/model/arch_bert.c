@@ -1,5 +1,5 @@
-/* bert: encoders for embeddings (MiniLM, BGE). Learned positions, LayerNorm *after* each residual addition, biases
- * everywhere, plain GELU, no causal mask and no output head. Token type is always 0 ("sentence A"). */
+/* bert: encoders for embeddings (MiniLM, BGE). Learned positions, LayerNorm *after* each residual addition,
+ * biases everywhere, plain GELU, no causal mask and no output head. Token type is always 0 ("sentence A"). */
 #include "arch.h"
 
 void model_arch_bert(struct arch *a)

@@ -1,5 +1,6 @@
-/* gemma2: norms before *and* after attention and feed-forward network, soft caps on scores and logits, every second
- * layer sees a window, embeddings scaled by sqrt(n_embd), GELU, tied output. The stored norm weights include the +1. */
+/* gemma2: norms before *and* after attention and feed-forward network, soft caps on scores and logits, every
+ * second layer sees a window, embeddings scaled by sqrt(n_embd), GELU, tied output. The stored norm weights
+ * include the +1. */
 #include "arch.h"
 
 #include <math.h>

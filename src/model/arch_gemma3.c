@@ -1,5 +1,5 @@
-/* gemma3: gemma2 without the cap on scores, with q and k norms, five windowed layers to one global; windowed layers
- * turn with a base frequency of their own and are not scaled. */
+/* gemma3: gemma2 without the cap on scores, with q and k norms, five windowed layers to one global; windowed
+ * layers turn with a base frequency of their own and are not scaled. */
 #include "arch.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* lfm2: most layers are gated short convolutions, some are attention (those with key/value heads in the metadata).
- * A convolution layer: b, c, x = in_proj(h); y = out_proj(c * conv(b * x)), causal over the last l_cache positions. */
+/* lfm2: most layers are gated short convolutions, some are attention (those with key/value heads in the
+ * metadata). A convolution layer: b, c, x = in_proj(h); y = out_proj(c * conv(b * x)), causal over the last
+ * l_cache positions. */
 #include "arch.h"
 
 void model_arch_lfm2(struct arch *a)
@@ -10,7 +11,8 @@ void model_arch_lfm2(struct arch *a)
     model_common_rope(a, true);
     m->d_conv = model_u32(a, "shortconv.l_cache", true, 0);
     if (!a->rc && (m->d_conv < 2 || m->d_conv > MODEL_MAX_CONV))
-        model_fail(a, CROFT_E_FORMAT, "lfm2.shortconv.l_cache is %u; it must be 2 to %d.", m->d_conv, MODEL_MAX_CONV);
+        model_fail(a, CROFT_E_FORMAT, "lfm2.shortconv.l_cache is %u; it must be 2 to %d.", m->d_conv,
+                   MODEL_MAX_CONV);
     if (!a->rc && !m->causal)
         model_fail(a, CROFT_E_UNSUPPORTED, "This lfm2 model is bidirectional, which is not supported.");
     for (unsigned i = 0; i < m->n_layer && !a->rc; i++) {

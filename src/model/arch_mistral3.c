@@ -1,5 +1,5 @@
-/* mistral3: Mistral Small 3.x and Ministral 3. As llama, with YaRN parameters of its own and, in Ministral 3, queries
- * that grow with the position (attention temperature) beyond the original context. */
+/* mistral3: Mistral Small 3.x and Ministral 3. As llama, with YaRN parameters of its own and, in Ministral 3,
+ * queries that grow with the position (attention temperature) beyond the original context. */
 #include "arch.h"
 
 void model_arch_mistral3(struct arch *a)
@@ -9,5 +9,6 @@ void model_arch_mistral3(struct arch *a)
     model_arch_llama(a);
     m->temp_floor = m->rope[0].n_ctx_orig;
     if (m->temp_scale != 0 && m->temp_floor == 0)
-        model_fail(a, CROFT_E_FORMAT, "The model asks for attention temperature but gives no original context length.");
+        model_fail(a, CROFT_E_FORMAT,
+                   "The model asks for attention temperature but gives no original context length.");
 }

@@ -1,7 +1,7 @@
-/* phi3: Phi-3 and Phi-4-mini. Fused q,k,v and fused gate,up; rotary part of a head only (Phi-4-mini); LongRoPE: one set
- * of frequency divisors for sessions within the original context and one for longer ones.
- * The sliding window that some files declare is not applied, as in the reference: the conversions do not carry its
- * layer pattern. */
+/* phi3: Phi-3 and Phi-4-mini. Fused q,k,v and fused gate,up; rotary part of a head only (Phi-4-mini);
+ * LongRoPE: one set of frequency divisors for sessions within the original context and one for longer ones.
+ * The sliding window that some files declare is not applied, as in the reference: the conversions do not
+ * carry its layer pattern. */
 #include "arch.h"
 
 void model_arch_phi3(struct arch *a)

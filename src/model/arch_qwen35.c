@@ -1,10 +1,10 @@
-/* qwen35: Qwen 3.5. Three layers in four are gated delta-nets (a recurrent state per head instead of cached keys), the
- * fourth is attention whose output is gated by a second half of the query projection. The norm named
- * post_attention_norm is the feed-forward network's input norm. Multi-token-prediction blocks after the trunk are
- * left aside.
+/* qwen35: Qwen 3.5. Three layers in four are gated delta-nets (a recurrent state per head instead of cached
+ * keys), the fourth is attention whose output is gated by a second half of the query projection. The norm
+ * named post_attention_norm is the feed-forward network's input norm. Multi-token-prediction blocks after the
+ * trunk are left aside.
  *
- * Text positions turn all rotary sections alike, so the interleaved multi-axis rotation of the vision variants equals
- * the ordinary one over the first n_rot elements. */
+ * Text positions turn all rotary sections alike, so the interleaved multi-axis rotation of the vision
+ * variants equals the ordinary one over the first n_rot elements. */
 #include "arch.h"
 
 static void delta_net(struct arch *a, unsigned i)
@@ -34,8 +34,8 @@ static void state_sizes(struct arch *a)
     m->n_head_v = model_u32(a, "ssm.time_step_rank", true, 0);
     uint64_t inner = model_u32(a, "ssm.inner_size", true, 0);
     if (a->rc) return;
-    if (m->d_conv < 2 || m->d_conv > MODEL_MAX_CONV || !m->d_state || m->d_state > MODEL_MAX_HEAD || !m->n_head_k ||
-        m->n_head_k > MODEL_MAX_HEADS || !m->n_head_v || m->n_head_v > MODEL_MAX_HEADS ||
+    if (m->d_conv < 2 || m->d_conv > MODEL_MAX_CONV || !m->d_state || m->d_state > MODEL_MAX_HEAD ||
+        !m->n_head_k || m->n_head_k > MODEL_MAX_HEADS || !m->n_head_v || m->n_head_v > MODEL_MAX_HEADS ||
         m->n_head_v % m->n_head_k || inner != (uint64_t)m->d_state * m->n_head_v)
         model_fail(a, CROFT_E_FORMAT,
                    "The delta-net sizes do not fit together (conv_kernel %u, state_size %u, group_count %u, "

@@ -1,9 +1,10 @@
-/* Building a model's plan from a GGUF (model_arch.h): hyperparameters, tensor lookup with shape checks, and the pieces
- * that most families share. The families themselves are arch_<family>.c; their helpers are declared in arch.h.
+/* Building a model's plan from a GGUF (model_arch.h): hyperparameters, tensor lookup with shape checks, and
+ * the pieces that most families share. The families themselves are arch_<family>.c; their helpers are
+ * declared in arch.h.
  *
- * Everything in the file is hostile until checked here: afterwards the forward pass trusts the plan. In particular all
- * sizes are bounded (MODEL_MAX_…), every tensor has exactly the shape that the hyperparameters ask for, heads divide
- * evenly, and weights are aligned for their element type.
+ * Everything in the file is hostile until checked here: afterwards the forward pass trusts the plan. In
+ * particular all sizes are bounded (MODEL_MAX_…), every tensor has exactly the shape that the hyperparameters
+ * ask for, heads divide evenly, and weights are aligned for their element type.
  *
  * Next to read: arch_llama.c (the plainest family), then src/infer/forward.c. */
 #include "arch.h"
@@ -20,7 +21,11 @@ static const struct family {
     ARCH_TABLE(X)
 #undef X
 };
-enum { N_FAMILIES = sizeof families / sizeof families[0], KEY_MAX = 128, MAX_OWNED = 8 * MODEL_MAX_LAYERS + 16 };
+enum {
+    N_FAMILIES = sizeof families / sizeof families[0],
+    KEY_MAX = 128,
+    MAX_OWNED = 8 * MODEL_MAX_LAYERS + 16
+};
 
 const char *const *model_families(void)
 {
@@ -28,13 +33,15 @@ const char *const *model_families(void)
 #define X(name) #name,
         ARCH_TABLE(X)
 #undef X
-        NULL};
+            NULL};
     return names;
 }
 
 const char *model_kind_name(enum model_kind kind)
 {
-    return kind == MODEL_ATTENTION ? "attention" : kind == MODEL_DELTA_NET ? "delta-net" : "short convolution";
+    return kind == MODEL_ATTENTION   ? "attention"
+           : kind == MODEL_DELTA_NET ? "delta-net"
+                                     : "short convolution";
 }
 
 bool model_fail(struct arch *a, int code, const char *fmt, ...)
@@ -126,8 +133,10 @@ static const struct gguf_tensor *claim(struct arch *a, int layer, const char *na
     return t;
 }
 
-/* A vector may come with any split into dimensions (a convolution's [taps, channels]); its elements are what counts. */
-const float *model_vec_get(struct arch *a, int layer, const char *name, const char *suffix, uint64_t n, bool need)
+/* A vector may come with any split into dimensions (a convolution's [taps, channels]); its elements are what
+ * counts. */
+const float *model_vec_get(struct arch *a, int layer, const char *name, const char *suffix, uint64_t n,
+                           bool need)
 {
     char full[KEY_MAX];
     const struct gguf_tensor *t = claim(a, layer, name, suffix, full);
@@ -138,14 +147,14 @@ const float *model_vec_get(struct arch *a, int layer, const char *name, const ch
     }
     uint64_t have = t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3]; /* gguf.c bounds the product */
     if (have != n || n == 0) {
-        model_fail(a, CROFT_E_FORMAT, "The tensor %s has %llu elements; the hyperparameters ask for %llu.", full,
-                   (unsigned long long)have, (unsigned long long)n);
+        model_fail(a, CROFT_E_FORMAT, "The tensor %s has %llu elements; the hyperparameters ask for %llu.",
+                   full, (unsigned long long)have, (unsigned long long)n);
         return NULL;
     }
     if (t->type == KERN_F32 && (uintptr_t)t->data % sizeof(float) == 0) return t->data;
     if (t->type != KERN_F32 && t->type != KERN_F16 && t->type != KERN_BF16) {
-        model_fail(a, CROFT_E_UNSUPPORTED, "The tensor %s has type %s; F32, F16 or BF16 is supported there.", full,
-                   kern_type_get(t->type)->name);
+        model_fail(a, CROFT_E_UNSUPPORTED, "The tensor %s has type %s; F32, F16 or BF16 is supported there.",
+                   full, kern_type_get(t->type)->name);
         return NULL;
     }
     struct model *m = a->m;
@@ -185,8 +194,10 @@ void model_weight_get(struct arch *a, struct model_weight *w, int layer, const c
         return;
     }
     if (t->ne[0] != n_in || t->ne[1] != n_out || t->ne[2] != 1 || t->ne[3] != 1 || n_in == 0 || n_out == 0) {
-        model_fail(a, CROFT_E_FORMAT, "The tensor %s has the shape [%llu, %llu, %llu]; the hyperparameters ask for "
-                   "[%llu, %llu].", full, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
+        model_fail(a, CROFT_E_FORMAT,
+                   "The tensor %s has the shape [%llu, %llu, %llu]; the hyperparameters ask for "
+                   "[%llu, %llu].",
+                   full, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
                    (unsigned long long)t->ne[2], (unsigned long long)n_in, (unsigned long long)n_out);
         return;
     }
@@ -195,10 +206,12 @@ void model_weight_get(struct arch *a, struct model_weight *w, int layer, const c
         return;
     }
     if ((uintptr_t)t->data % 4) {
-        model_fail(a, CROFT_E_UNSUPPORTED, "The tensor %s is not aligned to 4 bytes; convert the file again.", full);
+        model_fail(a, CROFT_E_UNSUPPORTED, "The tensor %s is not aligned to 4 bytes; convert the file again.",
+                   full);
         return;
     }
-    *w = (struct model_weight){t->data, t->row_bytes, t->type, (uint32_t)n_in, (uint32_t)n_out, NULL, 1.0f, false};
+    *w = (struct model_weight){t->data,         t->row_bytes, t->type, (uint32_t)n_in,
+                               (uint32_t)n_out, NULL,         1.0f,    false};
     if (flags & (ARCH_BIAS | ARCH_NEED_BIAS))
         w->bias = model_vec_get(a, layer, name, ".bias", n_out, flags & ARCH_NEED_BIAS);
     if (flags & (ARCH_SCALE | ARCH_SCALE_LAST)) w->scale = scale_get(a, layer, name);
@@ -224,7 +237,8 @@ void model_common_embd(struct arch *a, const char *out_norm, unsigned head_flags
     struct model *m = a->m;
     model_weight_get(a, &m->embd, -1, "token_embd", m->n_embd, m->n_vocab, 0);
     model_norm_get(a, &m->out_norm, -1, out_norm, false);
-    model_weight_get(a, &m->head, -1, "output", m->n_embd, m->n_vocab, ARCH_OPTIONAL | ARCH_SCALE | head_flags);
+    model_weight_get(a, &m->head, -1, "output", m->n_embd, m->n_vocab,
+                     ARCH_OPTIONAL | ARCH_SCALE | head_flags);
     if (!m->head.data) m->head = m->embd; /* tied */
     m->weight_bytes += m->head.row_bytes * m->head.n_out;
 }
@@ -235,13 +249,15 @@ void model_common_qkv(struct arch *a, unsigned layer, uint32_t q_factor)
     struct model_layer *y = &m->layer[layer];
     if (a->rc) return;
     if (!y->n_head || !y->n_head_kv || y->n_head % y->n_head_kv) {
-        model_fail(a, CROFT_E_FORMAT, "Layer %u has %u heads over %u key/value heads.", layer, y->n_head, y->n_head_kv);
+        model_fail(a, CROFT_E_FORMAT, "Layer %u has %u heads over %u key/value heads.", layer, y->n_head,
+                   y->n_head_kv);
         return;
     }
     uint64_t n_q = (uint64_t)y->n_head * m->d_head * q_factor, n_k = (uint64_t)y->n_head_kv * m->d_head;
     uint64_t n_v = (uint64_t)y->n_head_kv * m->d_head_v;
     struct model_weight qkv;
-    model_weight_get(a, &qkv, layer, "attn_qkv", m->n_embd, n_q + n_k + n_v, ARCH_OPTIONAL | ARCH_BIAS | ARCH_SCALE);
+    model_weight_get(a, &qkv, layer, "attn_qkv", m->n_embd, n_q + n_k + n_v,
+                     ARCH_OPTIONAL | ARCH_BIAS | ARCH_SCALE);
     if (a->rc) return;
     if (!qkv.data) {
         model_weight_get(a, &y->q, layer, "attn_q", m->n_embd, n_q, ARCH_BIAS | ARCH_SCALE);
@@ -269,7 +285,8 @@ void model_common_qk_norm(struct arch *a, unsigned layer)
 void model_common_out(struct arch *a, unsigned layer, unsigned flags)
 {
     struct model_layer *y = &a->m->layer[layer];
-    model_weight_get(a, &y->out, layer, "attn_output", (uint64_t)y->n_head * a->m->d_head_v, a->m->n_embd, flags);
+    model_weight_get(a, &y->out, layer, "attn_output", (uint64_t)y->n_head * a->m->d_head_v, a->m->n_embd,
+                     flags);
 }
 
 void model_common_ffn(struct arch *a, unsigned layer, unsigned flags)
@@ -282,7 +299,8 @@ void model_common_ffn(struct arch *a, unsigned layer, unsigned flags)
     model_weight_get(a, &y->down, layer, "ffn_down", a->n_ff[layer], m->n_embd, down);
 }
 
-/* How many rotary pairs turn less than `turns` times over the original context: YaRN blends between two such counts. */
+/* How many rotary pairs turn less than `turns` times over the original context: YaRN blends between two such
+ * counts. */
 static float yarn_dim(const struct model_rope *r, float turns)
 {
     return r->n_rot * logf(r->n_ctx_orig / (turns * 2 * (float)M_PI)) / (2 * logf(r->base));
@@ -310,26 +328,31 @@ void model_common_rope(struct arch *a, bool neox)
     float slow = model_f32(a, "rope.scaling.yarn_beta_slow", false, 1.0f);
     if (a->rc) return;
     if (r->n_rot == 0 || r->n_rot % 2 || r->n_rot > m->d_head || !(r->base > 1) || !(factor >= 0)) {
-        model_fail(a, CROFT_E_FORMAT, "The rotary parameters are impossible (%u of %u elements, base %g, factor %g).",
-                   r->n_rot, m->d_head, r->base, factor);
+        model_fail(a, CROFT_E_FORMAT,
+                   "The rotary parameters are impossible (%u of %u elements, base %g, factor %g).", r->n_rot,
+                   m->d_head, r->base, factor);
         return;
     }
-    bool mistral3 = strcmp(m->arch, "mistral3") == 0; /* the one family whose YaRN parameters come from the file */
+    bool mistral3 =
+        strcmp(m->arch, "mistral3") == 0; /* the one family whose YaRN parameters come from the file */
     if (str_eqz(type, "none")) {
         r->freq_scale = 1.0f;
     } else if (str_eqz(type, "yarn")) {
         r->ext_factor = 1.0f;
         factor = 1.0f / r->freq_scale;
-        /* Scores are scaled by the square of 0.1 ln(factor) + 1; with a log multiplier, relative to that one's. The
-         * rotation multiplies the plain factor in itself, so what is kept here is divided by it. */
+        /* Scores are scaled by the square of 0.1 ln(factor) + 1; with a log multiplier, relative to that
+         * one's. The rotation multiplies the plain factor in itself, so what is kept here is divided by it.
+         */
         float plain = factor <= 1 ? 1.0f : 0.1f * logf(factor) + 1.0f;
         if (mistral3 && log_mul != 0) plain /= factor <= 1 ? 1.0f : 0.1f * log_mul * logf(factor) + 1.0f;
         r->attn_factor = plain / (1.0f + 0.1f * logf(factor));
         r->corr_low = fmaxf(0, floorf(yarn_dim(r, mistral3 ? fast : 32.0f)));
         r->corr_high = fminf(r->n_rot - 1, ceilf(yarn_dim(r, mistral3 ? slow : 1.0f)));
     } else if (!str_eqz(type, "linear") && !str_eqz(type, "longrope")) {
-        model_fail(a, CROFT_E_UNSUPPORTED, "The rotary scaling \"%.*s\" is not supported; known: none, linear, yarn, "
-                   "longrope.", (int)(type.n < 40 ? type.n : 40), type.p);
+        model_fail(a, CROFT_E_UNSUPPORTED,
+                   "The rotary scaling \"%.*s\" is not supported; known: none, linear, yarn, "
+                   "longrope.",
+                   (int)(type.n < 40 ? type.n : 40), type.p);
     }
     r->attn_factor *= attn_factor;
 }
@@ -367,8 +390,8 @@ static bool in_range(struct arch *a, const char *what, uint64_t v, uint64_t min,
 {
     if (a->rc) return false;
     if (v >= min && v <= max) return true;
-    return model_fail(a, CROFT_E_FORMAT, "The model's %s is %llu; it must be %llu to %llu.", what, (unsigned long long)v,
-                      (unsigned long long)min, (unsigned long long)max);
+    return model_fail(a, CROFT_E_FORMAT, "The model's %s is %llu; it must be %llu to %llu.", what,
+                      (unsigned long long)v, (unsigned long long)min, (unsigned long long)max);
 }
 
 /* Rows of the embedding table decide; metadata that speaks of another number is a mismatch. */
@@ -451,24 +474,30 @@ static void hyperparameters(struct arch *a)
     m->causal = causal;
     m->embd_scale = 1.0f;
     bool bert = strcmp(m->arch, "bert") == 0;
-    m->norm_eps = model_f32(a, bert ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", true, 0);
+    m->norm_eps =
+        model_f32(a, bert ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", true, 0);
     if (!a->rc && !(m->norm_eps >= 0 && m->norm_eps < 1))
         model_fail(a, CROFT_E_FORMAT, "The norm's epsilon is %g.", m->norm_eps);
 }
 
 static void pooling(struct arch *a)
 {
-    static const enum model_pool known[] = {MODEL_POOL_NONE, MODEL_POOL_MEAN, MODEL_POOL_CLS, MODEL_POOL_LAST};
+    static const enum model_pool known[] = {MODEL_POOL_NONE, MODEL_POOL_MEAN, MODEL_POOL_CLS,
+                                            MODEL_POOL_LAST};
     char key[KEY_MAX];
     const struct gguf_kv *kv = find(a, "pooling_type", key);
     int64_t v = kv ? gguf_kv_i64(kv, 0) : -1;
     if (v == UINT32_MAX) v = -1; /* "unspecified" */
     if (v > 3 && !a->rc)
-        model_fail(a, CROFT_E_UNSUPPORTED, "The pooling type %lld (a reranker?) is not supported.", (long long)v);
-    a->m->pool = v < 0 ? (a->m->causal ? MODEL_POOL_LAST : MODEL_POOL_MEAN) : a->rc ? MODEL_POOL_NONE : known[v];
+        model_fail(a, CROFT_E_UNSUPPORTED, "The pooling type %lld (a reranker?) is not supported.",
+                   (long long)v);
+    a->m->pool = v < 0   ? (a->m->causal ? MODEL_POOL_LAST : MODEL_POOL_MEAN)
+                 : a->rc ? MODEL_POOL_NONE
+                         : known[v];
 }
 
-/* Tensors nobody claimed. Harmless ones: scales that the reference ignores too, classifier heads, blocks past the trunk. */
+/* Tensors nobody claimed. Harmless ones: scales that the reference ignores too, classifier heads, blocks past
+ * the trunk. */
 static void leftovers(struct arch *a)
 {
     for (size_t i = 0; i < gguf_n_tensors(a->g) && !a->rc; i++) {
@@ -478,10 +507,12 @@ static void leftovers(struct arch *a)
         if (a->used[i]) continue;
         snprintf(z, sizeof z, "%.*s", (int)(name.n < KEY_MAX ? name.n : KEY_MAX - 1), name.p);
         if (str_ends(z, ".scale") || str_ends(z, ".input_scale") || str_starts(z, "cls.")) continue;
-        if (str_starts(z, "rope_f") || str_ends(z, ".rope_freqs.weight") || str_ends(z, "rotary_emb.inv_freq")) continue;
+        if (str_starts(z, "rope_f") || str_ends(z, ".rope_freqs.weight") ||
+            str_ends(z, "rotary_emb.inv_freq"))
+            continue;
         if (sscanf(z, "blk.%u.", &block) == 1 && block >= a->m->n_layer && block < a->n_layer_all) continue;
-        model_fail(a, CROFT_E_FORMAT, "The file has the tensor %s, which a %s model of this shape does not use.", z,
-                   a->m->arch);
+        model_fail(a, CROFT_E_FORMAT,
+                   "The file has the tensor %s, which a %s model of this shape does not use.", z, a->m->arch);
     }
 }
 

@@ -1,4 +1,5 @@
-/* Reference logits for tests: files as `croft logits` writes them (tests/golden/logits/make.py, ../shared/fixtures). */
+/* Reference logits for tests: files as `croft logits` writes them (tests/golden/logits/make.py,
+ * ../shared/fixtures). */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
@@ -54,9 +55,9 @@ static inline size_t golden_argmax(const float *a, size_t n)
     return best;
 }
 
-#define assert_ok(call, e)                                               \
-    do {                                                                 \
-        if (call) fail_msg("%s: %s", #call, (e).msg);                    \
+#define assert_ok(call, e)                                                                                   \
+    do {                                                                                                     \
+        if (call) fail_msg("%s: %s", #call, (e).msg);                                                        \
     } while (0)
 
 static inline struct infer_engine *golden_engine(const char *path, int threads, const char *level)
@@ -68,8 +69,8 @@ static inline struct infer_engine *golden_engine(const char *path, int threads, 
     return g;
 }
 
-static inline struct infer_session *golden_session(struct infer_engine *g, uint32_t n_ctx, uint32_t n_batch, uint32_t n_logits,
-                                                   enum infer_kv kv)
+static inline struct infer_session *golden_session(struct infer_engine *g, uint32_t n_ctx, uint32_t n_batch,
+                                                   uint32_t n_logits, enum infer_kv kv)
 {
     struct err e = {0};
     struct infer_session *s = NULL;
@@ -79,8 +80,8 @@ static inline struct infer_session *golden_session(struct infer_engine *g, uint3
 }
 
 /* Calls fn with "DIR/NAME.gguf" and "DIR/NAME<suffix>" for every file of a folder that ends in `suffix`. */
-static inline int golden_each(const char *dir, const char *suffix, void (*fn)(const char *model, const char *ref, void *arg),
-                              void *arg)
+static inline int golden_each(const char *dir, const char *suffix,
+                              void (*fn)(const char *model, const char *ref, void *arg), void *arg)
 {
     int n = 0;
     DIR *d = opendir(dir);
@@ -89,7 +90,8 @@ static inline int golden_each(const char *dir, const char *suffix, void (*fn)(co
         char model[512], ref[512];
         if (!str_ends(f->d_name, suffix)) continue;
         snprintf(ref, sizeof ref, "%s/%s", dir, f->d_name);
-        snprintf(model, sizeof model, "%s/%.*s.gguf", dir, (int)(strlen(f->d_name) - strlen(suffix)), f->d_name);
+        snprintf(model, sizeof model, "%s/%.*s.gguf", dir, (int)(strlen(f->d_name) - strlen(suffix)),
+                 f->d_name);
         fn(model, ref, arg);
         n++;
     }

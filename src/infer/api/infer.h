@@ -1,7 +1,7 @@
 /* Running a model. Two objects:
- *   infer_engine   a loaded model, its kernels and a pool of threads. Immutable after open; share it between threads.
- *   infer_session  one timeline over an engine: cached keys and values, recurrent states, a position, scratch memory.
- *                  All sized at creation: nothing is allocated while evaluating. One thread at a time.
+ *   infer_engine   a loaded model, its kernels, a pool of threads. Immutable; share it between threads.
+ *   infer_session  one timeline over an engine: cached keys and values, recurrent states, a position and
+ *                  scratch memory, sized at creation: evaluating allocates nothing. One thread at a time.
  * Sessions of one engine may be used from several threads; the engine runs one chunk at a time. */
 #ifndef INFER_H
 #define INFER_H
@@ -35,42 +35,46 @@ struct infer_session_params {
     uint32_t n_logits; /* rows of logits kept by INFER_LOGITS_ALL; 0: 1 */
     enum infer_kv kv;  /* how keys and values are stored; encoders always use f32 */
 };
-int infer_session_new(struct infer_engine *g, const struct infer_session_params *p, struct infer_session **out,
-                      struct err *e) ERR_CHECK;
+int infer_session_new(struct infer_engine *g, const struct infer_session_params *p,
+                      struct infer_session **out, struct err *e) ERR_CHECK;
 void infer_session_free(struct infer_session *s);
 struct infer_engine *infer_session_engine(const struct infer_session *s);
 uint32_t infer_session_n_ctx(const struct infer_session *s);
-uint32_t infer_session_n_past(const struct infer_session *s); /* tokens evaluated so far */
+uint32_t infer_session_n_past(const struct infer_session *s);       /* tokens evaluated so far */
 const int32_t *infer_session_tokens(const struct infer_session *s); /* [n_past] */
-size_t infer_session_bytes(const struct infer_session *s);    /* memory it holds */
+size_t infer_session_bytes(const struct infer_session *s);          /* memory it holds */
 
 enum infer_want { INFER_LOGITS_NONE, INFER_LOGITS_LAST, INFER_LOGITS_ALL };
-/* Evaluate n ≥ 1 tokens after those already there. NO_ROOM says by how much they do not fit; nothing is dropped to make
- * room. On an error the session keeps the tokens of the chunks that were finished. CANCELLED: see below. */
+/* Evaluate n ≥ 1 tokens after those already there. NO_ROOM says by how much they do not fit; nothing is
+ * dropped to make room. On an error the session keeps the tokens of the chunks that were finished. CANCELLED:
+ * see below. */
 int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n, enum infer_want want,
                        struct err *e) ERR_CHECK;
-/* Logits [n_vocab] of the last eval: row 0 with LOGITS_LAST; row i belongs to token i with LOGITS_ALL. NULL if there is
- * no such row. Borrowed until the next eval. */
+/* Logits [n_vocab] of the last eval: row 0 with LOGITS_LAST; row i belongs to token i with LOGITS_ALL. NULL
+ * if there is no such row. Borrowed until the next eval. */
 const float *infer_session_logits(const struct infer_session *s, size_t i);
 
-/* Forget all but the first n_past tokens. Recurrent families (infer_session_is_recurrent) can only go to 0, to where
- * they are, or through a snapshot: anything else is UNSUPPORTED. */
+/* Forget all but the first n_past tokens. Recurrent families (infer_session_is_recurrent) can only go to 0,
+ * to where they are, or through a snapshot: anything else is UNSUPPORTED. */
 int infer_session_truncate(struct infer_session *s, uint32_t n_past, struct err *e) ERR_CHECK;
 bool infer_session_is_recurrent(const struct infer_session *s);
-/* Remember where a session is (its recurrent states; cached keys stay in the session), and come back to it later. The
- * tokens before the snapshot must still be the same. Works for every family; allocates. */
+/* Remember where a session is (its recurrent states; cached keys stay in the session), and come back to it
+ * later. The tokens before the snapshot must still be the same. Works for every family; allocates. */
 struct infer_snapshot;
-int infer_session_snapshot(const struct infer_session *s, struct infer_snapshot **out, struct err *e) ERR_CHECK;
-int infer_session_restore(struct infer_session *s, const struct infer_snapshot *snap, struct err *e) ERR_CHECK;
+int infer_session_snapshot(const struct infer_session *s, struct infer_snapshot **out,
+                           struct err *e) ERR_CHECK;
+int infer_session_restore(struct infer_session *s, const struct infer_snapshot *snap,
+                          struct err *e) ERR_CHECK;
 void infer_snapshot_free(struct infer_snapshot *snap);
 
-/* Ask the running (or else the next) eval of this session to stop; it returns CANCELLED between two layers. From any
- * thread or a signal handler. A recurrent session that was cancelled inside a chunk starts again at 0. */
+/* Ask the running (or else the next) eval of this session to stop; it returns CANCELLED between two layers.
+ * From any thread or a signal handler. A recurrent session that was cancelled inside a chunk starts again at
+ * 0. */
 void infer_session_cancel(struct infer_session *s);
 
 /* Hidden states as embeddings; the session restarts at 0. pool: NONE gives [n, n_embd], the others [n_embd].
  * normalize: each vector to length 1. */
-int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool, bool normalize,
-                        float *out, struct err *e) ERR_CHECK;
+int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool,
+                        bool normalize, float *out, struct err *e) ERR_CHECK;
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "base_buf.h"
 
-/* Steps run in this order, the reference's: bias, penalties, top_k, typical_p, top_p, min_p, temperature, draw.
- * INFER_SAMPLE_DEFAULTS is greedy with every step off. */
+/* Steps run in this order, the reference's: bias, penalties, top_k, typical_p, top_p, min_p, temperature,
+ * draw. INFER_SAMPLE_DEFAULTS is greedy with every step off. */
 struct infer_sample_params {
     float temperature; /* ≤ 0: greedy (the highest logit after bias and penalties; ties: the lowest id) */
     int32_t top_k;     /* the k most likely; ≤ 0: off */
@@ -16,20 +16,23 @@ struct infer_sample_params {
     float min_p;       /* at least this share of the most likely one's probability; ≤ 0: off */
     float repeat_penalty; /* 1: off. Divides positive logits of recent tokens, multiplies negative ones */
     float frequency_penalty, presence_penalty; /* 0: off. Subtracted per occurrence, and once */
-    int32_t penalty_last_n; /* recent tokens that count; 0: off */
+    int32_t penalty_last_n;                    /* recent tokens that count; 0: off */
     uint64_t seed;
     const struct croft_bias *bias; /* copied by infer_sampler_new */
     size_t n_bias;
 };
-#define INFER_SAMPLE_DEFAULTS {.typical_p = 1, .top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64}
+#define INFER_SAMPLE_DEFAULTS                                                                                \
+    {                                                                                                        \
+        .typical_p = 1, .top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64                                \
+    }
 
 struct infer_sampler;
 /* Allocates all it will need for n_vocab logits. USAGE names a parameter that makes no sense. */
 int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out,
                       struct err *e) ERR_CHECK;
 void infer_sampler_free(struct infer_sampler *s);
-/* A token for logits [n_vocab]; -1 if no logit is a number above -infinity. The same seed, parameters and logits give
- * the same tokens on every machine. */
+/* A token for logits [n_vocab]; -1 if no logit is a number above -infinity. The same seed, parameters and
+ * logits give the same tokens on every machine. */
 int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits);
 /* Tell it a token of the sequence (the prompt's too, if penalties should see them). */
 void infer_sampler_accept(struct infer_sampler *s, int32_t token);
@@ -40,8 +43,8 @@ double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token);
 /* The n most likely, best first; returns how many (≤ n). n ≤ 64 is meant: cost grows with it. */
 size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct croft_logprob *out);
 
-/* Stop strings over streamed text: what comes out never holds a stop string, nor the beginning of one that a later piece
- * completes. Pieces are any bytes. */
+/* Stop strings over streamed text: what comes out never holds a stop string, nor the beginning of one that a
+ * later piece completes. Pieces are any bytes. */
 enum { INFER_STOP_MAX = 16, INFER_STOP_BYTES = 256 };
 struct infer_stop {
     const char *string[INFER_STOP_MAX]; /* borrowed */
@@ -54,6 +57,7 @@ struct infer_stop {
 int infer_stop_init(struct infer_stop *s, const char *const *strings, size_t n, struct err *e) ERR_CHECK;
 /* Appends what may be shown to out. */
 void infer_stop_push(struct infer_stop *s, const char *text, size_t n, struct buf *out);
-void infer_stop_flush(struct infer_stop *s, struct buf *out); /* the text ended: what was held back comes out */
+void infer_stop_flush(struct infer_stop *s,
+                      struct buf *out); /* the text ended: what was held back comes out */
 
 #endif

@@ -1,19 +1,27 @@
 /* A model: what a GGUF's metadata and tensors mean to the forward pass. Each architecture family is one file,
- * src/model/arch_<family>.c, that reads its hyperparameters, names its tensors and fills this plan; the forward pass
- * (src/infer/forward.c) runs any plan and knows no family. How to add one: docs/ADDING_AN_ARCHITECTURE.md.
+ * src/model/arch_<family>.c, that reads its hyperparameters, names its tensors and fills this plan; the
+ * forward pass (src/infer/forward.c) runs any plan and knows no family. How to add one:
+ * docs/ADDING_AN_ARCHITECTURE.md.
  *
- * A plan is read-only after model_new and borrows the GGUF (weights are used in place, from the map): close the GGUF
- * after model_free. Share it freely between threads. */
+ * A plan is read-only after model_new and borrows the GGUF (weights are used in place, from the map): close
+ * the GGUF after model_free. Share it freely between threads. */
 #ifndef MODEL_ARCH_H
 #define MODEL_ARCH_H
 
 #include "model_gguf.h"
 
 /* Limits on hyperparameters: larger ones are a damaged or hostile file. */
-enum { MODEL_MAX_LAYERS = 512, MODEL_MAX_HEADS = 1024, MODEL_MAX_HEAD = 1024, MODEL_MAX_WIDTH = 1 << 20,
-       MODEL_MAX_VOCAB = 1 << 22, MODEL_MAX_CONV = 32 };
+enum {
+    MODEL_MAX_LAYERS = 512,
+    MODEL_MAX_HEADS = 1024,
+    MODEL_MAX_HEAD = 1024,
+    MODEL_MAX_WIDTH = 1 << 20,
+    MODEL_MAX_VOCAB = 1 << 22,
+    MODEL_MAX_CONV = 32
+};
 
-/* y[n_out] = scale * W x[n_in] + bias, or scale * (W x + bias) when scale_last. data NULL: the weight is absent. */
+/* y[n_out] = scale * W x[n_in] + bias, or scale * (W x + bias) when scale_last. data NULL: the weight is
+ * absent. */
 struct model_weight {
     const void *data; /* n_out rows of row_bytes, in the map */
     size_t row_bytes;
@@ -34,8 +42,8 @@ struct model_rope {
     uint32_t n_rot; /* leading elements of a head that turn */
     float base, freq_scale;
     float ext_factor, attn_factor, corr_low, corr_high; /* YaRN; ext_factor 0: off */
-    const float *factors, *factors_long; /* [n_rot/2] divisors of the frequency, or NULL */
-    uint32_t n_ctx_orig;                 /* a session longer than this uses factors_long */
+    const float *factors, *factors_long;                /* [n_rot/2] divisors of the frequency, or NULL */
+    uint32_t n_ctx_orig;                                /* a session longer than this uses factors_long */
 };
 
 enum model_kind { MODEL_ATTENTION, MODEL_DELTA_NET, MODEL_SHORT_CONV };
@@ -47,7 +55,8 @@ struct model_layer {
     struct model_norm attn_out_norm;  /* after the residual is added (bert) */
     struct model_norm ffn_norm, ffn_post_norm, ffn_out_norm; /* the same around the feed-forward network */
 
-    /* Attention. gated: q holds [n_head][query d_head, gate d_head]; the output is multiplied by sigmoid(gate). */
+    /* Attention. gated: q holds [n_head][query d_head, gate d_head]; the output is multiplied by
+     * sigmoid(gate). */
     struct model_weight q, k, v;
     const float *q_norm, *k_norm; /* [d_head] RMS norm of each head, or NULL */
     uint32_t n_head, n_head_kv;
@@ -55,10 +64,11 @@ struct model_layer {
     int rope;        /* index of model.rope, or -1: none */
     bool gated;
 
-    /* Delta-net: qkv [2 * n_head_k * d_state + n_head_v * d_state] goes through a causal convolution over time and
-     * SiLU; z gates the output; beta and alpha [n_head_v] steer the state. Short convolution: qkv holds b, c, x. */
+    /* Delta-net: qkv [2 * n_head_k * d_state + n_head_v * d_state] goes through a causal convolution over
+     * time and SiLU; z gates the output; beta and alpha [n_head_v] steer the state. Short convolution: qkv
+     * holds b, c, x. */
     struct model_weight qkv, z, beta, alpha;
-    const float *conv; /* [channels, d_conv] */
+    const float *conv;                     /* [channels, d_conv] */
     const float *dt_bias, *a, *state_norm; /* [n_head_v], [n_head_v], [d_state] */
 
     struct model_weight out; /* of the mixer, back to n_embd */
@@ -80,25 +90,27 @@ struct model {
     enum model_act act;
     enum model_pool pool;
 
-    float embd_scale;  /* embeddings are multiplied by it */
-    float attn_scale;  /* of q.k */
+    float embd_scale;                  /* embeddings are multiplied by it */
+    float attn_scale;                  /* of q.k */
     float attn_softcap, logit_softcap; /* 0: off */
-    float temp_scale;  /* attention temperature by position: 1 + temp_scale * log(1 + floor(pos / temp_floor)) */
+    float
+        temp_scale; /* attention temperature by position: 1 + temp_scale * log(1 + floor(pos / temp_floor)) */
     uint32_t temp_floor;
 
-    uint32_t d_conv; /* taps of the convolution (delta-net, short convolution) */
+    uint32_t d_conv;                      /* taps of the convolution (delta-net, short convolution) */
     uint32_t d_state, n_head_k, n_head_v; /* delta-net */
 
-    struct model_weight embd;             /* [n_vocab, n_embd] */
-    struct model_weight pos_embd;         /* [n_ctx_train, n_embd] (bert) */
-    const float *type_embd;               /* [n_embd] row 0 (bert) */
+    struct model_weight embd;     /* [n_vocab, n_embd] */
+    struct model_weight pos_embd; /* [n_ctx_train, n_embd] (bert) */
+    const float *type_embd;       /* [n_embd] row 0 (bert) */
     struct model_norm embd_norm, out_norm;
-    struct model_weight head;             /* [n_vocab, n_embd]; absent in encoders */
+    struct model_weight head; /* [n_vocab, n_embd]; absent in encoders */
 
     struct model_rope rope[2];
     struct model_layer *layer; /* [n_layer] */
     uint64_t n_params;
-    uint64_t weight_bytes; /* read for one token: all weights but the embedding table (which counts when it is the head) */
+    uint64_t weight_bytes; /* read for one token: all weights but the embedding table (which counts when it is
+                              the head) */
     float **owned;         /* vectors converted to f32 */
     unsigned n_owned;
 };

@@ -1,4 +1,5 @@
-/* Generation: a real model's greedy story, stop strings, log-probabilities, reuse of what a session holds, and ends. */
+/* Generation: a real model's greedy story, stop strings, log-probabilities, reuse of what a session holds,
+ * and ends. */
 #include "golden.h"
 #include "infer_generate.h"
 
@@ -78,7 +79,7 @@ static void greedy_story(void **state)
     heard_init(&h);
     buf_str(&h.text, " Once upon a time");
     assert_ok(infer_generate(t.s, t.tok, t.prompt, t.n, NULL, hear, &h, &r, &e), e);
-    assert_int_equal(r.end, CROFT_END_LENGTH); /* 256 positions */
+    assert_int_equal(r.end, CROFT_END_LENGTH);         /* 256 positions */
     assert_int_equal(r.n_prompt + r.n_generated, 257); /* the last token need not be evaluated */
     assert_true(h.text.len > n);
     assert_memory_equal(h.text.data, want.data, n);
@@ -105,7 +106,8 @@ static void stops(void **state)
     assert_ok(infer_generate(t.s, t.tok, t.prompt, t.n, &p, hear, &h, &r, &e), e);
     assert_int_equal(r.end, CROFT_END_STOP_STRING);
     assert_string_equal(h.text.data, ", there was a little girl named ");
-    assert_true(h.first_logprob < 0 && h.first_logprob == h.first_top); /* greedy: the chosen is the most likely */
+    assert_true(h.first_logprob < 0 &&
+                h.first_logprob == h.first_top); /* greedy: the chosen is the most likely */
     assert_int_equal(r.n_reused, 0);
     buf_done(&h.text);
 
@@ -149,7 +151,8 @@ static void seeds(void **state)
     story_close(&t);
 }
 
-/* Without a tokenizer, on the committed models; recurrent ones start anew when the prompt is not an extension. */
+/* Without a tokenizer, on the committed models; recurrent ones start anew when the prompt is not an
+ * extension. */
 static void ids_only(void **state)
 {
     static const char *const models[] = {GOLDEN_DIR "/llama.gguf", GOLDEN_DIR "/qwen35.gguf"};
@@ -172,7 +175,8 @@ static void ids_only(void **state)
         assert_int_equal(a.first, b.first);
         assert_int_equal(a.last, b.last);
         assert_int_equal(infer_generate(s, NULL, prompt, 0, &p, hear, &b, &r, &e), CROFT_E_USAGE);
-        assert_int_equal(infer_generate(s, NULL, (int32_t[11]){0}, 11, &p, hear, &b, &r, &e), CROFT_E_NO_ROOM);
+        assert_int_equal(infer_generate(s, NULL, (int32_t[11]){0}, 11, &p, hear, &b, &r, &e),
+                         CROFT_E_NO_ROOM);
         assert_non_null(strstr(e.msg, "1 too many"));
         infer_session_cancel(s);
         assert_int_equal(infer_generate(s, NULL, prompt, 6, &p, hear, &b, &r, &e), CROFT_E_CANCELLED);
@@ -186,7 +190,10 @@ static void ids_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy_story), cmocka_unit_test(stops), cmocka_unit_test(seeds), cmocka_unit_test(ids_only),
+        cmocka_unit_test(greedy_story),
+        cmocka_unit_test(stops),
+        cmocka_unit_test(seeds),
+        cmocka_unit_test(ids_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

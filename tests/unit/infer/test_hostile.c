@@ -1,5 +1,6 @@
-/* Models that lie. A committed golden model is changed in memory, one thing at a time, and must be refused with a sentence
- * that names the fault; then hundreds of random changes, which must do anything but crash (run it under ASan). */
+/* Models that lie. A committed golden model is changed in memory, one thing at a time, and must be refused
+ * with a sentence that names the fault; then hundreds of random changes, which must do anything but crash
+ * (run it under ASan). */
 #include "golden.h"
 
 enum { ROUNDS = 400 };
@@ -34,7 +35,8 @@ static void expect(unsigned char *file, size_t size, int code, const char *words
     struct err e = {0};
     int rc = infer_engine_open_memory(file, size, &p, &g, &e);
     infer_engine_close(g);
-    if (rc != code || !strstr(e.msg, words)) fail_msg("%d \"%s\"; expected %d \"%s\"", rc, e.msg, code, words);
+    if (rc != code || !strstr(e.msg, words))
+        fail_msg("%d \"%s\"; expected %d \"%s\"", rc, e.msg, code, words);
     mem_free(file);
 }
 
@@ -92,8 +94,10 @@ static void renamed(const char *model, const char *from, const char *to, int cod
 static void names(void **state)
 {
     renamed("llama", "general.architecture", "general.architexture", CROFT_E_FORMAT, "general.architecture");
-    renamed("llama", "output_norm.weight", "output_nurm.weight", CROFT_E_FORMAT, "output_norm.weight is missing");
-    renamed("llama", "blk.1.ffn_up.weight", "blk.1.ffn_ap.weight", CROFT_E_FORMAT, "blk.1.ffn_up.weight is missing");
+    renamed("llama", "output_norm.weight", "output_nurm.weight", CROFT_E_FORMAT,
+            "output_norm.weight is missing");
+    renamed("llama", "blk.1.ffn_up.weight", "blk.1.ffn_ap.weight", CROFT_E_FORMAT,
+            "blk.1.ffn_up.weight is missing");
     renamed("llama", "blk.0.attn_q.bias", "blk.0.attn_x.bias", CROFT_E_FORMAT, "blk.0.attn_x.bias");
     renamed("llama", "token_embd.weight", "taken_embd.weight", CROFT_E_FORMAT, "token_embd.weight");
     renamed("llama", "llama.block_count", "llama.blockxcount", CROFT_E_FORMAT, "llama.block_count");
@@ -108,11 +112,13 @@ static void names(void **state)
 /* Swap the two dimensions of a tensor: name, u32 number of dimensions, u64 each. */
 static void shapes(void **state)
 {
-    static const char *const tensors[] = {"blk.0.ffn_up.weight", "token_embd.weight", "blk.1.ffn_down.weight"};
+    static const char *const tensors[] = {"blk.0.ffn_up.weight", "token_embd.weight",
+                                          "blk.1.ffn_down.weight"};
     for (int i = 0; i < 3; i++) {
         size_t size;
         uint64_t ne[2];
-        unsigned char *file = load("llama", &size), *p = find(file, size, tensors[i]) + strlen(tensors[i]) + 4;
+        unsigned char *file = load("llama", &size),
+                      *p = find(file, size, tensors[i]) + strlen(tensors[i]) + 4;
         memcpy(ne, p, 16);
         memcpy(p, &ne[1], 8);
         memcpy(p + 8, &ne[0], 8);
@@ -145,7 +151,8 @@ static void run_anyhow(const unsigned char *file, size_t size)
 static void random_changes(void **state)
 {
     static const char *const models[] = {"llama", "mistral3", "gemma3", "phi3", "qwen35", "lfm2", "bert-cls"};
-    static const uint32_t values[] = {0, 1, 2, 3, 255, 1u << 16, 1u << 31, UINT32_MAX, 0x7f800000, 0x7fc00000, 0x3f800000};
+    static const uint32_t values[] = {0,        1,          2,          3,          255,       1u << 16,
+                                      1u << 31, UINT32_MAX, 0x7f800000, 0x7fc00000, 0x3f800000};
     uint64_t seed = 88172645463325252ull;
     for (int k = 0; k < 7; k++) {
         size_t size;
@@ -167,7 +174,9 @@ static void random_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hyperparameters), cmocka_unit_test(names), cmocka_unit_test(shapes),
+        cmocka_unit_test(hyperparameters),
+        cmocka_unit_test(names),
+        cmocka_unit_test(shapes),
         cmocka_unit_test(random_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

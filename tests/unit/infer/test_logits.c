@@ -1,5 +1,5 @@
-/* Logits and hidden states against the reference, at every kernel level of this machine; the greedy continuation of a
- * real model; and that all levels continue alike. */
+/* Logits and hidden states against the reference, at every kernel level of this machine; the greedy
+ * continuation of a real model; and that all levels continue alike. */
 #include "golden.h"
 #include "kern_ops.h"
 
@@ -12,7 +12,8 @@ static uint32_t context(const struct infer_engine *g, uint32_t n)
     return m->pos_embd.data ? m->n_ctx_train : n > 512 ? n : 512;
 }
 
-static double distance(const char *model, const struct golden *ref, const char *level, bool embd, size_t *same)
+static double distance(const char *model, const struct golden *ref, const char *level, bool embd,
+                       size_t *same)
 {
     struct err e = {0};
     struct infer_engine *g = golden_engine(model, 2, level);
@@ -28,7 +29,8 @@ static double distance(const char *model, const struct golden *ref, const char *
     double rms = golden_rms(values, ref->values, (size_t)ref->n * ref->dim);
     *same = 0;
     for (int32_t i = 0; i < ref->n; i++)
-        *same += golden_argmax(values + i * ref->dim, ref->dim) == golden_argmax(ref->values + i * ref->dim, ref->dim);
+        *same += golden_argmax(values + i * ref->dim, ref->dim) ==
+                 golden_argmax(ref->values + i * ref->dim, ref->dim);
     mem_free(hidden);
     infer_session_free(s);
     infer_engine_close(g);
@@ -51,7 +53,8 @@ static void exact_model(const char *model, const char *path, void *arg)
 
 static void golden_models(void **state)
 {
-    int n = golden_each(GOLDEN_DIR, ".logits", exact_model, NULL) + golden_each(GOLDEN_DIR, ".embd", exact_model, NULL);
+    int n = golden_each(GOLDEN_DIR, ".logits", exact_model, NULL) +
+            golden_each(GOLDEN_DIR, ".embd", exact_model, NULL);
     assert_int_equal(n, 13);
 }
 
@@ -63,7 +66,9 @@ static void shared_f32(const char *model, const char *path, void *arg)
 
 static void shared_models(void **state)
 {
-    if (golden_each(SHARED_DIR, ".logits", shared_f32, NULL) + golden_each(SHARED_DIR, ".embd", shared_f32, NULL) == 0) {
+    if (golden_each(SHARED_DIR, ".logits", shared_f32, NULL) +
+            golden_each(SHARED_DIR, ".embd", shared_f32, NULL) ==
+        0) {
         print_message("SKIP: " SHARED_DIR "\n");
         skip();
     }
@@ -115,7 +120,8 @@ static void same_greedy(const char *model, const char *path, void *arg)
     for (const char *const *level = kern_levels(); *level; level++) {
         if (!kern_level_get(*level)) continue;
         greedy(model, *level, ref.tokens, 8, tokens);
-        if (memcmp(tokens, first, sizeof first)) fail_msg("%s: greedy tokens at %s differ from ref", model, *level);
+        if (memcmp(tokens, first, sizeof first))
+            fail_msg("%s: greedy tokens at %s differ from ref", model, *level);
     }
     plat_map_close(&ref.map);
 }
@@ -129,7 +135,9 @@ static void levels_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_models), cmocka_unit_test(shared_models), cmocka_unit_test(shared_quantised),
+        cmocka_unit_test(golden_models),
+        cmocka_unit_test(shared_models),
+        cmocka_unit_test(shared_quantised),
         cmocka_unit_test(levels_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The sampler, log-probabilities and stop strings. Expected numbers were computed with Python's math module; the random
- * numbers are SplitMix64's published ones for the seed 1234567. */
+/* The sampler, log-probabilities and stop strings. Expected numbers were computed with Python's math module;
+ * the random numbers are SplitMix64's published ones for the seed 1234567. */
 #include "golden.h"
 #include "infer_sample.h"
 
@@ -28,7 +28,8 @@ static void expect(const struct infer_sample_params *p, unsigned mask)
     for (int i = 0; i < 6; i++) mass += mask >> i & 1 ? share[i] : 0;
     for (int i = 0; i < 6; i++) {
         double want = mask >> i & 1 ? share[i] / mass : 0;
-        if (want == 0 ? freq[i] != 0 : fabs(freq[i] - want) > 0.01) fail_msg("token %d: %.4f, expected %.4f", i, freq[i], want);
+        if (want == 0 ? freq[i] != 0 : fabs(freq[i] - want) > 0.01)
+            fail_msg("token %d: %.4f, expected %.4f", i, freq[i], want);
     }
 }
 
@@ -62,7 +63,8 @@ static void filters(void **state)
 
 static void temperature(void **state)
 {
-    static const double cold[6] = {0.829213, 0.112222, 0.041284, 0.015188, 0.002055, 0.000038}; /* of e^(2 logit) */
+    static const double cold[6] = {0.829213, 0.112222, 0.041284,
+                                   0.015188, 0.002055, 0.000038}; /* of e^(2 logit) */
     struct infer_sample_params p = INFER_SAMPLE_DEFAULTS;
     double freq[6];
     p.temperature = 0.5f;
@@ -222,8 +224,8 @@ static void stop_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters), cmocka_unit_test(temperature), cmocka_unit_test(random_numbers),
-        cmocka_unit_test(penalties), cmocka_unit_test(bias), cmocka_unit_test(bad_parameters),
+        cmocka_unit_test(filters),           cmocka_unit_test(temperature),  cmocka_unit_test(random_numbers),
+        cmocka_unit_test(penalties),         cmocka_unit_test(bias),         cmocka_unit_test(bad_parameters),
         cmocka_unit_test(log_probabilities), cmocka_unit_test(stop_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

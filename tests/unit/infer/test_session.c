@@ -1,5 +1,5 @@
-/* Sessions: however a sequence is cut into evaluations, threads or rewinds, the logits are the same; nothing is
- * allocated while decoding; every failed allocation is survived; what does not fit is refused. */
+/* Sessions: however a sequence is cut into evaluations, threads or rewinds, the logits are the same; nothing
+ * is allocated while decoding; every failed allocation is survived; what does not fit is refused. */
 #include "golden.h"
 
 #include <pthread.h>
@@ -49,7 +49,10 @@ static void cuts(void **state)
         struct infer_engine *g = open_golden(models[k], 2);
         size_t n = (size_t)N * infer_engine_model(g)->n_vocab;
         float *whole = logits_of(g, 0, N, INFER_KV_F32);
-        const struct { uint32_t batch; int step; } cut[] = {{0, 1}, {0, 7}, {3, N}, {16, 17}, {1, N}};
+        const struct {
+            uint32_t batch;
+            int step;
+        } cut[] = {{0, 1}, {0, 7}, {3, N}, {16, 17}, {1, N}};
         for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
             float *parts = logits_of(g, cut[i].batch, cut[i].step, INFER_KV_F32);
             double rms = golden_rms(parts, whole, n);
@@ -263,7 +266,8 @@ static void cache_types(void **state)
     plat_map_close(&map);
     struct infer_engine *g = golden_engine(path, 2, NULL);
     size_t n = (size_t)N * infer_engine_model(g)->n_vocab;
-    float *f32 = logits_of(g, 0, N, INFER_KV_F32), *f16 = logits_of(g, 0, N, INFER_KV_F16), *q8 = logits_of(g, 0, N, INFER_KV_Q8_0);
+    float *f32 = logits_of(g, 0, N, INFER_KV_F32), *f16 = logits_of(g, 0, N, INFER_KV_F16),
+          *q8 = logits_of(g, 0, N, INFER_KV_Q8_0);
     assert_true(golden_rms(f16, f32, n) < 1e-3);
     assert_true(golden_rms(q8, f32, n) < 2e-2);
     assert_true(golden_rms(q8, f32, n) > golden_rms(f16, f32, n)); /* it really is another cache */
@@ -276,9 +280,9 @@ static void cache_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cuts), cmocka_unit_test(threads_bit_equal), cmocka_unit_test(rewind_equal),
+        cmocka_unit_test(cuts),          cmocka_unit_test(threads_bit_equal),  cmocka_unit_test(rewind_equal),
         cmocka_unit_test(no_allocation), cmocka_unit_test(failed_allocations), cmocka_unit_test(refusals),
-        cmocka_unit_test(pools), cmocka_unit_test(shared_engine), cmocka_unit_test(cache_types),
+        cmocka_unit_test(pools),         cmocka_unit_test(shared_engine),      cmocka_unit_test(cache_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
