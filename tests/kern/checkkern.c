@@ -9,7 +9,7 @@
  * differ by their order: |got - want| <= SUM_TOL * sum |terms|; integer parts are exact, so this is float rounding
  * alone. Functions with an exponential may differ by EXP_TOL of the value.
  *
- *   checkkern [--seed N] [--level L] [--kernel NAME] [--list] [--bench [TYPE]] */
+ *   checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE]] */
 #include "kern_ops.h"
 #include "plat_cpu.h"
 #include "ref/ref.h"
@@ -43,6 +43,7 @@ struct ctx {
     struct region region[N_REGIONS];
     int n_regions;
     bool failed;
+    bool quick; /* one case a size: for emulated CPUs */
     long passed, failures, skipped;
 };
 
@@ -571,7 +572,7 @@ static void run_check(struct ctx *c, int index)
         if (k->over == TYPES && !kern_type_get(v)) continue;
         c->type = k->over == ONCE ? -1 : v;
         for (size_t s = 0; s < COUNT(sizes); s++) {
-            for (int repeat = 0; repeat < (k->has_rows ? 5 : 2); repeat++) {
+            for (int repeat = 0; repeat < (c->quick ? 1 : k->has_rows ? 5 : 2); repeat++) {
                 c->n = sizes[s];
                 run_case(c, k, (uint64_t)index << 40 | (uint64_t)v << 32 | (uint64_t)s << 8 | (uint64_t)repeat);
             }
@@ -696,6 +697,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--seed") == 0 && next) c.seed = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--level") == 0 && next) level = argv[++i];
         else if (strcmp(argv[i], "--kernel") == 0 && next) kernel = argv[++i];
+        else if (strcmp(argv[i], "--quick") == 0) c.quick = true;
         else if (strcmp(argv[i], "--list") == 0) {
             for (int k = 0; k < N_CHECKS; k++) puts(checks[k].name);
             return 0;
@@ -703,7 +705,7 @@ int main(int argc, char **argv)
             want_bench = true;
             if (next && next[0] != '-') bench_type = kern_type_find(argv[++i]);
         } else {
-            fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--list] [--bench [TYPE]]\n");
+            fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE]]\n");
             return 64;
         }
     }
