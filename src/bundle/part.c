@@ -364,29 +364,39 @@ static int transfer_all(struct part *t, struct err *e)
 
 /* ---- into the store ------------------------------------------------------------------------------------ */
 
-static int publish(struct part *t, struct err *e)
+/* All bytes are hashed: compare with what was announced; the file's digest and size are known from here
+ * on. */
+static int settle_digest(struct part *t, struct err *e)
 {
-    char hex[65], blob[BUNDLE_PATH], folder[BUNDLE_PATH];
+    char hex[65];
     sha256_hex(t->hash, hex);
     t->hash = NULL;
-    if (t->f->sha256[0] && strcmp(hex, t->f->sha256)) {
+    if (t->f->sha256[0] && strcmp(hex, t->f->sha256))
+        return ERR(e, DIGEST, "%.80s has SHA-256 %.12s… instead of %.12s…: it is damaged or another file.",
+                   t->f->name, hex, t->f->sha256);
+    if (t->have < 4) return ERR(e, FORMAT, "%.100s is empty or too short to be a GGUF file.", t->f->name);
+    memcpy(t->f->sha256, hex, sizeof hex);
+    t->f->size = t->have;
+    return 0;
+}
+
+/* From partial/ to blobs/, all or nothing. */
+static int publish(struct part *t, struct err *e)
+{
+    char blob[BUNDLE_PATH], folder[BUNDLE_PATH];
+    int rc = settle_digest(t, e);
+    if (rc) { /* worthless, also for a later run */
         unlink(t->path);
         unlink(t->json);
-        return ERR(e, DIGEST,
-                   "%.80s has SHA-256 %.12s… instead of %.12s…: it was damaged or changed on the way. It was "
-                   "removed; pull again.",
-                   t->f->name, hex, t->f->sha256);
+        return rc;
     }
-    if (t->have < 4) return ERR(e, FORMAT, "%.100s is empty or too short to be a GGUF file.", t->f->name);
-    bundle_store_blob(t->pull->store, blob, hex);
+    bundle_store_blob(t->pull->store, blob, t->f->sha256);
     fchmod(t->fd, 0444);
     if (fsync(t->fd)) return write_error(t, errno, e);
     if (rename(t->path, blob)) return err_errno(e, errno, "move into the store", t->path);
     int k = bundle_dir_sync(bundle_store_path(t->pull->store, folder, "blobs"));
     if (k) return err_errno(e, -k, "write the folder", folder);
     unlink(t->json);
-    memcpy(t->f->sha256, hex, sizeof hex);
-    t->f->size = t->have;
     return 0;
 }
 
@@ -507,22 +517,9 @@ int bundle_part_copy(struct bundle_pull_state *p, const char *path, struct bundl
     if (rc == 0) rc = copy_bytes(&t, in, link, e);
     if (rc == 0 && t.have != st.st_size)
         rc = ERR(e, IO, "'%.200s' changed while it was read. Try again.", path);
-    if (rc == 0 && f->sha256[0] == 0 && link) {
-        sha256_hex(t.hash, f->sha256);
-        t.hash = NULL;
-        f->size = t.have;
-    } else if (rc == 0 && link) {
-        char hex[65];
-        sha256_hex(t.hash, hex);
-        t.hash = NULL;
-        f->size = t.have;
-        if (strcmp(hex, f->sha256))
-            rc = ERR(e, DIGEST, "'%.160s' has SHA-256 %.12s… instead of %.12s….", path, hex, f->sha256);
-    } else if (rc == 0) {
-        t.json[0] = 0; /* publish() unlinks it: an empty name is nothing */
-        rc = publish(&t, e);
-        if (rc == 0) p->fetched += t.have;
-    }
+    if (rc == 0 && link) rc = settle_digest(&t, e);
+    if (rc == 0 && !link) rc = publish(&t, e); /* t.json is empty: there is no such file */
+    if (rc == 0 && !link) p->fetched += t.have;
     if (rc && t.fd >= 0) unlink(t.path);
     part_done(&t);
     close(in);

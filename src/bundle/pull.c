@@ -330,6 +330,19 @@ static int keep_local(struct pull *p, struct bundle_model *old, const char *why)
     return 0;
 }
 
+/* Local files of the sizes that the record has are hashed before they are copied once more. */
+static int hash_local(struct pull *p, const struct bundle_model *old, struct err *e)
+{
+    struct stat st;
+    int rc = 0;
+    bool alike = p->m.n_files == old->n_files;
+    for (int i = 0; alike && i < p->m.n_files; i++)
+        alike = stat(p->m.file[i].url, &st) == 0 && st.st_size == old->file[i].size;
+    for (int i = 0; alike && rc == 0 && i < p->m.n_files; i++)
+        rc = bundle_part_copy(&p->st, p->m.file[i].url, &p->m.file[i], true, e);
+    return rc;
+}
+
 static bool files_here(const struct bundle_store *s, const struct bundle_model *m)
 {
     for (int i = 0; i < m->n_files; i++)
@@ -361,7 +374,8 @@ static int plan(struct pull *p, bool *done, struct err *e)
     }
     if (rc == 0) rc = apply_sha256(p, e);
     if (rc || bundle_record_read(p->st.store, p->m.name, &old, NULL)) return rc;
-    bool same = same_files(p->st.store, &p->m, &old);
+    if (p->local) rc = hash_local(p, &old, e);
+    bool same = rc == 0 && same_files(p->st.store, &p->m, &old);
     if (!same && !p->hub && !p->local && !p->m.file[0].sha256[0]) {
         rc = ask_url(p, &old, &same, e);
         if (rc == CROFT_E_NET && files_here(p->st.store, &old)) {

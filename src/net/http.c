@@ -24,6 +24,7 @@
 #define MAX_REDIRECTS 10
 #define MAX_URL_BYTES 8192
 #define MAX_RETRY_AFTER_S 120
+#define OFFLINE_TRIES 3 /* no name, no connection: a person waits for the sentence */
 #define DROPPED_BODY_BYTES (256 * 1024) /* how much of an error page is read to keep the connection */
 
 struct fetch {
@@ -35,6 +36,7 @@ struct fetch {
     struct net_response r;
     bool head_seen;           /* on_head was called for this hop */
     bool body_begun;          /* on_body was called: no silent retry any more */
+    bool offline;             /* nothing answered at all */
     bool refused;             /* a callback returned an error, now in `failure` */
     uint64_t body_bytes;
     struct err failure;
@@ -320,6 +322,7 @@ static int do_hop(struct fetch *f, const char *url, bool *again, struct err *e)
     f->head_seen = false;
     f->body_bytes = 0;
     f->curl_text[0] = 0;
+    f->offline = false;
     *again = false;
     set_options(f, url);
     int rc = set_headers(f, &list, e);
@@ -328,6 +331,7 @@ static int do_hop(struct fetch *f, const char *url, bool *again, struct err *e)
         bool dropped = c == CURLE_WRITE_ERROR && !f->refused && f->r.status && !is_success(f);
         if (c != CURLE_OK && !dropped && !f->refused) {
             *again = !is_final(c);
+            f->offline = c == CURLE_COULDNT_RESOLVE_HOST || c == CURLE_COULDNT_CONNECT;
             rc = curl_error(f, c, e);
         } else if (!f->refused) {
             announce(f);
@@ -410,7 +414,8 @@ int net_fetch(const struct net_request *q, struct net_response *out, struct err 
         rc = do_try(&f, &again, e);
         int s = f.r.status;
         if (rc == 0) again = s == 429 || s >= 500;
-        if (!again || n >= tries || f.body_begun) break;
+        if (!again || n >= (f.offline && tries > OFFLINE_TRIES ? OFFLINE_TRIES : tries) || f.body_begun)
+            break;
         curl_off_t after = 0;
         char why[400];
         if (rc == 0) curl_easy_getinfo(f.curl, CURLINFO_RETRY_AFTER, &after);
