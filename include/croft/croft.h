@@ -30,15 +30,13 @@ CROFT_API const char *croft_version(void); /* "1.2.3" */
 /* Frees what a function of this header allocated for you. NULL is fine. */
 CROFT_API void croft_free(void *p);
 
-/* ---------------------------------------------------------------------------------------------------- Models
- * --- */
+/* ---- Models ---- */
 
 struct croft_model;
 
 /* Opens a GGUF file (of a split file: its first part). n_threads 0: one per physical core, at most 16.
  * Success: *out is yours, close it. The file stays mapped until then; do not change it. Failure: nothing to
- * free. NOT_FOUND, FORMAT (damaged), UNSUPPORTED (names the architecture, tensor type or tokenizer), NOMEM.
- */
+ * free. NOT_FOUND, FORMAT (damaged), UNSUPPORTED (names the architecture, tensor type or tokenizer), NOMEM. */
 CROFT_API int croft_model_open(const char *path, int n_threads, struct croft_model **out,
                                struct croft_err *e) CROFT_CHECK;
 /* After all its sessions are freed. NULL is fine. */
@@ -56,8 +54,7 @@ struct croft_model_info {
 };
 CROFT_API void croft_model_get_info(const struct croft_model *m, struct croft_model_info *out);
 
-/* ------------------------------------------------------------------------------------------- Text and tokens
- * --- */
+/* ---- Text and tokens ---- */
 
 enum croft_text_flags {
     CROFT_ADD_SPECIAL = 1,   /* tokenize: add BOS/EOS (CLS/SEP) as the model asks */
@@ -85,8 +82,7 @@ struct croft_chat {
 CROFT_API int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat, char **out_text,
                                 struct croft_err *e) CROFT_CHECK;
 
-/* -------------------------------------------------------------------------------------------------- Sessions
- * --- */
+/* ---- Sessions ---- */
 
 struct croft_session;
 
@@ -123,8 +119,7 @@ CROFT_API int croft_session_rewind(struct croft_session *s, int32_t n_past, stru
  * handler. */
 CROFT_API void croft_session_cancel(struct croft_session *s);
 
-/* ------------------------------------------------------------------------------------------------ Generation
- * --- */
+/* ---- Generation ---- */
 
 struct croft_bias {
     int32_t token;
@@ -182,8 +177,7 @@ CROFT_API int croft_generate(struct croft_session *s, const int32_t *prompt, siz
                              const struct croft_sampling *sampling, croft_on_piece *on_piece, void *user,
                              struct croft_result *out, struct croft_err *e) CROFT_CHECK;
 
-/* ------------------------------------------------------------------------------------------------ Embeddings
- * --- */
+/* ---- Embeddings ---- */
 
 /* One vector [n_embd] of length 1 for the tokens, pooled as the model says (mean, first or last token). `out`
  * is yours. The session starts anew. */

@@ -35,8 +35,7 @@ int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t 
                    "The prompt has %zu tokens and the context %u: %zu too many. Use a longer context or a "
                    "shorter prompt.",
                    n, infer_session_n_ctx(s), n - infer_session_n_ctx(s));
-    while (same < n_past && same < n - 1 && have[same] == tokens[same])
-        same++; /* the last one must give logits */
+    while (same < n_past && same < n - 1 && have[same] == tokens[same]) same++; /* the last gives logits */
     if (same < n_past && infer_session_is_recurrent(s)) same = 0;
     int rc = infer_session_truncate(s, same, e);
     if (rc == CROFT_E_UNSUPPORTED) rc = infer_session_truncate(s, same = 0, e); /* cancelled inside a chunk */

@@ -90,16 +90,16 @@ struct infer_work {
     uint32_t n_rows, n_segments;
     /* buffers */
     float *x, *h, *y; /* residual stream, normed input, output of a product: [n_embd] wide */
-    float
-        *in[MAX_PRODUCTS]; /* outputs of the mixer's input products (q, k, v | qkv, z, beta, alpha | b c x) */
+    float *in[MAX_PRODUCTS]; /* outputs of the mixer's input products: q, k, v | qkv, z, beta, alpha */
     uint32_t in_width[MAX_PRODUCTS];
     float *mixed; /* output of the mixer before its out product */
     uint32_t mixed_width;
     float *gate, *up; /* [n_ff_max] */
     float *turn[2];   /* cos, sin of each rotary pair: [max_rows, n_rot] for each model.rope */
-    float *scores, *queries,
-        *outputs; /* per thread: [QUERIES, max_ctx], [QUERIES, d_head], [QUERIES, d_head_v] */
-    float *local; /* per thread: [local_floats] */
+    /* per thread */
+    float *scores;            /* [QUERIES, max_ctx] */
+    float *queries, *outputs; /* [QUERIES, d_head], [QUERIES, d_head_v] */
+    float *local;             /* [local_floats] */
     size_t local_floats;
     struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
     /* the step in progress: arguments of the function that infer_run calls */

@@ -2,8 +2,8 @@
  * caches, one for scratch (forward.c) and the logits; allocates only at creation and for snapshots.
  *
  * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which; a chunk counts only when
- * it is finished. A recurrent state is that after n_past tokens, unless `spoiled`. Next to read: forward.c.
- */
+ * it is finished. A recurrent state is that after n_past tokens, unless `spoiled`.
+ * Next to read: forward.c. */
 #include "internal.h"
 
 #include <math.h>
@@ -12,9 +12,8 @@ enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_CTX = 1 << 24 };
 
 static size_t cached_row(enum kern_kv kv, uint32_t d)
 {
-    return kv == KERN_KV_F32   ? d * sizeof(float)
-           : kv == KERN_KV_F16 ? d * sizeof(uint16_t)
-                               : kern_row_bytes(KERN_Q8_0, d);
+    if (kv == KERN_KV_Q8_0) return kern_row_bytes(KERN_Q8_0, d);
+    return d * (kv == KERN_KV_F32 ? sizeof(float) : sizeof(uint16_t));
 }
 
 static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }

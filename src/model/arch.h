@@ -52,10 +52,10 @@ void model_norm_get(struct arch *a, struct model_norm *n, int layer, const char 
 struct model_weight model_weight_rows(const struct model_weight *w, uint64_t first, uint64_t n);
 
 /* Pieces that most families share. */
-void model_common_embd(struct arch *a, const char *out_norm,
-                       unsigned head_flags); /* token_embd, norm, output or tied */
-void model_common_qkv(struct arch *a, unsigned layer,
-                      uint32_t q_factor); /* fused or split, optional biases, scales */
+/* token_embd, the final norm, output (or tied to token_embd) */
+void model_common_embd(struct arch *a, const char *out_norm, unsigned head_flags);
+/* attn_qkv, or attn_q, attn_k and attn_v; optional biases and scales */
+void model_common_qkv(struct arch *a, unsigned layer, uint32_t q_factor);
 void model_common_out(struct arch *a, unsigned layer, unsigned flags); /* attn_output */
 void model_common_ffn(struct arch *a, unsigned layer, unsigned flags); /* ffn_gate, ffn_up, ffn_down */
 void model_common_qk_norm(struct arch *a, unsigned layer);
