@@ -36,15 +36,16 @@ int tmpl_eval_args(struct rt *r, const struct args *a, struct call *out)
     struct val *named = NULL;
     if (a->n_kw) TRY(tmpl_alloc(r, (size_t)a->n_kw, sizeof *named, &named));
     size_t cap = (size_t)a->n_kw;
-    for (const struct node *i = a->kw; i; i = i->next) TRY(tmpl_eval(r, i->a, named++));
+    size_t at = 0;
+    for (const struct node *i = a->kw; i; i = i->next) TRY(tmpl_eval(r, i->a, &named[at++]));
     if (a->star2) {
         TRY(tmpl_eval(r, a->star2, &star2));
         if (star2.tag != V_DICT) return tmpl_fail(r, "argument after ** must be a mapping, not %s.", tmpl_type_name(star2));
         cap += star2.d->n;
     }
     if (cap) TRY(tmpl_alloc(r, cap, sizeof *c.k, &c.k));
-    named -= a->n_kw;
-    for (const struct node *i = a->kw; i; i = i->next) TRY(add_kwarg(r, &c, cap, i->v.s, *named++));
+    at = 0;
+    for (const struct node *i = a->kw; i; i = i->next) TRY(add_kwarg(r, &c, cap, i->v.s, named[at++]));
     for (size_t i = 0; a->star2 && i < star2.d->n; i++) {
         if (star2.d->e[i].k.tag != V_STR) return tmpl_fail(r, "keywords must be strings.");
         TRY(add_kwarg(r, &c, cap, star2.d->e[i].k.s, star2.d->e[i].v));
@@ -168,8 +169,11 @@ static int bind_macro(struct rt *r, const struct node *n, const struct call *c)
     if (n->op & MACRO_KWARGS) syms[2] = symbol_of(r, "kwargs");
     TRY(bind_specials(r, n, c, used, n_params, has_caller, syms));
     at = 0;
+    for (const struct node *p = n->a; p; p = p->next) TRY(tmpl_set(r, p->sym, v[at++]));
+    at = 0;
     for (const struct node *p = n->a; p; p = p->next, at++) { /* a default sees the parameters before it */
-        if (!v_given(v[at])) TRY(missing_param(r, p, &v[at]));
+        if (v_given(v[at])) continue;
+        TRY(missing_param(r, p, &v[at]));
         TRY(tmpl_set(r, p->sym, v[at]));
     }
     return 0;

@@ -86,7 +86,6 @@ FN(f_last)
 {
     struct seq items;
     TRY(need_reversible(r, self));
-    if (self.tag == V_UNDEF) return tmpl_fail(r, "'Undefined' object is not reversible.");
     TRY(tmpl_iterate(r, self, &items));
     if (!items.n) return tmpl_undef(r, "No last item, sequence was empty.", out);
     *out = items.v[items.n - 1];
@@ -274,7 +273,7 @@ FN(f_sum)
 /* The rest of the arguments after the first n, and all named ones. */
 static struct call rest_of(const struct call *c, size_t n)
 {
-    return (struct call){.v = c->v + n, .n = c->n - n, .k = c->k, .nk = c->nk};
+    return (struct call){.v = n ? c->v + n : c->v, .n = c->n - n, .k = c->k, .nk = c->nk};
 }
 
 static int map_attribute(struct rt *r, struct seq items, const struct call *c, struct seq *out)

@@ -149,16 +149,16 @@ FN(f_truncate)
 {
     int64_t length = 255, leeway = 5, n, cut;
     struct val end;
-    TRY(need_str(r, self, "truncate"));
     if (v_given(a[0]) && !tmpl_as_int(a[0], &length)) return tmpl_fail(r, "the length must be an integer.");
     if (!v_is_none(a[3]) && !tmpl_as_int(a[3], &leeway)) return tmpl_fail(r, "the leeway must be an integer.");
     if (v_given(a[2])) end = a[2];
     else TRY(tmpl_strz(r, "...", &end));
     TRY(need_str(r, end, "truncate"));
     if (length < tmpl_chars(end.s) || leeway < 0) return tmpl_fail(r, "the length is shorter than what marks the cut.");
-    n = tmpl_chars(self.s);
+    TRY(tmpl_len(r, self, &n)); /* what is short enough may be of any type that has a length */
     *out = self;
     if (n <= leeway || n - leeway <= length) return 0;
+    TRY(need_str(r, self, "truncate"));
     cut = length - tmpl_chars(end.s);
     const char *p = self.s->p, *q = tmpl_char_at(self.s, cut < n ? cut : n);
     if (!tmpl_truth(a[1])) {

@@ -246,7 +246,8 @@ int tmpl_format_percent(struct rt *r, struct sstr *fmt, struct val args, struct 
         p = q + 1;
         TRY(percent_one(&f, &p, end));
     }
-    bool all = args.tag == V_TUPLE ? f.at >= args.l->n : f.at > 0 || args.tag == V_DICT || args.tag == V_LIST;
+    bool indexed = args.tag == V_DICT || args.tag == V_LIST || args.tag == V_UNDEF || args.tag == V_RANGE;
+    bool all = args.tag == V_TUPLE ? f.at >= args.l->n : f.at > 0 || indexed;
     if (!all) return tmpl_fail(r, "not all arguments converted during string formatting.");
     TRY(tmpl_take(r, mark, out));
     out->s->markup = fmt->markup;

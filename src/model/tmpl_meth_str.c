@@ -61,8 +61,7 @@ static int split_space(struct rt *r, const struct sstr *s, int64_t max, struct s
     while (rest.n) {
         const char *p = rest.p;
         if (max-- == 0) {
-            tmpl_strip(&rest, NULL, false, true);
-            TRY(cut(r, s, rest, &v));
+            TRY(cut(r, s, rest, &v)); /* the rest keeps the white space at its end */
             return tmpl_push(r, out, v);
         }
         while (p < end) {
@@ -133,7 +132,6 @@ static int rsplit_space(struct rt *r, const struct sstr *s, int64_t max, struct 
     while (rest.n) {
         const char *p = rest.p + rest.n;
         if (max-- == 0) {
-            tmpl_strip(&rest, NULL, true, false);
             TRY(cut(r, s, rest, &v));
             TRY(tmpl_push(r, out, v));
             break;

@@ -378,7 +378,7 @@ int tmpl_slice(struct rt *r, struct val obj, const struct val part[3], struct va
     int64_t n, start, stop, step = 1;
     if (obj.tag == V_UNDEF) return tmpl_undef_fail(r, obj);
     if (obj.tag != V_STR && obj.tag != V_RANGE && !v_is_seq(obj))
-        return tmpl_undef(r, "the object cannot be sliced.", out);
+        return tmpl_fail(r, "'%s' object cannot be sliced.", tmpl_type_name(obj));
     if (!v_is_none(part[2]) && !tmpl_as_int(part[2], &step))
         return tmpl_fail(r, "slice indices must be integers or None.");
     if (!step) return tmpl_fail(r, "slice step cannot be zero.");
