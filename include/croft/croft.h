@@ -72,13 +72,12 @@ CROFT_API int croft_detokenize(const struct croft_model *m, const int32_t *ids, 
 struct croft_chat {
     const char *messages; /* JSON: [{"role": "user", "content": "…"}, …] */
     const char *tools;    /* JSON array of tool descriptions, or NULL */
-    const char
-        *variables; /* JSON object with more template variables ({"enable_thinking": false}), or NULL */
+    const char *variables; /* JSON object with more of them ({"enable_thinking": false}), or NULL */
     int continue_assistant; /* 1: do not open the assistant's turn */
 };
-/* Renders a conversation with the model's own chat template. Tokenize the result with CROFT_PARSE_SPECIAL
- * only: it holds BOS already. *out_text is yours: croft_free. NOT_FOUND: the model has no template; TEMPLATE:
- * the template refused. */
+/* Renders a conversation with the model's own chat template. Tokenize the result with CROFT_ADD_SPECIAL and
+ * CROFT_PARSE_SPECIAL: a BOS that the template wrote is not added twice. *out_text is yours: croft_free.
+ * NOT_FOUND: the model has no template; TEMPLATE: the template refused. */
 CROFT_API int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat, char **out_text,
                                 struct croft_err *e) CROFT_CHECK;
 

@@ -1,12 +1,13 @@
-/* Opening a model for a command: the settings rows that every such command shares, and MODEL to an engine and a
- * session. Read next: cmd_run.c. */
+/* Opening a model for a command (engine.h). Read next: cmd_bench.c. */
 #include "engine.h"
+#include "bundle_store.h"
 
+int cli_model_path(const char *model, char **out, struct err *e) { return bundle_store_resolve(model, out, e); }
 
 int cli_engine_open(const char *model, const struct cli_engine_settings *set, struct infer_engine **out, struct err *e)
 {
     char *path = NULL;
-    int rc = (path = mem_strdup(model)) ? 0 : err_nomem(e, strlen(model));
+    int rc = cli_model_path(model, &path, e);
     if (rc == 0) rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = (int)set->threads}, out, e);
     mem_free(path);
     return rc;

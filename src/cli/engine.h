@@ -20,7 +20,9 @@ struct cli_engine_settings {
     {"kv", 0, CONF_CHOICE, offsetof(settings, engine.kv), "TYPE", "f16", NULL, "f16|f32|q8_0", 0, 0,                 \
      "how cached keys and values are stored"}
 
-/* MODEL (a file, or a name in the store) as an engine. */
+/* MODEL (a file, or a name in the store) as the path of its first file; mem_free. */
+int cli_model_path(const char *model, char **out, struct err *e) ERR_CHECK;
+/* The same as an engine. */
 int cli_engine_open(const char *model, const struct cli_engine_settings *set, struct infer_engine **out,
                     struct err *e) ERR_CHECK;
 int cli_session_open(struct infer_engine *g, const struct cli_engine_settings *set, uint32_t n_logits,

@@ -2,17 +2,17 @@
  * template. A croft_session is an infer_session with its model; struct croft_err is struct err. */
 #include <croft/croft.h>
 
-#include "base_clock.h"
 #include "base_mem.h"
+#include "infer_chat.h"
 #include "infer_generate.h"
 #include "kern_ops.h"
-#include "model_tmpl.h"
 
 enum { TOKENS_MAX = 1 << 26, TEXT_MAX = 1 << 28 };
 
 struct croft_model {
     struct infer_engine *engine;
-    struct tok *tok; /* NULL: the file has none */
+    struct tok *tok;         /* NULL: the file has none */
+    struct infer_chat *chat; /* likewise */
 };
 struct croft_session {
     struct croft_model *model;
@@ -31,6 +31,7 @@ int croft_model_open(const char *path, int n_threads, struct croft_model **out, 
     if (!m) return err_nomem(e, sizeof *m);
     int rc = infer_engine_open(path, &p, &m->engine, e);
     if (!rc) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
+    if (!rc) rc = infer_chat_new(infer_engine_gguf(m->engine), m->tok, &m->chat, e);
     if (rc == CROFT_E_NOT_FOUND && m->engine) rc = 0; /* a model without a tokenizer still takes ids */
     if (rc) croft_model_close(m);
     else *out = m;
@@ -40,6 +41,7 @@ int croft_model_open(const char *path, int n_threads, struct croft_model **out, 
 void croft_model_close(struct croft_model *m)
 {
     if (!m) return;
+    infer_chat_free(m->chat);
     tok_free(m->tok);
     infer_engine_close(m->engine);
     mem_free(m);
@@ -60,7 +62,7 @@ void croft_model_get_info(const struct croft_model *m, struct croft_model_info *
         .eos = m->tok ? tok_eos(m->tok) : -1,
         .generates = p->head.data != NULL,
         .has_tokenizer = m->tok != NULL,
-        .has_chat_template = gguf_find(infer_engine_gguf(m->engine), "tokenizer.chat_template") != NULL};
+        .has_chat_template = m->chat != NULL};
 }
 
 /* ---- text ---- */
@@ -133,33 +135,20 @@ static int add_variables(json_t *vars, const char *text, struct croft_err *e)
     return rc;
 }
 
-static int add_token(json_t *vars, const char *name, const struct tok *t, int32_t id, struct croft_err *e)
-{
-    struct str s = t && id >= 0 ? tok_text(t, id) : STR("");
-    json_t *v = json_stringn(s.p, s.n);
-    return !v || json_object_set_new(vars, name, v) ? err_nomem(e, s.n) : 0;
-}
-
 int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat, char **out_text,
                       struct croft_err *e)
 {
-    struct str source;
-    struct tmpl *t = NULL;
     struct buf b;
-    if (!gguf_get_str(infer_engine_gguf(m->engine), "tokenizer.chat_template", &source))
-        return ERR(e, NOT_FOUND, "This model has no chat template: it continues text, it does not converse.");
+    if (!m->chat) return ERR(e, NOT_FOUND, "This model has no chat template: it continues text, it does not converse.");
     json_t *vars = json_object();
     buf_init(&b, TEXT_MAX);
-    int rc = vars ? tmpl_new(source.p, source.n, &t, e) : err_nomem(e, 0);
-    if (!rc) rc = add_token(vars, "bos_token", m->tok, m->tok ? tok_bos(m->tok) : -1, e);
-    if (!rc) rc = add_token(vars, "eos_token", m->tok, m->tok ? tok_eos(m->tok) : -1, e);
-    if (!rc && json_object_set_new(vars, "add_generation_prompt", json_boolean(!chat->continue_assistant)))
+    int rc = vars ? 0 : err_nomem(e, 0);
+    if (!rc && chat->continue_assistant && json_object_set_new(vars, "add_generation_prompt", json_false()))
         rc = err_nomem(e, 0);
     if (!rc) rc = add_json(vars, "messages", chat->messages, e);
     if (!rc) rc = add_json(vars, "tools", chat->tools, e);
     if (!rc) rc = add_variables(vars, chat->variables, e);
-    if (!rc) rc = tmpl_render(t, vars, clock_unix_s(), NULL, &b, e);
-    tmpl_free(t);
+    if (!rc) rc = infer_chat_render(m->chat, vars, &b, e);
     json_decref(vars);
     if (!rc) return give(&b, "the conversation", out_text, NULL, e);
     buf_done(&b);

@@ -168,7 +168,8 @@ static int encode(struct tok_work *w, const char *text, size_t n, unsigned flags
 {
     const struct tok *t = w->t;
     if (find_special(t, text, n, flags & TOK_PARSE_SPECIAL, c, e)) return e->code;
-    if (flags & TOK_ADD_SPECIAL && tok_adds_bos(t) && tok_work_add(w, t->bos, e)) return e->code;
+    bool written = c->n > 0 && c->list[0].pos == 0 && c->list[0].id == t->bos; /* a chat template often writes it */
+    if (flags & TOK_ADD_SPECIAL && tok_adds_bos(t) && !written && tok_work_add(w, t->bos, e)) return e->code;
     size_t at = 0;
     bool fresh = true;
     for (size_t i = 0; i < c->n; i++) {

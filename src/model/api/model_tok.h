@@ -12,7 +12,8 @@ struct tok;
 enum tok_attr { TOK_NORMAL = 1, TOK_UNKNOWN = 2, TOK_CONTROL = 3, TOK_USER_DEFINED = 4, TOK_UNUSED = 5, TOK_BYTE = 6 };
 
 enum tok_flags {
-    TOK_ADD_SPECIAL = 1, /* add BOS/EOS (CLS/SEP) as the model's metadata asks */
+    TOK_ADD_SPECIAL = 1, /* add BOS/EOS (CLS/SEP) as the model's metadata asks; a parsed BOS at the
+                          * start of the text is not added twice */
     TOK_PARSE_SPECIAL = 2, /* text such as <|im_end|> becomes the control token; otherwise it is plain text */
 };
 
