@@ -1,16 +1,15 @@
 /* croft logits: the logits (or, of an encoder, the final hidden states) of a list of tokens, to a file that
  * other programs can compare. Little-endian:
  *   int32 magic 0x4f474c31, n_tokens, dim, 0;   int32 tokens[n_tokens];   float32 values[n_tokens][dim] */
-#include "cli.h"
-#include "infer.h"
+#include "engine.h"
 #include "plat_file.h"
 
 enum { MAGIC = 0x4f474c31, MAX_TOKENS = 1 << 20 };
 
 struct settings {
-    const char *tokens, *output, *kv;
+    struct cli_engine_settings engine;
+    const char *tokens, *output;
     bool embd;
-    int64_t threads, ctx;
 };
 #define FIELD(f) offsetof(struct settings, f)
 static const struct conf_row rows[] = {
@@ -18,11 +17,11 @@ static const struct conf_row rows[] = {
     {"output", 'o', CONF_STR, FIELD(output), "FILE", NULL, NULL, NULL, 0, 0, "where to write"},
     {"embd", 0, CONF_FLAG, FIELD(embd), NULL, NULL, NULL, NULL, 0, 0,
      "final hidden states instead of logits"},
-    {"kv", 0, CONF_CHOICE, FIELD(kv), "TYPE", "f32", NULL, "f32|f16|q8_0", 0, 0,
+    {"kv", 0, CONF_CHOICE, FIELD(engine.kv), "TYPE", "f32", NULL, "f32|f16|q8_0", 0, 0,
      "how keys and values are cached"},
-    {"ctx", 'c', CONF_I64, FIELD(ctx), "N", "0", NULL, NULL, 0, 1 << 24,
+    {"ctx", 'c', CONF_I64, FIELD(engine.ctx), "N", "0", NULL, NULL, 0, 1 << 24,
      "context length; 0: 512, or the tokens rounded up to 256"},
-    {"threads", 't', CONF_I64, FIELD(threads), "N", "0", NULL, NULL, 0, 128, "threads; 0: one per CPU"},
+    {"threads", 't', CONF_I64, FIELD(engine.threads), "N", "0", NULL, NULL, 0, 128, "threads; 0: one per core"},
     {.name = ""},
 };
 
@@ -55,25 +54,23 @@ static uint32_t context(const struct settings *o, const struct model *m, size_t 
 {
     size_t ctx = n > 512 ? (n + 255) / 256 * 256 : 512;
     if (m->pos_embd.data && ctx > m->n_ctx_train) ctx = m->n_ctx_train;
-    return o->ctx ? (uint32_t)o->ctx : (uint32_t)ctx;
+    return o->engine.ctx ? (uint32_t)o->engine.ctx : (uint32_t)ctx;
 }
 
-static int evaluate(const char *path, const struct settings *o, const int32_t *tokens, size_t n,
-                    struct buf *out, struct err *e)
+static int evaluate(const char *model, const struct settings *o, const int32_t *tokens, size_t n, struct buf *out,
+                    struct err *e)
 {
     struct infer_engine *g = NULL;
     struct infer_session *s = NULL;
     float *hidden = NULL;
-    enum infer_kv kv = strcmp(o->kv, "f32") == 0   ? INFER_KV_F32
-                       : strcmp(o->kv, "f16") == 0 ? INFER_KV_F16
-                                                   : INFER_KV_Q8_0;
-    int rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = (int)o->threads}, &g, e);
+    struct cli_engine_settings set = o->engine;
+    int rc = cli_engine_open(model, &set, &g, e);
     if (rc) return rc;
     const struct model *m = infer_engine_model(g);
-    struct infer_session_params p = {.n_ctx = context(o, m, n), .n_logits = n, .kv = kv};
     int32_t dim = o->embd ? m->n_embd : m->n_vocab, header[4] = {MAGIC, (int32_t)n, dim, 0};
     const float *values;
-    if ((rc = infer_session_new(g, &p, &s, e))) goto out;
+    set.ctx = context(o, m, n);
+    if ((rc = cli_session_open(g, &set, (uint32_t)n, &s, e))) goto out;
     if (o->embd) {
         values = hidden = mem_calloc(n, dim * sizeof *hidden);
         rc = hidden ? infer_session_embed(s, tokens, n, MODEL_POOL_NONE, false, hidden, e)
