@@ -59,12 +59,14 @@ int cli_chat_open(struct run *r, const char *path, struct err *e)
     if (rc) return rc;
     croft_model_get_info(r->model, &info);
     if (!info.generates)
-        return ERR(e, UNSUPPORTED, "'%s' is an encoder: it makes vectors, it does not answer. Use 'croft embed'.", path);
+        return ERR(e, UNSUPPORTED,
+                   "'%s' is an encoder: it makes vectors, it does not answer. Use 'croft embed'.", path);
     if (!info.has_tokenizer) return ERR(e, NOT_FOUND, "'%s' has no tokenizer, so it cannot be asked in words.", path);
     if ((rc = parse_bias(r, e)) || (rc = croft_session_new(r->model, &o, &r->session, e))) return rc;
     r->chat = info.has_chat_template && !r->set.raw;
     if (!r->chat && r->set.system)
-        return ERR(e, USAGE, "--system needs a chat template%s.", r->set.raw ? ", which --raw turns off" : "; this model has none");
+        return ERR(e, USAGE, "--system needs a chat template%s.",
+                   r->set.raw ? ", which --raw turns off" : "; this model has none");
     r->messages = json_array();
     if (!r->messages) return err_nomem(e, 0);
     set_sampling(r);
@@ -100,7 +102,8 @@ int cli_chat_render(struct run *r, char **out, struct err *e)
     int rc = json_dump_callback(r->messages, append, &b, JSON_COMPACT) ? err_nomem(e, b.len) : 0;
     struct croft_chat chat = {.messages = b.data};
     if (strcmp(r->set.think, "auto") != 0)
-        chat.variables = strcmp(r->set.think, "on") == 0 ? "{\"enable_thinking\": true}" : "{\"enable_thinking\": false}";
+        chat.variables =
+            strcmp(r->set.think, "on") == 0 ? "{\"enable_thinking\": true}" : "{\"enable_thinking\": false}";
     if (rc == 0) rc = croft_chat_render(r->model, &chat, out, e);
     buf_done(&b);
     return rc;
@@ -114,9 +117,10 @@ int cli_chat_tokenize(struct run *r, const char *text, size_t n, int32_t **ids, 
 
 static void list_settings(const struct run *r)
 {
-    fprintf(stderr, "temp %g, top-k %d, top-p %g, min-p %g, seed %llu, context %d of %d tokens\n", r->sampling.temperature,
-            r->sampling.top_k, r->sampling.top_p, r->sampling.min_p, (unsigned long long)r->sampling.seed,
-            croft_session_n_past(r->session), croft_session_n_ctx(r->session));
+    fprintf(stderr, "temp %g, top-k %d, top-p %g, min-p %g, seed %llu, context %d of %d tokens\n",
+            r->sampling.temperature, r->sampling.top_k, r->sampling.top_p, r->sampling.min_p,
+            (unsigned long long)r->sampling.seed, croft_session_n_past(r->session),
+            croft_session_n_ctx(r->session));
 }
 
 int cli_chat_slash(struct run *r, const char *line, struct err *e)
@@ -143,7 +147,9 @@ int cli_chat_slash(struct run *r, const char *line, struct err *e)
     if (strcmp(line, "/help") == 0) {
         fputs("/clear         forget the conversation\n/system TEXT   forget it and set the system message\n"
               "/stats         rates after each answer, on or off\n/show          settings and room left\n"
-              "/bye           end (so does Ctrl-D)\n\"\"\"            opens and closes a message of several lines\n", stderr);
+              "/bye           end (so does Ctrl-D)\n\"\"\"            opens and closes a message of several "
+              "lines\n",
+              stderr);
         return 0;
     }
     return ERR(e, USAGE, "There is no command '%.40s'. /help lists them.", line);

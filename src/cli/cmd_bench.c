@@ -88,7 +88,8 @@ static int eval_some(struct infer_session *s, int64_t n, bool one_by_one, struct
     for (int64_t i = 0; i < n && rc == 0;) {
         int64_t m = one_by_one ? 1 : n - i < 512 ? n - i : 512;
         for (int64_t k = 0; k < m; k++) token[k] = some_token(n_vocab, (uint64_t)(i + k));
-        rc = infer_session_eval(s, token, (size_t)m, i + m == n || one_by_one ? INFER_LOGITS_LAST : INFER_LOGITS_NONE, e);
+        rc = infer_session_eval(s, token, (size_t)m,
+                                i + m == n || one_by_one ? INFER_LOGITS_LAST : INFER_LOGITS_NONE, e);
         i += m;
     }
     return rc;
@@ -247,7 +248,8 @@ int cmd_bench(int argc, char **argv)
     int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
     if (rc == 0) rc = cli_session_open(g, &set.engine, 1, &s, &e);
     if (rc == 0 && !infer_engine_model(g)->causal)
-        rc = ERR(&e, UNSUPPORTED, "'%s' is an encoder: it has no generation to measure. Use 'croft embed'.", words.item[0]);
+        rc = ERR(&e, UNSUPPORTED, "'%s' is an encoder: it has no generation to measure. Use 'croft embed'.",
+                 words.item[0]);
     if (rc) goto out;
     if (set.sustained > 0) {
         rc = sustained(s, &set, &exit_code, &e);

@@ -36,7 +36,8 @@ static int embed_text(struct embedder *m, const char *text, size_t n, struct err
     }
     json_t *v = json_array();
     for (uint32_t i = 0; i < m->n_embd; i++) json_array_append_new(v, json_real(m->vector[i]));
-    json_t *o = json_pack("{s:o s:I s:o}", "text", cli_json_text(text, n), "n_tokens", (json_int_t)n_ids, "embedding", v);
+    json_t *o = json_pack("{s:o s:I s:o}", "text", cli_json_text(text, n), "n_tokens", (json_int_t)n_ids,
+                          "embedding", v);
     return json_array_append_new(m->out, o) ? err_nomem(e, n) : 0;
 }
 

@@ -42,14 +42,20 @@ static int show_progress(void *arg, size_t i, size_t n, const struct task_exampl
 static const char *data_path(const struct task *t, const char *split)
 {
     if (!t->data) return NULL;
-    return strcmp(split, "test") == 0 ? t->data->test : strcmp(split, "train") == 0 ? t->data->train : t->data->validation;
+    return strcmp(split, "test") == 0    ? t->data->test
+           : strcmp(split, "train") == 0 ? t->data->train
+                                         : t->data->validation;
 }
 
 static void label_table(struct cli_table *t, const struct task *task, const struct task_report *r)
 {
-    static const struct cli_column cols[] = {
-        {"label", "label", CLI_TEXT}, {"support", "examples", CLI_INT}, {"precision", "precision", CLI_REAL},
-        {"recall", "recall", CLI_REAL}, {"f1", "F1", CLI_REAL}, {"mostly_taken_for", "mostly taken for", CLI_TEXT}, {0}};
+    static const struct cli_column cols[] = {{"label", "label", CLI_TEXT},
+                                             {"support", "examples", CLI_INT},
+                                             {"precision", "precision", CLI_REAL},
+                                             {"recall", "recall", CLI_REAL},
+                                             {"f1", "F1", CLI_REAL},
+                                             {"mostly_taken_for", "mostly taken for", CLI_TEXT},
+                                             {0}};
     cli_table_init(t, cols);
     for (unsigned i = 0; i < task->n_labels; i++) {
         struct task_prf s = task_prf_of(r->confusion, task->n_labels, i);
@@ -71,11 +77,12 @@ static void label_table(struct cli_table *t, const struct task *task, const stru
 
 static int report_json(const struct task *t, const struct task_report *r, const char *model)
 {
-    json_t *o = json_pack("{s:s s:s s:I s:I s:f s:f s:f s:f s:f s:f s:f s:f s:I s:I}", "task", t->name, "model", model,
-                          "n", (json_int_t)r->n, "n_right", (json_int_t)r->n_right, "score", r->score, "floor", r->floor,
-                          "accuracy", r->accuracy, "accuracy_lo", r->accuracy_lo, "accuracy_hi", r->accuracy_hi,
-                          "answers_per_s", r->per_second, "p50_ms", r->p50_ms, "p99_ms", r->p99_ms, "prompt_tokens",
-                          (json_int_t)r->n_prompt, "evaluated_tokens", (json_int_t)r->n_evaluated);
+    json_t *o =
+        json_pack("{s:s s:s s:I s:I s:f s:f s:f s:f s:f s:f s:f s:f s:I s:I}", "task", t->name, "model",
+                  model, "n", (json_int_t)r->n, "n_right", (json_int_t)r->n_right, "score", r->score, "floor",
+                  r->floor, "accuracy", r->accuracy, "accuracy_lo", r->accuracy_lo, "accuracy_hi",
+                  r->accuracy_hi, "answers_per_s", r->per_second, "p50_ms", r->p50_ms, "p99_ms", r->p99_ms,
+                  "prompt_tokens", (json_int_t)r->n_prompt, "evaluated_tokens", (json_int_t)r->n_evaluated);
     if (o && r->confusion) {
         struct cli_table labels;
         label_table(&labels, t, r);
@@ -87,11 +94,17 @@ static int report_json(const struct task *t, const struct task_report *r, const 
 
 static int report_text(const struct task *t, const struct task_report *r, const struct settings *set)
 {
-    static const struct cli_column cols[] = {
-        {"task", "task", CLI_TEXT}, {"n", "examples", CLI_INT}, {"accuracy", "accuracy (%)", CLI_REAL},
-        {"interval", "95 % interval (%)", CLI_TEXT}, {"macro_f1", "macro-F1", CLI_REAL},
-        {"floor", "floor (%)", CLI_REAL}, {"per_s", "answers per second", CLI_REAL}, {"p50", "latency p50 (ms)", CLI_REAL},
-        {"p99", "latency p99 (ms)", CLI_REAL}, {"tokens", "tokens evaluated", CLI_INT}, {0}};
+    static const struct cli_column cols[] = {{"task", "task", CLI_TEXT},
+                                             {"n", "examples", CLI_INT},
+                                             {"accuracy", "accuracy (%)", CLI_REAL},
+                                             {"interval", "95 % interval (%)", CLI_TEXT},
+                                             {"macro_f1", "macro-F1", CLI_REAL},
+                                             {"floor", "floor (%)", CLI_REAL},
+                                             {"per_s", "answers per second", CLI_REAL},
+                                             {"p50", "latency p50 (ms)", CLI_REAL},
+                                             {"p99", "latency p99 (ms)", CLI_REAL},
+                                             {"tokens", "tokens evaluated", CLI_INT},
+                                             {0}};
     struct cli_table table;
     char interval[64];
     snprintf(interval, sizeof interval, "%.1f to %.1f", 100 * r->accuracy_lo, 100 * r->accuracy_hi);

@@ -1,8 +1,8 @@
 /* croft perplexity: how surprised a model is by a text, exp of the mean negative log-likelihood per token.
  *
- * The method is llama-perplexity's, so that figures compare: the text's tokens are cut into chunks of the context's
- * length, each chunk starts with the BOS token where the model wants one, and only the second half of a chunk counts, so
- * that every counted token has at least half a context before it. */
+ * The method is llama-perplexity's, so that figures compare: the text's tokens are cut into chunks of the
+ * context's length, each chunk starts with the BOS token where the model wants one, and only the second half
+ * of a chunk counts, so that every counted token has at least half a context before it. */
 #include "engine.h"
 #include "infer_sample.h"
 #include "model_tok.h"
@@ -23,7 +23,8 @@ struct sums {
 };
 
 /* Whole chunks of ids through the session; logits of the second half are read in slices that the session keeps. */
-static int score_chunk(struct infer_session *s, int32_t *ids, uint32_t n_ctx, int32_t bos, struct sums *sum, struct err *e)
+static int score_chunk(struct infer_session *s, int32_t *ids, uint32_t n_ctx, int32_t bos, struct sums *sum,
+                       struct err *e)
 {
     uint32_t n_vocab = infer_engine_model(infer_session_engine(s))->n_vocab, first = n_ctx / 2;
     int32_t saved = ids[0];
@@ -42,7 +43,8 @@ static int score_chunk(struct infer_session *s, int32_t *ids, uint32_t n_ctx, in
     return rc;
 }
 
-static int read_tokens(const struct infer_engine *g, const char *path, int32_t **ids, size_t *n, int32_t *bos, struct err *e)
+static int read_tokens(const struct infer_engine *g, const char *path, int32_t **ids, size_t *n, int32_t *bos,
+                       struct err *e)
 {
     struct plat_map m = {0};
     struct tok *tok = NULL;
@@ -82,7 +84,8 @@ int cmd_perplexity(int argc, char **argv)
     if (rc == 0) rc = cli_session_open(g, &set.engine, n_ctx - n_ctx / 2, &s, &e);
     if (rc == 0) rc = read_tokens(g, words.item[1], &ids, &n, &bos, &e);
     if (rc == 0 && n < n_ctx)
-        rc = ERR(&e, USAGE, "'%s' has %zu tokens; a chunk of %u needs more text, or a smaller --ctx.", words.item[1], n, n_ctx);
+        rc = ERR(&e, USAGE, "'%s' has %zu tokens; a chunk of %u needs more text, or a smaller --ctx.",
+                 words.item[1], n, n_ctx);
     size_t n_chunks = n / n_ctx;
     if (set.chunks && (size_t)set.chunks < n_chunks) n_chunks = (size_t)set.chunks;
     bool bar = isatty(STDERR_FILENO);
@@ -97,12 +100,14 @@ int cmd_perplexity(int argc, char **argv)
         double variance = sum.nll2 / count - mean * mean;
         double se = count > 1 && variance > 0 ? ppl * sqrt(variance / (count - 1)) : 0;
         if (set.json)
-            exit_code = cli_json_done(json_pack("{s:f s:f s:f s:I s:I s:I}", "perplexity", ppl, "error", se, "nll", mean,
-                                                "n_tokens", (json_int_t)sum.n_tokens, "n_chunks", (json_int_t)sum.n_chunks,
-                                                "n_ctx", (json_int_t)n_ctx), "perplexity");
+            exit_code = cli_json_done(json_pack("{s:f s:f s:f s:I s:I s:I}", "perplexity", ppl, "error", se,
+                                                "nll", mean, "n_tokens", (json_int_t)sum.n_tokens, "n_chunks",
+                                                (json_int_t)sum.n_chunks, "n_ctx", (json_int_t)n_ctx),
+                                      "perplexity");
         else
-            exit_code = printf("perplexity %.4f ± %.4f (%.4f nats per token, %zu tokens in %zu chunks of %u)\n", ppl, se,
-                               mean, sum.n_tokens, sum.n_chunks, n_ctx) < 0;
+            exit_code =
+                printf("perplexity %.4f ± %.4f (%.4f nats per token, %zu tokens in %zu chunks of %u)\n", ppl,
+                       se, mean, sum.n_tokens, sum.n_chunks, n_ctx) < 0;
     }
     mem_free(ids);
     infer_session_free(s);

@@ -1,11 +1,11 @@
-/* croft run: ask a model something, or talk with it. Uses the public API (croft/croft.h) and nothing beside it, so that it
- * is also the longest example of it.
+/* croft run: ask a model something, or talk with it. Uses the public API (croft/croft.h) and nothing beside
+ * it, so that it is also the longest example of it.
  *
- * One shot (a prompt, or standard input that is not a terminal): the answer alone goes to standard output, streamed.
- * Conversation (a terminal and no prompt): lines are turns; """ opens and closes a message of several lines; Ctrl-C
- * stops the answer, Ctrl-D ends the program; /help lists the commands. The whole conversation is rendered anew for each
- * turn and the session evaluates only what it does not hold yet.
- * Read next: chat.c (the conversation as JSON), src/infer/generate.c. */
+ * One shot (a prompt, or standard input that is not a terminal): the answer alone goes to standard output,
+ * streamed. Conversation (a terminal and no prompt): lines are turns; """ opens and closes a message of
+ * several lines; Ctrl-C stops the answer, Ctrl-D ends the program; /help lists the commands. The whole
+ * conversation is rendered anew for each turn and the session evaluates only what it does not hold yet. Read
+ * next: chat.c (the conversation as JSON), src/infer/generate.c. */
 #include "run.h"
 #include "bundle_run.h"
 #include "engine.h"
@@ -19,7 +19,8 @@ enum { MAX_INPUT = 16 << 20 };
 static const struct conf_row rows[] = {
     {"predict", 'n', CONF_I64, offsetof(struct run_settings, max_tokens), "N", "0", NULL, NULL, 0, 1 << 24,
      "at most N tokens (0: until the context is full)"},
-    {"system", 's', CONF_STR, offsetof(struct run_settings, system), "TEXT", NULL, NULL, NULL, 0, 0, "the system message"},
+    {"system", 's', CONF_STR, offsetof(struct run_settings, system), "TEXT", NULL, NULL, NULL, 0, 0,
+     "the system message"},
     {"raw", 0, CONF_FLAG, offsetof(struct run_settings, raw), NULL, NULL, NULL, NULL, 0, 0,
      "continue the text as it is, without the chat template"},
     {"think", 0, CONF_CHOICE, offsetof(struct run_settings, think), "MODE", "auto", NULL, "auto|on|off", 0, 0,
@@ -32,18 +33,20 @@ static const struct conf_row rows[] = {
      "draw from the smallest set of that probability"},
     {"min-p", 0, CONF_F64, offsetof(struct run_settings, min_p), "P", "0.05", NULL, NULL, 0, 1,
      "drop tokens less likely than P times the best"},
-    {"typical", 0, CONF_F64, offsetof(struct run_settings, typical), "P", "1", NULL, NULL, 0, 1, "locally typical sampling"},
-    {"repeat-penalty", 0, CONF_F64, offsetof(struct run_settings, repeat_penalty), "R", "1", NULL, NULL, 0.01, 10,
-     "divide the logits of recent tokens"},
-    {"frequency-penalty", 0, CONF_F64, offsetof(struct run_settings, frequency_penalty), "F", "0", NULL, NULL, -100, 100,
-     "subtract per recent occurrence"},
-    {"presence-penalty", 0, CONF_F64, offsetof(struct run_settings, presence_penalty), "F", "0", NULL, NULL, -100, 100,
-     "subtract once for recent tokens"},
-    {"penalty-last-n", 0, CONF_I64, offsetof(struct run_settings, penalty_last_n), "N", "64", NULL, NULL, 0, 1 << 20,
-     "how many recent tokens penalties see"},
+    {"typical", 0, CONF_F64, offsetof(struct run_settings, typical), "P", "1", NULL, NULL, 0, 1,
+     "locally typical sampling"},
+    {"repeat-penalty", 0, CONF_F64, offsetof(struct run_settings, repeat_penalty), "R", "1", NULL, NULL, 0.01,
+     10, "divide the logits of recent tokens"},
+    {"frequency-penalty", 0, CONF_F64, offsetof(struct run_settings, frequency_penalty), "F", "0", NULL, NULL,
+     -100, 100, "subtract per recent occurrence"},
+    {"presence-penalty", 0, CONF_F64, offsetof(struct run_settings, presence_penalty), "F", "0", NULL, NULL,
+     -100, 100, "subtract once for recent tokens"},
+    {"penalty-last-n", 0, CONF_I64, offsetof(struct run_settings, penalty_last_n), "N", "64", NULL, NULL, 0,
+     1 << 20, "how many recent tokens penalties see"},
     {"logit-bias", 0, CONF_LIST, offsetof(struct run_settings, bias), "ID=B", NULL, NULL, NULL, 0, 0,
      "add B to a token's logit (-inf bans it)"},
-    {"seed", 0, CONF_I64, offsetof(struct run_settings, seed), "N", "0", NULL, NULL, 0, 9e18, "the same seed, the same answer"},
+    {"seed", 0, CONF_I64, offsetof(struct run_settings, seed), "N", "0", NULL, NULL, 0, 9e18,
+     "the same seed, the same answer"},
     {"stop", 0, CONF_LIST, offsetof(struct run_settings, stop), "TEXT", NULL, NULL, NULL, 0, 0,
      "end the answer before this text (may be repeated)"},
     {"logprobs", 0, CONF_I64, offsetof(struct run_settings, logprobs), "N", "0", NULL, NULL, 0, 64,
@@ -55,7 +58,7 @@ static const struct conf_row rows[] = {
     {.name = ""},
 };
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------------------------- */
+/* ---- Ctrl-C ---- */
 
 static struct croft_session *volatile running; /* what the handler may cancel */
 
@@ -64,7 +67,7 @@ static void on_interrupt(int signo)
     if (running) croft_session_cancel(running);
 }
 
-/* ---- one answer --------------------------------------------------------------------------------------------------- */
+/* ---- one answer ---- */
 
 struct answer {
     struct run *r;
@@ -106,7 +109,9 @@ static int on_piece(void *user, const struct croft_piece *p)
 
 static void print_stats(const struct croft_result *x)
 {
-    fprintf(stderr, "prompt: %zu tokens (%zu reused) in %.2f s, %.1f tokens/s; answer: %zu tokens in %.2f s, %.1f tokens/s\n",
+    fprintf(stderr,
+            "prompt: %zu tokens (%zu reused) in %.2f s, %.1f tokens/s; answer: %zu tokens in %.2f s, %.1f "
+            "tokens/s\n",
             x->n_prompt, x->n_reused, x->prompt_s, (double)(x->n_prompt - x->n_reused) / (x->prompt_s + 1e-9),
             x->n_generated, x->generate_s, (double)x->n_generated / (x->generate_s + 1e-9));
 }
@@ -120,10 +125,10 @@ static const char *end_name(enum croft_end end)
 static json_t *answer_json(const struct answer *a, const struct croft_result *x)
 {
     json_t *o = json_pack("{s:o s:s s:I s:I s:I s:f s:f}", "answer",
-                          cli_json_text(a->text.data ? a->text.data : "", a->text.len), "finish_reason", end_name(x->end),
-                          "prompt_tokens", (json_int_t)x->n_prompt, "reused_tokens", (json_int_t)x->n_reused,
-                          "answer_tokens", (json_int_t)x->n_generated, "prompt_seconds", x->prompt_s, "answer_seconds",
-                          x->generate_s);
+                          cli_json_text(a->text.data ? a->text.data : "", a->text.len), "finish_reason",
+                          end_name(x->end), "prompt_tokens", (json_int_t)x->n_prompt, "reused_tokens",
+                          (json_int_t)x->n_reused, "answer_tokens", (json_int_t)x->n_generated,
+                          "prompt_seconds", x->prompt_s, "answer_seconds", x->generate_s);
     if (o && a->logprobs) json_object_set(o, "logprobs", a->logprobs);
     return o;
 }
@@ -168,7 +173,7 @@ static int turn(struct run *r, const char *text, int *out_exit, struct err *e)
     return rc;
 }
 
-/* ---- input -------------------------------------------------------------------------------------------------------- */
+/* ---- input ---- */
 
 static int read_all(struct buf *b, struct err *e)
 {
@@ -192,7 +197,8 @@ static int prompt_of(const struct conf_list *words, struct buf *b, struct err *e
     while (words->n < 2 && b->len && b->data[b->len - 1] == '\n') b->data[--b->len] = 0;
     if (rc == 0) rc = buf_check(b, "prompt", e);
     if (rc == 0 && b->len == 0) rc = ERR(e, USAGE, "The prompt is empty.");
-    if (rc == 0 && strlen(b->data) != b->len) rc = ERR(e, USAGE, "The prompt holds a NUL byte; only text can be asked.");
+    if (rc == 0 && strlen(b->data) != b->len)
+        rc = ERR(e, USAGE, "The prompt holds a NUL byte; only text can be asked.");
     return rc;
 }
 
@@ -228,7 +234,9 @@ static int converse(struct run *r, struct err *e)
     struct buf message;
     int got, exit_code = 0;
     buf_init(&message, MAX_INPUT);
-    fputs("Type a message. \"\"\" starts one of several lines, Ctrl-C stops an answer, Ctrl-D ends, /help lists more.\n", stderr);
+    fputs("Type a message. \"\"\" starts one of several lines, Ctrl-C stops an answer, Ctrl-D ends, /help "
+          "lists more.\n",
+          stderr);
     while ((got = read_message(&message)) != 0) {
         if (got < 0 || message.len == 0) continue;
         struct err turn_err = {0};

@@ -55,7 +55,7 @@ struct gguf {
     } kv_index, tensor_index;
 };
 
-/* ---- reading cursor ------------------------------------------------------------------------------------------- */
+/* ---- reading cursor ---- */
 
 struct cursor {
     const unsigned char *p;
@@ -124,7 +124,7 @@ static int take_str(struct cursor *c, size_t max, struct str *out)
     return rc;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names ---- */
 
 static const struct {
     const char *name;
@@ -154,7 +154,7 @@ static uint32_t *index_slot(const struct index *ix, const void *items, size_t st
     return &ix->slot[i];
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------------------- */
+/* ---- metadata ---- */
 
 static int read_value(struct cursor *c, struct gguf_kv *kv)
 {
@@ -164,7 +164,8 @@ static int read_value(struct cursor *c, struct gguf_kv *kv)
     if (type > GGUF_F64) return damaged(c, "a metadata value has an unknown type");
     if (type == GGUF_ARRAY) {
         if ((rc = take32(c, &elem)) || (rc = take64(c, &n))) return rc;
-        if (elem == GGUF_ARRAY || elem > GGUF_F64) return damaged(c, "an array has an element type that is not allowed");
+        if (elem == GGUF_ARRAY || elem > GGUF_F64)
+            return damaged(c, "an array has an element type that is not allowed");
     }
     kv->elem = (enum gguf_type)elem;
     kv->n = n;
@@ -220,7 +221,7 @@ static int skip_metadata(struct cursor *c, uint64_t n)
     return rc;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static const char *known_elsewhere(uint32_t type)
 {
@@ -315,9 +316,12 @@ static int read_tensors(struct gguf *g, struct part *part, struct cursor *c, uin
         for (size_t i = 0; i < n && rc == 0; i++) {
             if (offset[i] > room || first[i].bytes > room - offset[i])
                 rc = ERR(c->e, FORMAT,
-                         "The GGUF file is truncated: the data of tensor '%.*s' ends %llu bytes past the end of the "
-                         "file. Fetch the file again.", (int)first[i].name.n, first[i].name.p,
-                         (unsigned long long)(offset[i] > room ? offset[i] - room : first[i].bytes - (room - offset[i])));
+                         "The GGUF file is truncated: the data of tensor '%.*s' ends %llu bytes past the end "
+                         "of the "
+                         "file. Fetch the file again.",
+                         (int)first[i].name.n, first[i].name.p,
+                         (unsigned long long)(offset[i] > room ? offset[i] - room
+                                                               : first[i].bytes - (room - offset[i])));
             else first[i].data = c->p + part->data_offset + offset[i];
         }
         if (rc == 0) rc = check_overlap(first, (size_t)n, c->e);
@@ -340,7 +344,7 @@ static int index_tensors(struct gguf *g, struct err *e)
     return rc;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------ */
+/* ---- parts ---- */
 
 static int read_part(struct gguf *g, struct part *part, bool first, struct err *e)
 {
@@ -463,7 +467,7 @@ void gguf_close(struct gguf *g)
     mem_free(g);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 unsigned gguf_version(const struct gguf *g) { return g->version; }
 size_t gguf_n_kv(const struct gguf *g) { return g->n_kv; }

@@ -1,10 +1,10 @@
-/* The thread pool (plat_pool.h). run(): publish fn/ctx, bump `generation`, do part 0, take over parts that nobody has
- * begun, wait for busy == 0. A worker spins for SPINS rounds (a decode step issues hundreds of loops back to back), then
- * futex-waits.
+/* The thread pool (plat_pool.h). run(): publish fn/ctx, bump `generation`, do part 0, take over parts that
+ * nobody has begun, wait for busy == 0. A worker spins for SPINS rounds (a decode step issues hundreds of
+ * loops back to back), then futex-waits.
  *
- * Who does part i is decided by moving claim[i] forward to the run's generation: only forward, so a worker that slept
- * through whole runs cannot take a part of an old one, and fn/ctx are read only after a claim, which keeps run() from
- * returning and publishing others. */
+ * Who does part i is decided by moving claim[i] forward to the run's generation: only forward, so a worker
+ * that slept through whole runs cannot take a part of an old one, and fn/ctx are read only after a claim,
+ * which keeps run() from returning and publishing others. */
 #include "plat_pool.h"
 
 #include <errno.h>

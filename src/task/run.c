@@ -1,19 +1,20 @@
 /* Answering a task's inputs (task_run.h).
  *
- * Prompt: the model's chat template over [system, user] with {{input}} replaced, ending in the generation prompt; a
- * model without template gets "system\n\nuser\n". The token ids of the last prompt stay in the session, and a new
- * prompt evaluates only what follows their common prefix (recurrent models start over).
+ * Prompt: the model's chat template over [system, user] with {{input}} replaced, ending in the generation
+ * prompt; a model without template gets "system\n\nuser\n". The token ids of the last prompt stay in the
+ * session, and a new prompt evaluates only what follows their common prefix (recurrent models start over).
  *
- * Classification: labels are token sequences in a tree. A label's score is the probability of its tokens; since every
- * step multiplies by at most 1, a partial path bounds all labels below it. So the search expands the best path first and
- * stops when the best finished label beats every open path: exact, and mostly a handful of one-token steps.
+ * Classification: labels are token sequences in a tree. A label's score is the probability of its tokens;
+ * since every step multiplies by at most 1, a partial path bounds all labels below it. So the search expands
+ * the best path first and stops when the best finished label beats every open path: exact, and mostly a
+ * handful of one-token steps.
  *
  *     root ─ order ─ _status        open: paths by log-probability; take the best; finished → answer,
  *          ├ return ─ _item         else evaluate it behind the prompt and open its children
  *          └ …
  *
- * Where one label is the beginning of another, all labels end with the end-of-turn token, which tells them apart.
- * Read next: eval.c. */
+ * Where one label is the beginning of another, all labels end with the end-of-turn token, which tells them
+ * apart. Read next: eval.c. */
 #include "task_run.h"
 #include "base_clock.h"
 #include "base_mem.h"
@@ -41,7 +42,7 @@ struct task_runner {
     struct buf text;     /* the rendered prompt */
 };
 
-/* ---- prompt --------------------------------------------------------------------------------------------------- */
+/* ---- prompt ---- */
 
 static json_t *message(const char *role, const char *content)
 {
@@ -100,7 +101,7 @@ static int eval_prompt(struct task_runner *r, const char *input, struct task_ans
     return rc;
 }
 
-/* ---- classify --------------------------------------------------------------------------------------------------- */
+/* ---- classify ---- */
 
 /* The labels that start with the first `depth` tokens of label `label`. */
 struct path {
@@ -175,9 +176,12 @@ static int prepare_labels(struct task_runner *r, struct err *e)
     if (!r->label) return err_nomem(e, t->n_labels * sizeof *r->label);
     for (unsigned i = 0; i < t->n_labels; i++) {
         struct label *l = &r->label[i];
-        int rc = tok_encode(r->tok, t->labels[i].name, strlen(t->labels[i].name), 0, MAX_LABEL_TOKENS, &l->ids, &l->n, e);
+        int rc = tok_encode(r->tok, t->labels[i].name, strlen(t->labels[i].name), 0, MAX_LABEL_TOKENS,
+                            &l->ids, &l->n, e);
         if (rc) return rc;
-        if (l->n == 0) return ERR(e, FORMAT, "The label '%s' has no tokens in this model's vocabulary.", t->labels[i].name);
+        if (l->n == 0)
+            return ERR(e, FORMAT, "The label '%s' has no tokens in this model's vocabulary.",
+                       t->labels[i].name);
         for (unsigned j = 0; j < i; j++) {
             size_t shorter = l->n < r->label[j].n ? l->n : r->label[j].n;
             if (!same_start(l, &r->label[j], shorter)) continue;
@@ -189,7 +193,9 @@ static int prepare_labels(struct task_runner *r, struct err *e)
         total += l->n + 1;
     }
     if (ambiguous && r->end < 0)
-        return ERR(e, UNSUPPORTED, "One label is the beginning of another, and the model has no end token to tell them apart.");
+        return ERR(
+            e, UNSUPPORTED,
+            "One label is the beginning of another, and the model has no end token to tell them apart.");
     for (unsigned i = 0; ambiguous && i < t->n_labels; i++) {
         struct label *l = &r->label[i];
         int32_t *ids = mem_realloc(l->ids, (l->n + 1) * sizeof *ids);
@@ -201,7 +207,7 @@ static int prepare_labels(struct task_runner *r, struct err *e)
     return r->open ? 0 : err_nomem(e, total * sizeof *r->open);
 }
 
-/* ---- extract, generate ------------------------------------------------------------------------------------------ */
+/* ---- extract, generate ---- */
 
 static int generate(struct task_runner *r, struct task_answer *a, struct buf *text, struct err *e)
 {
@@ -240,13 +246,14 @@ int task_runner_answer(struct task_runner *r, const char *input, struct task_ans
     return rc;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 int task_runner_new(struct infer_engine *engine, const struct task *task, uint32_t n_ctx, struct task_runner **out,
                     struct err *e)
 {
     const struct gguf *g = infer_engine_gguf(engine);
-    if (task->kind == TASK_EMBED) return ERR(e, UNSUPPORTED, "Tasks of kind 'embed' are not answered; use 'croft embed'.");
+    if (task->kind == TASK_EMBED)
+        return ERR(e, UNSUPPORTED, "Tasks of kind 'embed' are not answered; use 'croft embed'.");
     if (!infer_engine_model(engine)->causal)
         return ERR(e, UNSUPPORTED, "The model is an encoder, which cannot answer a task of this kind.");
     struct task_runner *r = mem_calloc(1, sizeof *r);

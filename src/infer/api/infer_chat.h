@@ -12,9 +12,9 @@ struct infer_chat;
 /* From the file's tokenizer.chat_template; NOT_FOUND without one. Borrows the tokenizer. */
 int infer_chat_new(const struct gguf *g, const struct tok *t, struct infer_chat **out, struct err *e) ERR_CHECK;
 void infer_chat_free(struct infer_chat *c);
-/* Append the conversation to out. `vars`: an object with `messages` (array) and whatever else the template reads (tools,
- * enable_thinking, …); bos_token, eos_token and add_generation_prompt (true) are added where it lacks them.
- * TEMPLATE: the template refused. */
+/* Append the conversation to out. `vars`: an object with `messages` (array) and whatever else the template
+ * reads (tools, enable_thinking, …); bos_token, eos_token and add_generation_prompt (true) are added where it
+ * lacks them. TEMPLATE: the template refused. */
 int infer_chat_render(const struct infer_chat *c, json_t *vars, struct buf *out, struct err *e) ERR_CHECK;
 
 #endif

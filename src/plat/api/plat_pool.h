@@ -1,9 +1,9 @@
-/* A pool of worker threads for data-parallel loops. run() calls fn(ctx, i, n) once for each part i of n and returns when
- * all are done; it is the only barrier the engine needs. Part i belongs to thread i (the caller is thread 0), so that a
- * thread meets the same weights again in its cache; a part whose thread has not yet begun when the caller has
- * finished its own is done by the caller, so that a sleeping or displaced worker delays nobody.
- * Workers spin briefly between runs, then sleep on a futex. One run at a time; the owner serialises. Storage belongs to
- * the caller. */
+/* A pool of worker threads for data-parallel loops. run() calls fn(ctx, i, n) once for each part i of n and
+ * returns when all are done; it is the only barrier the engine needs. Part i belongs to thread i (the caller
+ * is thread 0), so that a thread meets the same weights again in its cache; a part whose thread has not yet
+ * begun when the caller has finished its own is done by the caller, so that a sleeping or displaced worker
+ * delays nobody. Workers spin briefly between runs, then sleep on a futex. One run at a time; the owner
+ * serialises. Storage belongs to the caller. */
 #ifndef PLAT_POOL_H
 #define PLAT_POOL_H
 

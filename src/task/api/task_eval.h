@@ -8,7 +8,8 @@
 struct task_report {
     size_t n, n_right;
     double score, floor;      /* the task's metric, and what the task requires of it */
-    double accuracy, accuracy_lo, accuracy_hi; /* share right (classify: label; else: equal JSON or text), 95 % Wilson */
+    double accuracy, accuracy_lo,
+        accuracy_hi;          /* share right (classify: label; else: equal JSON or text), 95 % Wilson */
     double macro_f1;          /* classify, else 0 */
     double seconds, per_second, p50_ms, p99_ms;
     uint64_t n_prompt, n_evaluated; /* tokens */

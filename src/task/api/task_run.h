@@ -1,5 +1,6 @@
-/* Answering a task's inputs with a model. A runner holds the engine's session, the compiled prompt and the labels' token
- * tree; inputs that share a prefix (the system message, the prompt) evaluate only what differs. One thread at a time. */
+/* Answering a task's inputs with a model. A runner holds the engine's session, the compiled prompt and the
+ * labels' token tree; inputs that share a prefix (the system message, the prompt) evaluate only what differs.
+ * One thread at a time. */
 #ifndef TASK_RUN_H
 #define TASK_RUN_H
 
@@ -21,8 +22,8 @@ int task_runner_new(struct infer_engine *engine, const struct task *task, uint32
                     struct err *e) ERR_CHECK;
 void task_runner_free(struct task_runner *r);
 
-/* classify: *out is the label whose tokens are most probable as the whole answer. extract, generate: greedy text, appended to
- * `text` (may be NULL for classify). NO_ROOM when the input does not fit. */
+/* classify: *out is the label whose tokens are most probable as the whole answer. extract, generate: greedy
+ * text, appended to `text` (may be NULL for classify). NO_ROOM when the input does not fit. */
 int task_runner_answer(struct task_runner *r, const char *input, struct task_answer *out, struct buf *text,
                        struct err *e) ERR_CHECK;
 
