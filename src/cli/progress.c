@@ -95,14 +95,15 @@ void cli_progress_move(struct cli_progress *p, const char *label, int64_t done, 
             p->mark_bytes = done;
         }
     }
+    bool last = done == total && p->tenth < 10; /* the whole is shown at once, and once */
     if (p->terminal) {
-        if (now - p->drawn_s < REDRAW_S && done != total) return;
+        if (now - p->drawn_s < REDRAW_S && !last) return;
+        if (done == total) p->tenth = 10;
         draw_bar(p, done, total);
         p->drawn_s = now;
         return;
     }
     int tenth = total > 0 ? (int)((double)done / (double)total * 10) : 0;
-    bool last = done == total && p->tenth < 10;
     if (!last && !(tenth > p->tenth && now - p->drawn_s >= PLAIN_LINE_S / 5) &&
         now - p->drawn_s < PLAIN_LINE_S)
         return;
