@@ -60,6 +60,7 @@ enum croft_text_flags {
     CROFT_ADD_SPECIAL = 1,   /* tokenize: add BOS/EOS (CLS/SEP) as the model asks */
     CROFT_PARSE_SPECIAL = 2, /* tokenize: text such as <|im_end|> becomes that control token */
     CROFT_SHOW_SPECIAL = 4,  /* detokenize: control tokens give their text instead of nothing */
+    CROFT_KEEP_SPACE = 8,    /* detokenize: keep the space before the first word, as for a part of a text */
 };
 
 /* Text of n bytes (any bytes) to ids. *out_ids is yours: croft_free. */

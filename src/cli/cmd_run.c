@@ -80,7 +80,7 @@ static json_t *logprob_json(const struct run *r, int32_t token, double logprob)
 {
     char *text = NULL;
     size_t n = 0;
-    if (croft_detokenize(r->model, &token, 1, CROFT_SHOW_SPECIAL, &text, &n, NULL)) return json_null();
+    if (croft_detokenize(r->model, &token, 1, CROFT_SHOW_SPECIAL | CROFT_KEEP_SPACE, &text, &n, NULL)) return json_null();
     json_t *o = json_pack("{s:i s:o s:f}", "id", token, "text", cli_json_text(text, n), "logprob", logprob);
     croft_free(text);
     return o;
@@ -243,7 +243,7 @@ static int converse(struct run *r, struct err *e)
         int rc = message.data[0] == '/' ? cli_chat_slash(r, message.data, &turn_err)
                                         : turn(r, message.data, &exit_code, &turn_err);
         if (rc == RUN_QUIT) break;
-        if (rc) cli_fail("run", &turn_err); /* say it and go on: the conversation is still there */
+        if (rc) fprintf(stderr, "%s\n", turn_err.msg); /* and go on: the conversation is still there */
     }
     buf_done(&message);
     return 0;

@@ -102,7 +102,9 @@ int croft_detokenize(const struct croft_model *m, const int32_t *ids, size_t n, 
     int rc = need_tokenizer(m, e);
     if (rc) return rc;
     buf_init(&b, TEXT_MAX);
-    tok_decode(m->tok, ids, n, flags & CROFT_SHOW_SPECIAL, &b);
+    if (flags & CROFT_KEEP_SPACE)
+        for (size_t i = 0; i < n; i++) tok_piece(m->tok, ids[i], flags & CROFT_SHOW_SPECIAL, &b);
+    else tok_decode(m->tok, ids, n, flags & CROFT_SHOW_SPECIAL, &b);
     return give(&b, "the text", out_text, out_n, e);
 }
 
