@@ -107,8 +107,8 @@ static void utf8_decodes_as_the_rfc_says(void **state)
                         int want = rfc_length(s, n);
                         size_t got = utf8_decode((char *)s, (char *)s + n, &cp);
                         if (got != (size_t)(want ? want : 1) || (cp == UINT32_MAX) != !want)
-                            fail_msg("%02x %02x %02x %02x cut at %zu: %zu bytes, U+%x", a, b, tails[c], tails[d], n, got,
-                                     cp);
+                            fail_msg("%02x %02x %02x %02x cut at %zu: %zu bytes, U+%x", a, b, tails[c], tails[d],
+                                     n, got, cp);
                     }
                 }
 }
