@@ -9,7 +9,7 @@ err~ Give one of FILE, --text, --lines and --decode
 need: ../shared/fixtures/tokenizer/ggml-vocab-gpt-2.gguf
 make: ln -s $(realpath ../shared/fixtures/tokenizer)/ggml-vocab-gpt-2.gguf $T/gpt2.gguf
 make: ln -s $(realpath ../shared/fixtures/tokenizer)/ggml-vocab-llama-spm.gguf $T/spm.gguf
-# " =" in the reference file: input line 3 etc. are checked by the unit tests; here: lines, bytes, the last line
+# The reference's inputs are compared by the unit tests; here: lines, bytes, the last line.
 make: printf 'a\n\nb\r\nc' > $T/lines
 run: croft tokenize $T/gpt2.gguf --lines $T/lines
 out: 64
@@ -36,8 +36,11 @@ run: croft tokenize $T/gpt2.gguf --decode '999999'
 exit: 64
 err~ from 0 to 50256
 # special text: plain text by default, a token with --special (which also adds BOS)
+run: croft tokenize $T/spm.gguf --special --text 'a<s>'
+out: 1 263 1
+# a BOS that the text begins with is not doubled
 run: croft tokenize $T/spm.gguf --special --text '<s>'
-out: 1 1
+out: 1
 run: croft tokenize $T/spm.gguf --text '<s>'
 out! ^1( |$)
 # an ill-formed byte is no error
