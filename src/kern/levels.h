@@ -1,11 +1,15 @@
-/* How a table is raised from one level to the next. Each architecture's folder has a ladder; src/kern/table.c climbs it.
- * A fill function overrides what it does better and leaves the rest. A file with an instruction-set suffix exports its
- * fill function and nothing else, and only the ladder refers to it: that keeps its instructions away from machines
- * that lack them. */
+/* How a table is raised from one level to the next. Each architecture's folder has a ladder; table.c climbs it.
+ * A fill function overrides what it does better and leaves the rest. A file with an instruction-set suffix exports
+ * its fill function and nothing else, and only the ladder refers to it: that keeps its instructions away from
+ * machines that lack them. */
 #ifndef KERN_LEVELS_H
 #define KERN_LEVELS_H
 
 #include "kern_ops.h"
+
+/* The parameters of every kern_gemm_fn, for functions that macros define. */
+#define KERN_GEMM_ARGS \
+    const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy
 
 struct plat_cpu;
 typedef void kern_fill_fn(struct kern_ops *ops);

@@ -705,7 +705,8 @@ int main(int argc, char **argv)
             want_bench = true;
             if (next && next[0] != '-') bench_type = kern_type_find(argv[++i]);
         } else {
-            fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE]]\n");
+            fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] "
+                            "[--bench [TYPE]]\n");
             return 64;
         }
     }

@@ -190,25 +190,25 @@ INLINE void gemm_int(const struct form f, unpack_fn *unpack, const uint8_t *w, s
 }
 
 /*       type    block bytes per16  min */
-#define INT_TYPES(X)                     \
-    X(Q4_0,    32,  18, false, false)    \
-    X(Q4_1,    32,  20, false, true)     \
-    X(Q5_0,    32,  22, false, false)    \
-    X(Q5_1,    32,  24, false, true)     \
-    X(Q8_0,    32,  34, false, false)    \
-    X(Q2_K,   256,  84, true,  true)     \
-    X(Q3_K,   256, 110, true,  false)    \
-    X(Q4_K,   256, 144, false, true)     \
-    X(Q5_K,   256, 176, false, true)     \
-    X(Q6_K,   256, 210, true,  false)    \
-    X(IQ4_NL,  32,  18, false, false)    \
-    X(IQ4_XS, 256, 136, false, false)    \
+#define INT_TYPES(X) \
+    X(Q4_0,    32,  18, false, false) \
+    X(Q4_1,    32,  20, false, true) \
+    X(Q5_0,    32,  22, false, false) \
+    X(Q5_1,    32,  24, false, true) \
+    X(Q8_0,    32,  34, false, false) \
+    X(Q2_K,   256,  84, true,  true) \
+    X(Q3_K,   256, 110, true,  false) \
+    X(Q4_K,   256, 144, false, true) \
+    X(Q5_K,   256, 176, false, true) \
+    X(Q6_K,   256, 210, true,  false) \
+    X(IQ4_NL,  32,  18, false, false) \
+    X(IQ4_XS, 256, 136, false, false) \
     X(MXFP4,   32,  17, false, false)
 
-#define X(T, ...)                                                                                                     \
-    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
-    {                                                                                                                 \
-        gemm_int((struct form){__VA_ARGS__}, unpack_##T, w, row_bytes, n_out, x, y, ldy);                             \
+#define X(T, ...) \
+    static void gemm_##T(KERN_GEMM_ARGS) \
+    { \
+        gemm_int((struct form){__VA_ARGS__}, unpack_##T, w, row_bytes, n_out, x, y, ldy); \
     }
 INT_TYPES(X)
 #undef X

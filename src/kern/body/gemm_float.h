@@ -7,7 +7,7 @@
 #define KERN_BODY_GEMM_FLOAT_H
 
 #include "body/math.h"
-#include "kern_ops.h"
+#include "levels.h"
 
 enum { KC = 1024, FLOAT_AHEAD = 4096 }; /* KC a multiple of every VF */
 
@@ -91,8 +91,9 @@ INLINE void gemm_float(load_fn *load, const size_t size, const uint8_t *w, size_
                     float_tile(load, size, GEMM_ROWS, 1, wr, row_bytes, xt, x->ld, n, k == 0, yt, ldy);
                 for (size_t i = r; !whole && i < n_out; i++) {
                     const uint8_t *wi = wr + (i - r) * row_bytes;
-                    if (wide) float_tile(load, size, 1, GEMM_ACTS, wi, row_bytes, xt, x->ld, n, k == 0, yt + i - r, ldy);
-                    else float_tile(load, size, 1, 1, wi, row_bytes, xt, x->ld, n, k == 0, yt + i - r, ldy);
+                    float *yi = yt + (i - r);
+                    if (wide) float_tile(load, size, 1, GEMM_ACTS, wi, row_bytes, xt, x->ld, n, k == 0, yi, ldy);
+                    else float_tile(load, size, 1, 1, wi, row_bytes, xt, x->ld, n, k == 0, yi, ldy);
                 }
                 t += wide ? GEMM_ACTS : 1;
             }
@@ -100,10 +101,10 @@ INLINE void gemm_float(load_fn *load, const size_t size, const uint8_t *w, size_
     }
 }
 
-#define GEMM(T, size)                                                                                              \
-    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
-    {                                                                                                              \
-        gemm_float(load_##T, size, w, row_bytes, n_out, x, y, ldy);                                                \
+#define GEMM(T, size) \
+    static void gemm_##T(KERN_GEMM_ARGS) \
+    { \
+        gemm_float(load_##T, size, w, row_bytes, n_out, x, y, ldy); \
     }
 GEMM(F32, 4)
 GEMM(F16, 2)

@@ -4,6 +4,7 @@
  * float additions only. The integer part of a quantised product (a sum over 16 elements) is exact in every level.
  * Read next: vec.c, then ../table.c. */
 #include "ref.h"
+#include "levels.h"
 #include "f16.h"
 
 #include <math.h>
@@ -108,10 +109,10 @@ static void f32_to_q8_0(const float *x, void *y, size_t n)
     X(F32) X(F16) X(BF16) \
     Y(Q4_0) Y(Q4_1) Y(Q5_0) Y(Q5_1) Y(Q8_0) Y(Q2_K) Y(Q3_K) Y(Q4_K) Y(Q5_K) Y(Q6_K) Y(IQ4_NL) Y(IQ4_XS) Y(MXFP4)
 
-#define GEMM(T, form)                                                                                            \
-    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
-    {                                                                                                            \
-        gemm_##form(KERN_##T, w, row_bytes, n_out, x, y, ldy);                                                   \
+#define GEMM(T, form) \
+    static void gemm_##T(KERN_GEMM_ARGS) \
+    { \
+        gemm_##form(KERN_##T, w, row_bytes, n_out, x, y, ldy); \
     }
 #define X(T) GEMM(T, float)
 #define Y(T) GEMM(T, int8)

@@ -1,5 +1,5 @@
-/* Float kernels of the level avx2: vectors, products with float weights, attention. The code is body/, written once for
- * every vector width; simd_avx2.h says what a vector is here. */
+/* Float kernels of the level avx2: vectors, products with float weights, attention. The code is body/, written once
+ * for every vector width; simd_avx2.h says what a vector is here. */
 #include "simd_avx2.h"
 #include "body/attn.h"
 #include "body/gemm_float.h"

@@ -129,7 +129,8 @@ INLINE void group_dot(const struct traits tr, const int nt, const int steps, con
 
 /* A chunk of nt activation rows against the panel; y += (or =) the result. */
 INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *p, size_t n_groups32,
-                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy, size_t n_rows)
+                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy,
+                      size_t n_rows)
 {
     const int parts = tr.per16 ? 2 : 1, steps = 8 / parts;
     const int8_t *q[TILE];
@@ -200,11 +201,11 @@ INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, c
     }
 }
 
-#define X(T, sign, offset, per16, min, max, bytes)                                                                    \
-    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
-    {                                                                                                                 \
-        gemm_int((struct traits){sign, offset, per16, min, max, bytes}, quant_##T, scale_##T, w, row_bytes, n_out, x, y, \
-                 ldy);                                                                                                \
+#define X(T, sign, offset, per16, min, max, bytes) \
+    static void gemm_##T(KERN_GEMM_ARGS) \
+    { \
+        const struct traits tr = {sign, offset, per16, min, max, bytes}; \
+        gemm_int(tr, quant_##T, scale_##T, w, row_bytes, n_out, x, y, ldy); \
     }
 INT_TYPES(X)
 #undef X

@@ -44,7 +44,8 @@ INLINE void transpose16(__m512i v[16])
     }
     for (int i = 0; i < 4; i++) { /* then 4 x 4 lanes */
         __m512i a = _mm512_shuffle_i32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_i32x4(t[i], t[i + 4], 0xdd);
-        __m512i c = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xdd);
+        __m512i c = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88);
+        __m512i d = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xdd);
         v[i] = _mm512_shuffle_i32x4(a, c, 0x88);
         v[i + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
         v[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88);
@@ -62,8 +63,8 @@ INLINE void unpack_row(const struct traits tr, quant_fn *quant, scale_fn *scale,
     _mm256_store_ps(s + 8, sv[1]);
     _mm256_store_ps(m, mv[0]);
     _mm256_store_ps(m + 8, mv[1]);
-#define STEP(b)                                                                                    \
-    _mm256_store_si256((__m256i *)(void *)(q + 32 * (b)),                                          \
+#define STEP(b) \
+    _mm256_store_si256((__m256i *)(void *)(q + 32 * (b)), \
                        tr.is_signed ? _mm256_xor_si256(quant(w, b), _mm256_set1_epi8((char)0x80)) : quant(w, b));
     STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
 #undef STEP
@@ -102,7 +103,8 @@ INLINE void panel_fill(const struct traits tr, quant_fn *quant, scale_fn *scale,
 
 /* A chunk of nt activation rows against the panel; y += (or =) the result. */
 INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *p, size_t n_groups32,
-                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy, __mmask16 rows)
+                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy,
+                      __mmask16 rows)
 {
     const int offset = tr.is_signed ? 128 : tr.offset, parts = tr.per16 ? 2 : 1, steps = 8 / parts;
     const int8_t *q[TILE];
@@ -120,8 +122,8 @@ INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *
         for (int part = 0; part < parts; part++) {
             size_t g = b * (size_t)parts + (size_t)part;
             /* the pair of sums of these 32 elements, times -offset: both halves, or the one of this part */
-            const __m512i off = _mm512_set1_epi32(!tr.per16 ? (int)(0x10001u * (uint16_t)-offset)
-                                                  : part ? (int)((uint32_t)(uint16_t)-offset << 16) : (uint16_t)-offset);
+            const uint32_t minus = (uint16_t)-offset, both = minus << 16 | minus;
+            const __m512i off = _mm512_set1_epi32((int)(!tr.per16 ? both : part ? minus << 16 : minus));
             __m512i dot[TILE];
             for (int t = 0; t < nt; t++) {
                 int pair;
@@ -174,11 +176,11 @@ INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, c
     }
 }
 
-#define X(T, sign, offset, per16, min, max, bytes)                                                                    \
-    static void gemm_##T(const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy) \
-    {                                                                                                                 \
-        gemm_int((struct traits){sign, offset, per16, min, max, bytes}, quant_##T, scale_##T, w, row_bytes, n_out, x, y, \
-                 ldy);                                                                                                \
+#define X(T, sign, offset, per16, min, max, bytes) \
+    static void gemm_##T(KERN_GEMM_ARGS) \
+    { \
+        const struct traits tr = {sign, offset, per16, min, max, bytes}; \
+        gemm_int(tr, quant_##T, scale_##T, w, row_bytes, n_out, x, y, ldy); \
     }
 INT_TYPES(X)
 #undef X

@@ -204,9 +204,11 @@ INLINE void scale_IQ4_NL(const uint8_t *p, __m256 s[2], __m256 m[2]) { s[0] = ha
 INLINE __m256i quant_IQ4_XS(const uint8_t *p, int b) { return iq4_values(nibbles(p + 8 + b * 16)); }
 INLINE void scale_IQ4_XS(const uint8_t *p, __m256 s[2], __m256 m[2])
 {
-    const __m256i by4 = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28), by2 = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+    const __m256i by4 = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+    const __m256i by2 = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
     uint32_t high = load_u32(p) >> 16;
-    __m256i lo = _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32((int)load_u32(p + 4)), by4), _mm256_set1_epi32(15));
+    __m256i lo = _mm256_srlv_epi32(_mm256_set1_epi32((int)load_u32(p + 4)), by4);
+    lo = _mm256_and_si256(lo, _mm256_set1_epi32(15));
     __m256i hi = _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32((int)high), by2), _mm256_set1_epi32(3));
     __m256i sc = _mm256_sub_epi32(_mm256_or_si256(lo, _mm256_slli_epi32(hi, 4)), _mm256_set1_epi32(32));
     s[0] = _mm256_mul_ps(_mm256_set1_ps(half_at(p)), _mm256_cvtepi32_ps(sc));
