@@ -28,7 +28,7 @@ PREFIX_cli    := cli_ cmd_
 # Libraries a module needs, as pkg-config names.
 LIBS_base   := libcrypto
 LIBS_model  := libutf8proc jansson
-LIBS_task   := libcyaml jansson
+LIBS_task   := libcyaml yaml-0.1 jansson
 LIBS_net    := libcurl
 LIBS_bundle := jansson libcrypto
 LIBS_cli    := jansson

@@ -1,8 +1,9 @@
 /* task.yaml to `struct task`, through libcyaml: the schema below is the format. libcyaml reports errors only by its log
- * function, so the first error line it logs becomes the sentence in `struct err`. Read next: data.c, eval.c. */
+ * function, so the first error line it logs becomes the sentence in `struct err`. Read next: yaml.c (the schema inside), data.c, eval.c. */
 #include "task_task.h"
 #include "base_buf.h"
 #include "base_mem.h"
+#include "task_yaml.h"
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
@@ -38,7 +39,7 @@ static const cyaml_schema_field_t task_fields[] = {
     CYAML_FIELD_STRING_PTR("system", OPTIONAL, struct task, system, 0, MAX_TEXT),
     CYAML_FIELD_STRING_PTR("prompt", OPTIONAL, struct task, prompt, 1, MAX_TEXT),
     CYAML_FIELD_SEQUENCE_COUNT("labels", OPTIONAL, struct task, labels, n_labels, &label_value, 1, MAX_LABELS),
-    CYAML_FIELD_STRING_PTR("schema", OPTIONAL, struct task, schema, 1, MAX_TEXT),
+    CYAML_FIELD_IGNORE("schema", CYAML_FLAG_OPTIONAL), /* any shape: yaml.c */
     CYAML_FIELD_MAPPING_PTR("data", OPTIONAL, struct task, data, data_fields),
     CYAML_FIELD_ENUM("metric", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct task, metric, metrics,
                      CYAML_ARRAY_LEN(metrics)),
@@ -89,7 +90,9 @@ void task_free(struct task *t)
 {
     struct complaint c = {0};
     cyaml_config_t config = config_for(&c);
-    if (t) cyaml_free(&config, &task_value, t, 0);
+    if (!t) return;
+    mem_free(t->schema);
+    cyaml_free(&config, &task_value, t, 0);
 }
 
 int task_label_find(const struct task *t, const char *name)
@@ -148,7 +151,8 @@ int task_load(const char *path, struct task **out, struct err *e)
     if (y != CYAML_OK)
         return err_set(e, CROFT_E_FORMAT, path, c.line, "The task '%s' cannot be read: %s (line %d).", path,
                        c.text[0] ? c.text : cyaml_strerror(y), c.line);
-    int rc = check(t, path, e);
+    int rc = task_yaml_value(path, "schema", &t->schema, e);
+    if (rc == 0) rc = check(t, path, e);
     if (rc == 0 && t->data) {
         if (!(rc = resolve(&t->data->train, path, e)) && !(rc = resolve(&t->data->validation, path, e)))
             rc = resolve(&t->data->test, path, e);

@@ -22,7 +22,7 @@ struct task {
     char *prompt;             /* user message; {{input}} stands for the input; NULL: the input itself */
     struct task_label *labels; /* [n_labels] for classify */
     unsigned n_labels;
-    char *schema;             /* JSON Schema as text, or a path to it (extract), or NULL */
+    char *schema;             /* JSON Schema as text, or the path of a file with it (extract); or NULL */
     struct task_data *data;   /* NULL if the file names none */
     enum task_metric metric;
     double floor;             /* required value of the metric; 0: none */

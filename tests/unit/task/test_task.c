@@ -74,6 +74,32 @@ static void wrong_tasks_are_refused(void **state)
     assert_int_equal(task_load("/no/such/task.yaml", &t, &e), CROFT_E_NOT_FOUND);
 }
 
+static void a_schema_may_have_any_shape(void **state)
+{
+    struct task *t = NULL;
+    struct err e = {0};
+    if (task_load(file("task.yaml", "name: x\nkind: extract\nschema:\n  type: object\n  required: [a, \"1\", 1, 1.5]\n"
+                                    "  properties: {a: {type: [string, 'null'], maxLength: 5}, b: {}}\n"
+                                    "  additionalProperties: false\n"), &t, &e))
+        fail_msg("%s", e.msg);
+    assert_string_equal(t->schema, "{\"type\":\"object\",\"required\":[\"a\",\"1\",1,1.5],\"properties\":{\"a\":"
+                                   "{\"type\":[\"string\",\"null\"],\"maxLength\":5},\"b\":{}},"
+                                   "\"additionalProperties\":false}");
+    task_free(t);
+    if (task_load(file("task.yaml", "name: x\nkind: extract\nschema: order.json\n"), &t, &e)) fail_msg("%s", e.msg);
+    char want[128];
+    snprintf(want, sizeof want, "%s/order.json", dir);
+    assert_string_equal(t->schema, want);
+    task_free(t);
+    /* an alias bomb: 2^20 nodes from 20 lines */
+    char bomb[2000] = "name: x\nkind: extract\nschema:\n  a0: &a0 [1, 1]\n";
+    for (int i = 1; i <= 20; i++) {
+        size_t n = strlen(bomb);
+        snprintf(bomb + n, sizeof bomb - n, "  a%d: &a%d [*a%d, *a%d]\n", i, i, i - 1, i - 1);
+    }
+    wrong(bomb, "too large");
+}
+
 static void examples_read(void **state)
 {
     struct task_examples x;
@@ -133,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_reads),
         cmocka_unit_test(wrong_tasks_are_refused),
+        cmocka_unit_test(a_schema_may_have_any_shape),
         cmocka_unit_test(examples_read),
         cmocka_unit_test(damaged_examples_name_the_line),
         cmocka_unit_test(survives_any_failed_allocation),

@@ -1,0 +1,11 @@
+/* Values of a YAML file that have no fixed shape. */
+#ifndef TASK_YAML_H
+#define TASK_YAML_H
+
+#include "base_buf.h"
+
+/* The value under `key` of the file's top mapping: a string as it is, anything else as compact JSON. *out
+ * (mem_free) stays as it was when there is no such key. */
+int task_yaml_value(const char *path, const char *key, char **out, struct err *e) ERR_CHECK;
+
+#endif

@@ -1,0 +1,121 @@
+/* One value of a YAML file as JSON: a JSON Schema inside task.yaml has no fixed keys, so libcyaml cannot bind
+ * it to a struct. Uses libyaml's document tree, which libcyaml stands on. Plain scalars follow YAML 1.2's
+ * core schema (null, true, false, integers, floats); quoted ones are strings. Bounds: depth, and anchors are
+ * followed but not in circles (depth), and the number of nodes visited, so that an alias bomb ends. */
+#include "task_yaml.h"
+#include "base_mem.h"
+#include "base_str.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <yaml.h>
+
+enum { MAX_DEPTH = 64, MAX_VISITS = 100000, MAX_JSON = 1 << 20 };
+
+struct walk {
+    yaml_document_t *doc;
+    int visits;
+};
+
+static json_t *scalar(const yaml_node_t *n)
+{
+    const char *s = (const char *)n->data.scalar.value;
+    int64_t i;
+    double d;
+    if (n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
+        if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0) return json_null();
+        if (strcmp(s, "true") == 0) return json_true();
+        if (strcmp(s, "false") == 0) return json_false();
+        if (str_to_i64(s, &i)) return json_integer(i);
+        if (str_to_f64(s, &d)) return json_real(d);
+    }
+    return json_stringn(s, n->data.scalar.length);
+}
+
+/* NULL: too deep, too large, a key that is not text, or no memory. */
+static json_t *convert(struct walk *w, int id, int depth)
+{
+    yaml_node_t *n = yaml_document_get_node(w->doc, id);
+    if (!n || depth > MAX_DEPTH || ++w->visits > MAX_VISITS) return NULL;
+    if (n->type == YAML_SCALAR_NODE) return scalar(n);
+    bool list = n->type == YAML_SEQUENCE_NODE;
+    json_t *out = list ? json_array() : json_object();
+    if (list) {
+        for (yaml_node_item_t *i = n->data.sequence.items.start; out && i < n->data.sequence.items.top; i++) {
+            json_t *v = convert(w, *i, depth + 1);
+            if (v && json_array_append_new(out, v) == 0) continue;
+            json_decref(out);
+            return NULL;
+        }
+        return out;
+    }
+    for (yaml_node_pair_t *p = n->data.mapping.pairs.start; out && p < n->data.mapping.pairs.top; p++) {
+        yaml_node_t *key = yaml_document_get_node(w->doc, p->key);
+        json_t *v = key && key->type == YAML_SCALAR_NODE ? convert(w, p->value, depth + 1) : NULL;
+        if (v &&
+            json_object_setn_new(out, (const char *)key->data.scalar.value, key->data.scalar.length, v) == 0)
+            continue;
+        json_decref(out);
+        return NULL;
+    }
+    return out;
+}
+
+/* The node under `key` of the top mapping, or 0. */
+static int find(yaml_document_t *doc, const char *key)
+{
+    yaml_node_t *root = yaml_document_get_root_node(doc);
+    if (!root || root->type != YAML_MAPPING_NODE) return 0;
+    for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
+        yaml_node_t *k = yaml_document_get_node(doc, p->key);
+        if (k && k->type == YAML_SCALAR_NODE && strcmp((const char *)k->data.scalar.value, key) == 0)
+            return p->value;
+    }
+    return 0;
+}
+
+static int add_text(const char *text, size_t n, void *ctx) { return buf_add(ctx, text, n); }
+
+static int value_text(struct walk *w, int id, const char *path, const char *key, char **out, struct err *e)
+{
+    struct buf b;
+    json_t *v = convert(w, id, 0);
+    if (!v)
+        return ERR(e, FORMAT, "The value of '%s' in '%s' is too deep or too large to be used.", key, path);
+    buf_init(&b, MAX_JSON);
+    int rc = json_is_string(v) ? buf_str(&b, json_string_value(v))
+                               : json_dump_callback(v, add_text, &b, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (rc)
+        rc = buf_check(&b, key, e) ? e->code : err_nomem(e, 0);
+    else
+        *out = buf_take(&b);
+    buf_done(&b);
+    json_decref(v);
+    return rc;
+}
+
+int task_yaml_value(const char *path, const char *key, char **out, struct err *e)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) return err_errno(e, errno, "open", path);
+    yaml_parser_t parser;
+    yaml_document_t doc;
+    int rc = 0;
+    if (!yaml_parser_initialize(&parser)) {
+        fclose(f);
+        return err_nomem(e, 0);
+    }
+    yaml_parser_set_input_file(&parser, f);
+    if (!yaml_parser_load(&parser, &doc)) {
+        rc = err_set(e, CROFT_E_FORMAT, path, (long long)parser.problem_mark.line + 1,
+                     "'%s' is not YAML: %s.", path, parser.problem ? parser.problem : "it cannot be parsed");
+    } else {
+        int id = find(&doc, key);
+        struct walk w = {.doc = &doc};
+        if (id) rc = value_text(&w, id, path, key, out, e);
+        yaml_document_delete(&doc);
+    }
+    yaml_parser_delete(&parser);
+    fclose(f);
+    return rc;
+}
