@@ -36,7 +36,7 @@ struct croft_model;
 
 /* Opens a GGUF file (of a split file: its first part). n_threads 0: one per physical core, at most 16.
  * Success: *out is yours, close it. The file stays mapped until then; do not change it. Failure: nothing to
- * free. NOT_FOUND, FORMAT (damaged), UNSUPPORTED (names the architecture, tensor type or tokenizer), NOMEM. */
+ * free. NOT_FOUND, FORMAT (damaged), UNSUPPORTED (names the architecture or tensor type), NOMEM. */
 CROFT_API int croft_model_open(const char *path, int n_threads, struct croft_model **out,
                                struct croft_err *e) CROFT_CHECK;
 /* After all its sessions are freed. NULL is fine. */
@@ -50,7 +50,8 @@ struct croft_model_info {
     int64_t n_params;
     int32_t bos, eos; /* token ids, -1 if it has none */
     int generates;    /* 1: predicts next tokens; 0: an encoder, embeddings only */
-    int has_tokenizer, has_chat_template;
+    int has_tokenizer; /* 0: only token ids can be given and taken */
+    int has_chat_template;
 };
 CROFT_API void croft_model_get_info(const struct croft_model *m, struct croft_model_info *out);
 

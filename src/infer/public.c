@@ -11,8 +11,10 @@ enum { TOKENS_MAX = 1 << 26, TEXT_MAX = 1 << 28 };
 
 struct croft_model {
     struct infer_engine *engine;
-    struct tok *tok;         /* NULL: the file has none */
-    struct infer_chat *chat; /* likewise */
+    struct tok *tok;              /* NULL: the file has none, or one of no known kind … */
+    struct croft_err why_not;     /* … as this says */
+    struct croft_err why_no_chat; /* why chat is NULL: no template, or a damaged one */
+    struct infer_chat *chat;      /* likewise */
 };
 struct croft_session {
     struct croft_model *model;
@@ -30,9 +32,14 @@ int croft_model_open(const char *path, int n_threads, struct croft_model **out, 
     if (!e) e = &local;
     if (!m) return err_nomem(e, sizeof *m);
     int rc = infer_engine_open(path, &p, &m->engine, e);
-    if (!rc) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
-    if (!rc) rc = infer_chat_new(infer_engine_gguf(m->engine), m->tok, &m->chat, e);
-    if (rc == CROFT_E_NOT_FOUND && m->engine) rc = 0; /* a model without a tokenizer still takes ids */
+    if (!rc && (rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e))) {
+        m->why_not = *e; /* it still takes token ids */
+        if (rc == CROFT_E_NOT_FOUND || rc == CROFT_E_UNSUPPORTED) e->code = rc = 0;
+    }
+    if (!rc && m->tok && (rc = infer_chat_new(infer_engine_gguf(m->engine), m->tok, &m->chat, e))) {
+        m->why_no_chat = *e; /* it still continues text */
+        if (rc != CROFT_E_NOMEM) e->code = rc = 0;
+    }
     if (rc) croft_model_close(m);
     else *out = m;
     return rc;
@@ -50,26 +57,27 @@ void croft_model_close(struct croft_model *m)
 void croft_model_get_info(const struct croft_model *m, struct croft_model_info *out)
 {
     const struct model *p = infer_engine_model(m->engine);
-    *out = (struct croft_model_info){
-        .architecture = p->arch,
-        .cpu_level = infer_engine_ops(m->engine)->level,
-        .n_vocab = (int32_t)p->n_vocab,
-        .n_embd = (int32_t)p->n_embd,
-        .n_layer = (int32_t)p->n_layer,
-        .n_ctx_train = (int32_t)p->n_ctx_train,
-        .n_params = (int64_t)p->n_params,
-        .bos = m->tok ? tok_bos(m->tok) : -1,
-        .eos = m->tok ? tok_eos(m->tok) : -1,
-        .generates = p->head.data != NULL,
-        .has_tokenizer = m->tok != NULL,
-        .has_chat_template = m->chat != NULL};
+    *out = (struct croft_model_info){.architecture = p->arch,
+                                     .cpu_level = infer_engine_ops(m->engine)->level,
+                                     .n_vocab = (int32_t)p->n_vocab,
+                                     .n_embd = (int32_t)p->n_embd,
+                                     .n_layer = (int32_t)p->n_layer,
+                                     .n_ctx_train = (int32_t)p->n_ctx_train,
+                                     .n_params = (int64_t)p->n_params,
+                                     .bos = m->tok ? tok_bos(m->tok) : -1,
+                                     .eos = m->tok ? tok_eos(m->tok) : -1,
+                                     .generates = p->head.data != NULL,
+                                     .has_tokenizer = m->tok != NULL,
+                                     .has_chat_template = m->chat != NULL};
 }
 
 /* ---- text ---- */
 
 static int need_tokenizer(const struct croft_model *m, struct croft_err *e)
 {
-    return m->tok ? 0 : ERR(e, NOT_FOUND, "This model file has no tokenizer: give and take token ids.");
+    if (m->tok) return 0;
+    if (e) *e = m->why_not;
+    return m->why_not.code;
 }
 
 int croft_tokenize(const struct croft_model *m, const char *text, size_t n, unsigned flags, int32_t **out_ids,
@@ -141,10 +149,15 @@ int croft_chat_render(const struct croft_model *m, const struct croft_chat *chat
                       struct croft_err *e)
 {
     struct buf b;
-    if (!m->chat) return ERR(e, NOT_FOUND, "This model has no chat template: it continues text, it does not converse.");
+    int rc = need_tokenizer(m, e);
+    if (rc) return rc;
+    if (!m->chat) {
+        if (e) *e = m->why_no_chat;
+        return m->why_no_chat.code;
+    }
     json_t *vars = json_object();
     buf_init(&b, TEXT_MAX);
-    int rc = vars ? 0 : err_nomem(e, 0);
+    if (!vars) rc = err_nomem(e, 0);
     if (!rc && chat->continue_assistant && json_object_set_new(vars, "add_generation_prompt", json_false()))
         rc = err_nomem(e, 0);
     if (!rc) rc = add_json(vars, "messages", chat->messages, e);
