@@ -86,24 +86,23 @@ INLINE float row_dot(const struct traits tr, quant_fn *quant, scale_fn *scale, c
     const int8_t *q = x->q + t * x->n;
     const float *d = x->d + t * (x->n / 32);
     const int16_t *sum = x->sum16 + t * (x->n / 16);
-    size_t whole = x->n / 256, rest = x->n % 256;
+    uint8_t wpad[8 * 34];
+    int8_t qpad[256];
+    float dpad[8];
+    int16_t spad[16];
     for (int i = 0; i < 4; i++) acc[i] = base;
-    for (size_t c = 0; c < whole; c++, w += tr.chunk_bytes) {
-        struct act_chunk a = act_load(tr, q + 256 * c, d + 8 * c, sum + 16 * c);
+    for (size_t left = x->n; left > 0; w += tr.chunk_bytes, q += 256, d += 8, sum += 16) {
+        if (left < 256) {
+            memset(wpad, 0, sizeof wpad), memcpy(wpad, w, left / 32 * (tr.chunk_bytes / 8));
+            memset(qpad, 0, sizeof qpad), memcpy(qpad, q, left);
+            memset(dpad, 0, sizeof dpad), memcpy(dpad, d, left / 32 * 4);
+            memset(spad, 0, sizeof spad), memcpy(spad, sum, left / 16 * 2);
+            w = wpad, q = qpad, d = dpad, sum = spad, left = 256;
+        }
+        struct act_chunk a = act_load(tr, q, d, sum);
         for (size_t i = 0; i < tr.chunk_bytes; i += 64) _mm_prefetch((const char *)w + AHEAD + i, _MM_HINT_T0);
         chunk_dot(tr, quant, scale, w, &a, acc, &base);
-    }
-    if (rest) {
-        uint8_t wpad[8 * 34] = {0};
-        int8_t qpad[256] = {0};
-        float dpad[8] = {0};
-        int16_t spad[16] = {0};
-        memcpy(qpad, q + 256 * whole, rest);
-        memcpy(dpad, d + 8 * whole, rest / 32 * 4);
-        memcpy(spad, sum + 16 * whole, rest / 16 * 2);
-        memcpy(wpad, w, rest / 32 * (tr.chunk_bytes / 8));
-        struct act_chunk a = act_load(tr, qpad, dpad, spad);
-        chunk_dot(tr, quant, scale, wpad, &a, acc, &base);
+        left -= 256;
     }
     acc[0] = _mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3]));
     return sum8(_mm256_add_ps(acc[0], base));

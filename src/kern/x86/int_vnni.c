@@ -101,12 +101,25 @@ INLINE void panel_fill(const struct traits tr, quant_fn *quant, scale_fn *scale,
     for (int g = 0; g < 16; g++) p->m[g] = _mm512_castsi512_ps(v[g]);
 }
 
-/* A chunk of nt activation rows against the panel; y += (or =) the result. */
-INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *p, size_t n_groups32,
-                      const struct kern_act *x, size_t t0, size_t chunk, bool first, float *y, size_t ldy,
-                      __mmask16 rows)
+/* A panel and what it is met by: a chunk of all activation rows. */
+struct job {
+    struct panel panel;
+    int offset; /* of the unsigned quants */
+    const struct kern_act *x;
+    size_t chunk, n_groups32; /* which chunk, and how many groups of 32 elements it has */
+    float *y;                 /* [x->n_rows, ldy], the first of up to 16 columns */
+    size_t ldy;
+    __mmask16 rows;
+};
+
+/* nt activation rows from t0 on: y += (for the first chunk: =) the result. */
+INLINE void panel_dot(const bool per16, const bool min, const int nt, const struct job *j, size_t t0)
 {
-    const int offset = tr.is_signed ? 128 : tr.offset, parts = tr.per16 ? 2 : 1, steps = 8 / parts;
+    const struct panel *p = &j->panel;
+    const struct kern_act *x = j->x;
+    const int parts = per16 ? 2 : 1, steps = 8 / parts;
+    const size_t chunk = j->chunk;
+    float *y = j->y;
     const int8_t *q[TILE];
     const float *d[TILE];
     const int16_t *sum[TILE];
@@ -116,19 +129,19 @@ INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *
         q[t] = x->q + row * x->n + 256 * chunk;
         d[t] = x->d + row * (x->n / 32) + 8 * chunk;
         sum[t] = x->sum16 + row * (x->n / 16) + 16 * chunk;
-        acc[t] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, y + row * ldy);
+        acc[t] = chunk == 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(j->rows, y + row * j->ldy);
     }
-    for (size_t b = 0; b < n_groups32; b++) {
+    for (size_t b = 0; b < j->n_groups32; b++) {
         for (int part = 0; part < parts; part++) {
             size_t g = b * (size_t)parts + (size_t)part;
             /* the pair of sums of these 32 elements, times -offset: both halves, or the one of this part */
-            const uint32_t minus = (uint16_t)-offset, both = minus << 16 | minus;
-            const __m512i off = _mm512_set1_epi32((int)(!tr.per16 ? both : part ? minus << 16 : minus));
+            const uint32_t minus = (uint16_t)-j->offset, both = minus << 16 | minus;
+            const __m512i off = _mm512_set1_epi32((int)(!per16 ? both : part ? minus << 16 : minus));
             __m512i dot[TILE];
             for (int t = 0; t < nt; t++) {
                 int pair;
                 memcpy(&pair, sum[t] + 2 * b, 4);
-                dot[t] = offset ? _mm512_madd_epi16(_mm512_set1_epi32(pair), off) : _mm512_setzero_si512();
+                dot[t] = min ? _mm512_setzero_si512() : _mm512_madd_epi16(_mm512_set1_epi32(pair), off);
             }
             for (int k = 0; k < steps; k++) {
                 __m512i w = p->q[8 * b + (size_t)(part * steps + k)];
@@ -140,16 +153,30 @@ INLINE void panel_dot(const struct traits tr, const int nt, const struct panel *
             }
             for (int t = 0; t < nt; t++) {
                 __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[t]), p->s[g]);
-                if (tr.min) {
-                    float total = (float)(tr.per16 ? sum[t][2 * b + (size_t)part] : sum[t][2 * b] + sum[t][2 * b + 1]);
+                if (min) {
+                    float total = (float)(per16 ? sum[t][2 * b + (size_t)part] : sum[t][2 * b] + sum[t][2 * b + 1]);
                     v = _mm512_fmadd_ps(p->m[g], _mm512_set1_ps(total), v);
                 }
                 acc[t] = _mm512_fmadd_ps(v, _mm512_set1_ps(d[t][b]), acc[t]);
             }
         }
     }
-    for (int t = 0; t < nt; t++) _mm512_mask_storeu_ps(y + (t0 + (size_t)t) * ldy, rows, acc[t]);
+    for (int t = 0; t < nt; t++) _mm512_mask_storeu_ps(y + (t0 + (size_t)t) * j->ldy, j->rows, acc[t]);
 }
+
+INLINE void panel_all(const bool per16, const bool min, const struct job *j)
+{
+    size_t t = 0;
+    for (; t + TILE <= j->x->n_rows; t += TILE) panel_dot(per16, min, TILE, j, t);
+    for (; t + 4 <= j->x->n_rows; t += 4) panel_dot(per16, min, 4, j, t);
+    for (; t < j->x->n_rows; t++) panel_dot(per16, min, 1, j, t);
+}
+
+/* Four forms serve all types: a scale per 32 or per 16 elements, with an offset or with a minimum. */
+static __attribute__((noinline)) void panel_32(const struct job *j) { panel_all(false, false, j); }
+static __attribute__((noinline)) void panel_32_min(const struct job *j) { panel_all(false, true, j); }
+static __attribute__((noinline)) void panel_16(const struct job *j) { panel_all(true, false, j); }
+static __attribute__((noinline)) void panel_16_min(const struct job *j) { panel_all(true, true, j); }
 
 INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, const uint8_t *w, size_t row_bytes,
                      size_t n_out, const struct kern_act *x, float *y, size_t ldy)
@@ -158,20 +185,18 @@ INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, c
         gemv_int(tr, quant, scale, w, row_bytes, n_out, x, y, ldy);
         return;
     }
-    struct panel p;
+    struct job j = {.offset = tr.is_signed ? 128 : tr.offset, .x = x, .ldy = ldy};
     for (size_t r = 0; r < n_out; r += PANEL_ROWS) {
         size_t n_rows = n_out - r < PANEL_ROWS ? n_out - r : PANEL_ROWS;
-        __mmask16 mask = (__mmask16)((1u << n_rows) - 1);
+        j.rows = (__mmask16)((1u << n_rows) - 1);
+        j.y = y + r;
         for (size_t k = 0; k < x->n; k += 256) {
-            size_t groups = x->n - k < 256 ? (x->n - k) / 32 : 8, chunk = k / 256, t = 0;
-            panel_fill(tr, quant, scale, w + r * row_bytes + chunk * tr.chunk_bytes, row_bytes, n_rows,
-                       tr.chunk_bytes * groups / 8, &p);
-            for (; t + TILE <= x->n_rows; t += TILE)
-                panel_dot(tr, TILE, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
-            for (; t + 4 <= x->n_rows; t += 4)
-                panel_dot(tr, 4, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
-            for (; t < x->n_rows; t++)
-                panel_dot(tr, 1, &p, groups, x, t, chunk, k == 0, y + r, ldy, mask);
+            j.chunk = k / 256;
+            j.n_groups32 = x->n - k < 256 ? (x->n - k) / 32 : 8;
+            panel_fill(tr, quant, scale, w + r * row_bytes + j.chunk * tr.chunk_bytes, row_bytes, n_rows,
+                       tr.chunk_bytes * j.n_groups32 / 8, &j.panel);
+            if (tr.per16) (tr.min ? panel_16_min : panel_16)(&j);
+            else (tr.min ? panel_32_min : panel_32)(&j);
         }
     }
 }
