@@ -4,6 +4,7 @@
 #include "base_mem.h"
 #include "base_str.h"
 #include "model_tok.h"
+#include "plat_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -281,6 +282,53 @@ static void charsmap_must_be_sound(void **state)
     }
 }
 
+/* Random bytes of the small vocabularies change; loading says no or the result is usable. Bounded and repeatable. */
+static void flipped_bytes_never_crash(void **state)
+{
+    static const char *const files[] = {"tests/golden/tok/bpe.gguf", "tests/golden/tok/spm.gguf",
+                                        "tests/golden/tok/wpm.gguf", "tests/golden/tok/ugm.gguf"};
+    uint32_t seed = 1;
+    int loaded = 0, refused = 0;
+    for (size_t f = 0; f < 4; f++) {
+        struct plat_map m;
+        assert_int_equal(plat_map_open(&m, files[f]), 0);
+        unsigned char *copy = mem_alloc(m.size);
+        for (int round = 0; round < 300; round++) {
+            memcpy(copy, m.data, m.size);
+            for (int k = 0; k <= round % 8; k++) {
+                seed = seed * 1664525u + 1013904223u;
+                /* half of the changes go to the keys at the front, where sizes and types stand */
+                copy[(seed >> 3) % (seed & 4 ? m.size : 400)] ^= (unsigned char)(1u << (seed >> 29));
+            }
+            struct gguf *g = NULL;
+            struct tok *t = NULL;
+            struct err e = {0};
+            if (gguf_open_memory(copy, m.size, &g, &e)) continue;
+            if (tok_new(g, &t, &e)) {
+                assert_true(e.msg[0]);
+                refused++;
+            } else {
+                int32_t *ids = NULL;
+                size_t n = 0;
+                const char *text = "The baker's 12 <sep> Stra\xC3\x9F" "e \xEF\xBC\xA1\xFF\n";
+                int rc = tok_encode(t, text, strlen(text), TOK_PARSE_SPECIAL | TOK_ADD_SPECIAL, 1000, &ids, &n, &e);
+                assert_int_equal(rc, 0);
+                struct buf b;
+                buf_init(&b, 100000);
+                assert_int_equal(tok_decode(t, ids, n, true, &b), 0);
+                buf_done(&b);
+                mem_free(ids);
+                tok_free(t);
+                loaded++;
+            }
+            gguf_close(g);
+        }
+        mem_free(copy);
+        plat_map_close(&m);
+    }
+    assert_true(loaded > 50 && refused > 10); /* both ways were really tried */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +339,7 @@ int main(void)
         cmocka_unit_test(ids_must_exist),
         cmocka_unit_test(merges_must_belong),
         cmocka_unit_test(charsmap_must_be_sound),
+        cmocka_unit_test(flipped_bytes_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
