@@ -22,7 +22,8 @@ static int damaged(struct err *e, const char *key, const char *what)
 }
 
 /* A list with one element for each token, or NULL if absent. */
-static int get_list(const struct tok *t, const struct gguf *g, const char *key, const struct gguf_kv **out, struct err *e)
+static int get_list(const struct tok *t, const struct gguf *g, const char *key, const struct gguf_kv **out,
+                    struct err *e)
 {
     const struct gguf_kv *kv = gguf_find(g, key);
     *out = kv;
@@ -121,7 +122,8 @@ static void note_pieces(struct tok *t)
     for (uint32_t i = 0; i < t->n_vocab && t->words_apart; i++) {
         struct str s = tok_key(t, (int32_t)i);
         for (size_t k = 1; k + 3 <= s.n && t->words_apart; k++)
-            if (!memcmp(s.p + k, TOK_SPACE, 3) && !(k >= 3 && !memcmp(s.p + k - 3, TOK_SPACE, 3))) t->words_apart = false;
+            if (!memcmp(s.p + k, TOK_SPACE, 3) && !(k >= 3 && !memcmp(s.p + k - 3, TOK_SPACE, 3)))
+                t->words_apart = false;
     }
     for (unsigned b = 0; b < 256; b++) {
         char s[8], c = (char)b;

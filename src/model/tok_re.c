@@ -115,7 +115,8 @@ static void add_range(struct parser *ps, uint32_t lo, uint32_t hi)
 static const struct {
     const char *name;
     uint32_t classes;
-} properties[] = {{"L}", TC_L}, {"N}", TC_N}, {"P}", TC_P}, {"S}", TC_S}, {"M}", TC_M}, {"Han}", TC_HAN}, {"Cased}", 0}};
+} properties[] = {{"L}", TC_L}, {"N}", TC_N}, {"P}", TC_P}, {"S}", TC_S}, {"M}", TC_M},
+                  {"Han}", TC_HAN}, {"Cased}", 0}};
 
 /* The next character of the pattern must be c. */
 static bool eat(struct parser *ps, char c)

@@ -120,7 +120,8 @@ static void shared_vocabularies_match(void **state)
 static void decode_gives_the_text_back(void **state)
 {
     static const char *const texts[] = {
-        "", " ", "  two  spaces  ", "The shop\n\n  opens\tat 7.\r\n", "Straße, река, 河水, 🙂 e\xCC\x81", "a<sep> b", "\x01\x7F"};
+        "", " ", "  two  spaces  ", "The shop\n\n  opens\tat 7.\r\n",
+        "Straße, река, 河水, 🙂 e\xCC\x81", "a<sep> b", "\x01\x7F"};
     static const char *const files[] = {GOLDEN "/bpe.gguf", GOLDEN "/spm.gguf"};
     for (size_t f = 0; f < 2; f++) {
         struct tok *t = load(files[f]);

@@ -259,7 +259,8 @@ static void merges_must_belong(void **state)
 static void charsmap_must_be_sound(void **state)
 {
     /* lengths that lie, and a table whose nodes point outside it */
-    static const unsigned char lies[] = {0xFC, 0xFF, 0xFF, 0xFF, 0}, wild[] = {4, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F, 'x', 0};
+    static const unsigned char lies[] = {0xFC, 0xFF, 0xFF, 0xFF, 0};
+    static const unsigned char wild[] = {4, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F, 'x', 0};
     float scores[N] = {0};
     struct writer w;
     for (int sound = 0; sound < 2; sound++) {
