@@ -55,6 +55,11 @@ static int read_variables(const char *path, json_t **out, struct err *e)
     return rc;
 }
 
+static int bad_moment(struct err *e)
+{
+    return ERR(e, USAGE, "'now' is not a date: give unix seconds or 2026-11-20T09:30:00.");
+}
+
 /* Unix seconds from the variable `now`: a number, a date, or a date and time; without one, the clock's. */
 static int moment(const json_t *vars, int64_t *out, struct err *e)
 {
@@ -64,7 +69,7 @@ static int moment(const json_t *vars, int64_t *out, struct err *e)
     if (!now || json_is_null(now)) return 0;
     if (json_is_number(now)) {
         double s = json_number_value(now);
-        if (!(s > -1e11 && s < 1e12)) return ERR(e, USAGE, "'now' is not a date: give unix seconds or 2026-11-20T09:30:00.");
+        if (!(s > -1e11 && s < 1e12)) return bad_moment(e);
         *out = (int64_t)s;
         return 0;
     }
@@ -78,7 +83,7 @@ static int moment(const json_t *vars, int64_t *out, struct err *e)
         *out = timegm(&tm);
         return 0;
     }
-    return ERR(e, USAGE, "'now' is not a date: give unix seconds or 2026-11-20T09:30:00.");
+    return bad_moment(e);
 }
 
 /* The text of a special token, as the default of a variable. */
@@ -158,7 +163,8 @@ int cmd_template(int argc, char **argv)
     buf_init(&source, MAX_INPUT_BYTES);
     if (set.messages) rc = read_variables(set.messages, &vars, &e);
     if (rc == 0)
-        rc = is_model(words.item[0]) ? model_template(words.item[0], vars, &source, &e) : read_all(words.item[0], &source, &e);
+        rc = is_model(words.item[0]) ? model_template(words.item[0], vars, &source, &e)
+                                     : read_all(words.item[0], &source, &e);
     if (rc == 0 && set.source) fwrite(source.data ? source.data : "", 1, source.len, stdout);
     else if (rc == 0) rc = print_prompt(&source, vars, &e);
     buf_done(&source);

@@ -1,7 +1,7 @@
 /* Chat templates: the public functions (model_tmpl.h). A template owns one arena with its text, tree and constants, and
  * is read-only after tmpl_new: any number of threads may render it. A rendering owns an arena and an output buffer that
  * live as long as the call; the caller's buffer is written at the end, on success. Start reading at tmpl.h. */
-#include "tmpl.h"
+#include "tmpl_parse.h"
 
 static int compile(struct parser *p, const char *source, size_t n)
 {

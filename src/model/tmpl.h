@@ -1,5 +1,5 @@
 /* Chat templates, inside: what the files tmpl_*.c share. Reading order:
- *   tmpl_lex.c → tmpl_parse.c, tmpl_expr.c   text to tokens to a tree of `struct node`, all in one arena
+ *   tmpl_lex.c → tmpl_parse.c, tmpl_expr.c   text to tokens to a tree of `struct node` (tmpl_parse.h)
  *   tmpl_val.c, tmpl_text.c, tmpl_ops.c      Python's values: strings, lists, dicts; their text; their operators
  *   tmpl_run.c, tmpl_call.c                  the interpreter: statements and scopes; calls, macros and loops
  *   tmpl_filter*.c, tmpl_test.c, tmpl_meth*.c, tmpl_func.c, tmpl_format.c   tables of builtins
@@ -173,47 +173,7 @@ enum { /* an operator is its character, or one of the long ones below */
     T_EOF = 0, OP_POW = 1, OP_FLOORDIV, OP_EQ, OP_NE, OP_GE, OP_LE, OP_IN, OP_NOTIN,
     T_DATA = 128, T_VAR_BEGIN, T_VAR_END, T_BLOCK_BEGIN, T_BLOCK_END, T_NAME, T_STRING, T_INTEGER, T_FLOAT,
 };
-struct token {
-    int type, line;
-    struct str s; /* data, name, or a string's value */
-    union {
-        int64_t i;
-        double f;
-    };
-};
-struct parser {
-    struct tmpl *t;
-    struct err *e;
-    struct token *tok;
-    size_t n_tok, cap_tok, at;
-    int depth;
-    uint32_t *table; /* hash table of symbol numbers + 1 */
-    size_t n_table, cap_syms;
-    bool soft;       /* under an `if`: an unknown filter is an error only when reached */
-    int loops;       /* for loops around this point of the same macro */
-    int specials;    /* MACRO_* names read since the innermost macro began */
-    const char *ends[TMPL_MAX_NEST + 8]; /* what closes the open blocks, for messages */
-    int n_ends;
-};
-
-int tmpl_lex(struct parser *p, char *src, size_t n) ERR_CHECK;
 const char *tmpl_token_name(int type); /* "end of statement block" */
-int tmpl_syntax(struct parser *p, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int tmpl_expected(struct parser *p, const char *what);
-int tmpl_parse_template(struct parser *p) ERR_CHECK;
-/* expressions (tmpl_expr.c); *out in the template's arena */
-int tmpl_parse_expr(struct parser *p, bool with_cond, struct node **out) ERR_CHECK;
-enum { TUPLE_SIMPLE = 1, TUPLE_NO_COND = 2, TUPLE_PARENS = 4, TUPLE_NS = 8 };
-int tmpl_parse_tuple(struct parser *p, int flags, const char *end_name, struct node **out) ERR_CHECK;
-int tmpl_parse_filter(struct parser *p, struct node *on, bool inline_name, struct node **out) ERR_CHECK;
-int tmpl_parse_args(struct parser *p, struct args **out) ERR_CHECK;
-int tmpl_node(struct parser *p, enum node_kind kind, int line, struct node **out) ERR_CHECK;
-int tmpl_symbol(struct parser *p, struct str name, struct node *n) ERR_CHECK; /* sets n->sym and n->v */
-bool tmpl_tok_is(const struct parser *p, const char *name); /* the current token is this name */
-bool tmpl_skip_name(struct parser *p, const char *name);
-bool tmpl_skip(struct parser *p, int type);
-int tmpl_expect(struct parser *p, int type) ERR_CHECK;
-int tmpl_nest(struct parser *p) ERR_CHECK; /* depth + 1, or an error; the caller takes it back */
 
 /* ---- a rendering ---- */
 

@@ -40,7 +40,8 @@ int tmpl_eval_args(struct rt *r, const struct args *a, struct call *out)
     for (const struct node *i = a->kw; i; i = i->next) TRY(tmpl_eval(r, i->a, &named[at++]));
     if (a->star2) {
         TRY(tmpl_eval(r, a->star2, &star2));
-        if (star2.tag != V_DICT) return tmpl_fail(r, "argument after ** must be a mapping, not %s.", tmpl_type_name(star2));
+        if (star2.tag != V_DICT)
+            return tmpl_fail(r, "argument after ** must be a mapping, not %s.", tmpl_type_name(star2));
         cap += star2.d->n;
     }
     if (cap) TRY(tmpl_alloc(r, cap, sizeof *c.k, &c.k));
@@ -349,7 +350,8 @@ FN(loop_changed)
 
 int tmpl_loop_attr(struct rt *r, struct loop *l, const struct sstr *name, struct val *out)
 {
-    static const struct builtin methods[] = {{.name = "cycle", .fn = loop_cycle}, {.name = "changed", .fn = loop_changed}};
+    static const struct builtin methods[] = {{.name = "cycle", .fn = loop_cycle},
+                                             {.name = "changed", .fn = loop_changed}};
     const struct str s = {name->p, name->n};
     int64_t at = (int64_t)l->at, n = (int64_t)l->items.n;
     out->tag = V_MISSING;

@@ -7,12 +7,13 @@
  *   N_CONST v; N_NAME, N_NSREF (attribute in v) sym; N_LIST, N_TUPLE a items; N_DICT a key, value, key, value…
  *   N_COND a if b else c (c NULL: undefined); N_AND, N_OR, N_BINARY (op) a, b; N_NOT, N_NEG, N_POS a
  *   N_COMPARE a first, b the other operands, each with its operator in op; N_CONCAT a operands
- *   N_ATTR a object, v name, op whether a method has it; N_ITEM a object, b key; N_SLICE a start, b stop, c step (only as the key of N_ITEM)
+ *   N_ATTR a object, v name, op whether a method has it; N_ITEM a object, b key
+ *   N_SLICE a start, b stop, c step (only as the key of N_ITEM)
  *   N_CALL a callee, args; N_FILTER a input (NULL: the block's text), v name, fn, args; N_TEST a, v, fn, args
  *
  * An unknown filter or test is an error when the template is compiled, except directly under an `if` (p->soft), where
  * it is one when it is reached. Next: tmpl_run.c. */
-#include "tmpl.h"
+#include "tmpl_parse.h"
 
 static struct token *cur(const struct parser *p) { return &p->tok[p->at]; }
 

@@ -144,7 +144,8 @@ FN(f_dictsort)
     struct seq items;
     struct val *key;
     bool by_value = false;
-    if (self.tag != V_DICT) return self.tag == V_UNDEF ? tmpl_undef_fail(r, self) : bad_arg(r, "dictsort wants a mapping.");
+    if (self.tag == V_UNDEF) return tmpl_undef_fail(r, self);
+    if (self.tag != V_DICT) return bad_arg(r, "dictsort wants a mapping.");
     if (v_given(a[1])) {
         by_value = a[1].tag == V_STR && str_eqz((struct str){a[1].s->p, a[1].s->n}, "value");
         if (!by_value && !(a[1].tag == V_STR && str_eqz((struct str){a[1].s->p, a[1].s->n}, "key")))

@@ -185,7 +185,8 @@ static int put_percent(struct percent *f, struct spec *sp, struct val v)
     case 'd': case 'i': case 'u': case 'x': case 'X': case 'o':
         if (v.tag == V_UNDEF) return tmpl_undef_fail(r, v);
         if (v.tag == V_FLOAT && strchr("diu", sp->type) && fabs(v.f) < 9e18) i = (int64_t)v.f;
-        else if (!tmpl_as_int(v, &i)) return tmpl_fail(r, "%%%c format: a number is required, not %s.", sp->type, tmpl_type_name(v));
+        else if (!tmpl_as_int(v, &i))
+            return tmpl_fail(r, "%%%c format: a number is required, not %s.", sp->type, tmpl_type_name(v));
         return put_int(r, i, sp);
     case 'e': case 'E': case 'f': case 'F': case 'g': case 'G':
         if (v.tag == V_UNDEF) return tmpl_undef_fail(r, v);
@@ -314,7 +315,8 @@ static int put_value(struct rt *r, struct val v, struct spec *sp)
     bool text = v.tag == V_STR && (!sp->type || sp->type == 's') && !sp->sign && sp->align != '=' && !sp->group;
     if (v.tag == V_BOOL && !sp->type && sp->width) return put_int(r, v.b, sp);
     if (!text && !plain)
-        return tmpl_fail(r, "Unknown format code '%c' for object of type '%s'.", sp->type ? sp->type : ' ', tmpl_type_name(v));
+        return tmpl_fail(r, "Unknown format code '%c' for object of type '%s'.", sp->type ? sp->type : ' ',
+                         tmpl_type_name(v));
     TRY(tmpl_to_str(r, v, &s));
     return put_text(r, s, sp, '<');
 }
@@ -336,7 +338,8 @@ static int field_value(struct braces *f, const char *p, const char *end, struct 
     int64_t i;
     if (!name.n || tmpl_parse_int(name, 10, &i)) {
         int mode = name.n ? 2 : 1;
-        if (f->mode && f->mode != mode) return tmpl_fail(r, "cannot switch between manual and automatic field numbering.");
+        if (f->mode && f->mode != mode)
+            return tmpl_fail(r, "cannot switch between manual and automatic field numbering.");
         f->mode = mode;
         if (!name.n) i = (int64_t)f->at++;
         if (i < 0 || (uint64_t)i >= f->c->n) return tmpl_fail(r, "Replacement index %lld out of range.", (long long)i);
@@ -344,7 +347,8 @@ static int field_value(struct braces *f, const char *p, const char *end, struct 
     } else {
         size_t k = 0;
         while (k < f->c->nk && !str_eq((struct str){f->c->k[k].name->p, f->c->k[k].name->n}, name)) k++;
-        if (k == f->c->nk) return tmpl_fail(r, "'%.*s' is not given to format().", (int)(name.n < 60 ? name.n : 60), name.p);
+        if (k == f->c->nk)
+            return tmpl_fail(r, "'%.*s' is not given to format().", (int)(name.n < 60 ? name.n : 60), name.p);
         *out = f->c->k[k].v;
     }
     while (q < end) {
@@ -390,7 +394,8 @@ static int field(struct braces *f, const char *p, const char *end)
         TRY(text_of(r, v, how, &s));
         v = v_str(s);
     }
-    if (!parse_spec(spec_text.s->p, spec_text.s->p + spec_text.s->n, &sp)) return tmpl_fail(r, "Invalid format specifier.");
+    if (!parse_spec(spec_text.s->p, spec_text.s->p + spec_text.s->n, &sp))
+        return tmpl_fail(r, "Invalid format specifier.");
     return put_value(r, v, &sp);
 }
 

@@ -9,7 +9,7 @@
  *
  * Owns: nothing; tokens go to the parser's array, strings to the template's arena. One thread. The source buffer is
  * modified in place (newlines normalised) and must outlive the tokens. Next: tmpl_parse.c. */
-#include "tmpl.h"
+#include "tmpl_parse.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -165,10 +165,11 @@ FN(fn_range)
 {
     int64_t v[3] = {0, 0, 1};
     struct range *g;
-    for (int i = 0; i < 3 && v_given(a[i]); i++)
+    for (int i = 0; i < 3 && v_given(a[i]); i++) {
+        if (a[i].tag == V_UNDEF) return tmpl_undef_fail(r, a[i]);
         if (!tmpl_as_int(a[i], &v[i]))
-            return a[i].tag == V_UNDEF ? tmpl_undef_fail(r, a[i])
-                                       : tmpl_fail(r, "'%s' object cannot be interpreted as an integer.", tmpl_type_name(a[i]));
+            return tmpl_fail(r, "'%s' object cannot be interpreted as an integer.", tmpl_type_name(a[i]));
+    }
     if (!v_given(a[1])) {
         v[1] = v[0];
         v[0] = 0;
@@ -253,7 +254,8 @@ FN(fn_strftime_now)
         spec[n] = *p++;
         if (spec[n] == 'f') TRY(tmpl_put(r, "000000", 6));
         else if (spec[n] == 'z' || spec[n] == 'Z') continue; /* a moment without a zone */
-        else if (strchr("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyY%", spec[n])) TRY(tmpl_put(r, text, strftime(text, sizeof text, spec, &tm)));
+        else if (strchr("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyY%", spec[n]))
+            TRY(tmpl_put(r, text, strftime(text, sizeof text, spec, &tm)));
         else TRY(tmpl_put(r, spec, n + 1));
     }
     return tmpl_take(r, mark, out);

@@ -13,7 +13,7 @@
  *
  * Names of variables become numbers (tmpl_symbol), so that scopes compare integers. Nesting is bounded.
  * Owns nothing beyond the parser. Next: tmpl_expr.c, then tmpl_run.c. */
-#include "tmpl.h"
+#include "tmpl_parse.h"
 
 #include <stdarg.h>
 

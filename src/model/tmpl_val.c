@@ -551,7 +551,7 @@ static int eq_deep(struct rt *r, struct val x, struct val y, bool *out, int dept
         return 0;
     case V_DICT: return eq_map(r, x.d, y.d, out, depth);
     case V_RANGE:
-        *out = x.r->n == y.r->n && (x.r->n == 0 || (x.r->start == y.r->start && (x.r->n == 1 || x.r->step == y.r->step)));
+        *out = x.r->n == y.r->n && (!x.r->n || x.r->start == y.r->start) && (x.r->n < 2 || x.r->step == y.r->step);
         return 0;
     case V_FUNC: *out = x.fn == y.fn; return 0;
     default: *out = x.s == y.s; return 0; /* the same object */

@@ -5,10 +5,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char vars_text[] =
-    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Xin ch\\u00e0o \\ud83d\\ude42\\n<b>\"},"
-    " {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"1\", \"function\": {\"name\": \"f\", \"arguments\": {\"x\": 1.5}}}]}],"
+    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"},"
+    " {\"role\": \"user\", \"content\": \"Xin ch\\u00e0o \\ud83d\\ude42\\n<b>\"},"
+    " {\"role\": \"assistant\", \"content\": null,"
+    " \"tool_calls\": [{\"id\": \"1\", \"function\": {\"name\": \"f\", \"arguments\": {\"x\": 1.5}}}]}],"
     " \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"type\": \"object\"}}}],"
-    " \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"n\": -3, \"x\": 2.5, \"l\": [3, 1, 2, \"a\", null]}";
+    " \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\","
+    " \"n\": -3, \"x\": 2.5, \"l\": [3, 1, 2, \"a\", null]}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

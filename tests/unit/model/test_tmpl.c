@@ -11,8 +11,8 @@
 
 static const char golden[] = "tests/golden/tmpl/cases.json", fixture[] = "../shared/fixtures/chat/chat.json";
 
-static int render(const char *text, size_t n, const json_t *vars, int64_t now, const struct tmpl_limits *l, struct buf *out,
-                  struct err *e)
+static int render(const char *text, size_t n, const json_t *vars, int64_t now, const struct tmpl_limits *l,
+                  struct buf *out, struct err *e)
 {
     struct tmpl *t = NULL;
     memset(e, 0, sizeof *e);
@@ -70,7 +70,8 @@ static int64_t unix_time(const char *iso)
 /* The reference environment does not know {% generation %}, which model libraries do: there Croft renders. */
 static bool reference_lacks_tag(const char *error) { return strstr(error, "unknown tag 'generation'") != NULL; }
 
-static void check_real(const json_t *all, const json_t *t, const char *name, const json_t *conversation, const json_t *want)
+static void check_real(const json_t *all, const json_t *t, const char *name, const json_t *conversation,
+                       const json_t *want)
 {
     const json_t *text = json_object_get(t, "template"), *output = json_object_get(want, "output");
     char what[200];
@@ -85,7 +86,8 @@ static void check_real(const json_t *all, const json_t *t, const char *name, con
                     unix_time(json_string_value(json_object_get(all, "now"))), NULL, &out, &e);
     if (output && rc) fail_msg("%s: %s", what, e.msg);
     if (output) expect_text(&out, output, what);
-    else if (!reference_lacks_tag(json_string_value(json_object_get(want, "template_error")))) assert_int_not_equal(rc, 0);
+    else if (!reference_lacks_tag(json_string_value(json_object_get(want, "template_error"))))
+        assert_int_not_equal(rc, 0);
     buf_done(&out);
     json_decref(vars);
 }
@@ -136,7 +138,8 @@ static void test_endless(void **state)
         "{% set ns = namespace(l=[]) %}{% for i in range(5000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
     };
     for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) expect_error(endless[i], NULL, CROFT_E_LIMIT);
-    const struct tmpl_limits few = {.max_steps = 100}, little = {.max_output_bytes = 10}, small = {.max_memory_bytes = 10000};
+    const struct tmpl_limits few = {.max_steps = 100}, little = {.max_output_bytes = 10};
+    const struct tmpl_limits small = {.max_memory_bytes = 10000};
     expect_error("{% for i in range(100) %}{% endfor %}", &few, CROFT_E_LIMIT);
     expect_error("12345678901", &little, CROFT_E_LIMIT);
     expect_error("{{ ('x' * 6000) ~ ('y' * 6000) }}", &small, CROFT_E_LIMIT);
@@ -145,7 +148,8 @@ static void test_endless(void **state)
 /* Opening brackets, tags and operators a hundred thousand deep. */
 static void test_deep(void **state)
 {
-    static const char *const units[] = {"(", "[", "{% if 1 %}", "not ", "-", "{{ (", "{% for i in [1] %}", "a[", "a(", "{#"};
+    static const char *const units[] = {"(", "[", "{% if 1 %}", "not ", "-", "{{ (", "{% for i in [1] %}",
+                                        "a[", "a(", "{#"};
     static const char *const starts[] = {"{{ ", "{{ ", "", "{{ ", "{{ ", "", "", "{{ ", "{{ ", ""};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         struct buf b;
@@ -189,11 +193,15 @@ static void test_messages(void **state)
 }
 
 static const char busy[] =
-    "{% macro m(a, b=[1, 2]) %}{{ a }}{{ caller(b) if caller else varargs }}{% endmacro %}{% set ns = namespace(s='') %}"
-    "{% for x in [3, 1, 2]|sort(reverse=true) if x > 0 %}{% set ns.s = ns.s ~ x ~ loop.index %}{{ loop.nextitem }}{% endfor %}"
-    "{% call(q) m('x') %}{{ q|tojson(indent=2) }}{% endcall %}{{ {'k': ns.s, 'l': (1, none)}|dictsort }}{{ 'a b'.split() }}"
+    "{% macro m(a, b=[1, 2]) %}{{ a }}{{ caller(b) if caller else varargs }}{% endmacro %}"
+    "{% set ns = namespace(s='') %}"
+    "{% for x in [3, 1, 2]|sort(reverse=true) if x > 0 %}{% set ns.s = ns.s ~ x ~ loop.index %}"
+    "{{ loop.nextitem }}{% endfor %}"
+    "{% call(q) m('x') %}{{ q|tojson(indent=2) }}{% endcall %}{{ {'k': ns.s, 'l': (1, none)}|dictsort }}"
+    "{{ 'a b'.split() }}"
     "{% filter upper %}{{ '%s-%5.1f'|format('é', 2.5) }}{{ '{:>9}'.format(1) }}{% endfilter %}{{ 'abc'[::-1] }}{{ m }}"
-    "{% set big %}{{ 'z' * 5000 }}{% endset %}{{ big|replace('z', 'yy')|length }}{{ range(50)|map('string')|join(',') }}";
+    "{% set big %}{{ 'z' * 5000 }}{% endset %}{{ big|replace('z', 'yy')|length }}"
+    "{{ range(50)|map('string')|join(',') }}";
 
 static void test_allocation_failures(void **state)
 {
@@ -214,12 +222,13 @@ static void test_allocation_failures(void **state)
     fail_msg("it never succeeds");
 }
 
-/* "Unlimited" limits must not overflow anything; a full output buffer of the caller is an error, and it stays as it was. */
+/* "Unlimited" limits must not overflow anything. A full output buffer of the caller is an error. */
 static void test_output_is_written_on_success_only(void **state)
 {
     struct buf out;
     struct err e;
-    const struct tmpl_limits huge = {.max_steps = UINT64_MAX, .max_output_bytes = SIZE_MAX / 2, .max_memory_bytes = SIZE_MAX / 2};
+    const struct tmpl_limits huge = {
+        .max_steps = UINT64_MAX, .max_output_bytes = SIZE_MAX / 2, .max_memory_bytes = SIZE_MAX / 2};
     buf_init(&out, 8);
     buf_str(&out, "ab");
     assert_int_equal(render("cd{{ 1/0 }}", 11, NULL, 0, &huge, &out, &e), CROFT_E_TEMPLATE);
