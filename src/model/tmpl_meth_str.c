@@ -281,6 +281,7 @@ FN(str_count)
             n++;
             p += what->n;
         }
+        TRY(tmpl_step(r, (uint64_t)n / 4));
     }
     *out = v_int(n);
     return 0;

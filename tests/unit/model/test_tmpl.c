@@ -133,7 +133,7 @@ static void test_endless(void **state)
         "{{ 'x'|center(99999999999) }}", "{{ '%999999999d' % 1 }}",
         "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}",
         "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
-        "{% set s = 'ab' * 1000000 %}{% for i in range(100000) %}{% set n = s.count('ba') %}{% endfor %}",
+        "{% set s = 'ab' * 1000000 %}{% for i in range(100000) %}{% set n = s.count('bb') %}{% endfor %}",
         "{% set s = 'ab' * 100000 %}{% for i in range(100000) %}{{ s.upper()|length }}{% endfor %}",
         "{% set ns = namespace(l=[]) %}{% for i in range(5000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
     };
