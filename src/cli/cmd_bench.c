@@ -95,6 +95,34 @@ static int eval_some(struct infer_session *s, int64_t n, bool one_by_one, struct
     return rc;
 }
 
+/* An encoder has no context to grow: the whole prompt is embedded at once. */
+static int embed_some(struct infer_session *s, int64_t n, float *out, struct err *e)
+{
+    const struct model *m = infer_engine_model(infer_session_engine(s));
+    int32_t *ids = mem_calloc((size_t)n, sizeof *ids);
+    if (!ids) return err_nomem(e, (size_t)n * sizeof *ids);
+    for (int64_t i = 0; i < n; i++) ids[i] = some_token(m->n_vocab, (uint64_t)i);
+    int rc = infer_session_embed(s, ids, (size_t)n, MODEL_POOL_MEAN, true, out, e);
+    mem_free(ids);
+    return rc;
+}
+
+static int measure_encoder(struct infer_session *s, const struct settings *set, struct stats *out, struct err *e)
+{
+    double rate[100];
+    uint32_t n_embd = infer_engine_model(infer_session_engine(s))->n_embd;
+    float *vector = mem_calloc(n_embd, sizeof *vector);
+    int rc = vector ? 0 : err_nomem(e, n_embd * sizeof *vector);
+    for (int64_t r = -1; r < set->repeat && rc == 0; r++) {
+        double start = clock_now_s();
+        rc = embed_some(s, set->prompt, vector, e);
+        if (r >= 0) rate[r] = (double)set->prompt / (clock_now_s() - start);
+    }
+    mem_free(vector);
+    if (rc == 0) *out = stats_of(rate, (int)set->repeat);
+    return rc;
+}
+
 /* Median, mean and deviation of `repeat` runs of n tokens behind `depth` others, after one run that does not count. */
 static int measure(struct infer_session *s, const struct settings *set, int64_t n, bool decode, struct stats *out,
                    struct err *e)
@@ -244,12 +272,14 @@ int cmd_bench(int argc, char **argv)
     struct ceilings top = {0};
     int64_t longest = set.prompt > set.decode ? set.prompt : set.decode;
     if (set.sustained > 0 && longest < 16) longest = 16;
-    if (set.engine.ctx == 0) set.engine.ctx = set.depth + longest + 1;
+    if (set.engine.ctx == 0) set.engine.ctx = set.depth + longest;
     int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
     if (rc == 0) rc = cli_session_open(g, &set.engine, 1, &s, &e);
-    if (rc == 0 && !infer_engine_model(g)->causal)
-        rc = ERR(&e, UNSUPPORTED, "'%s' is an encoder: it has no generation to measure. Use 'croft embed'.",
-                 words.item[0]);
+    bool encoder = rc == 0 && !infer_engine_model(g)->causal;
+    if (encoder) {
+        set.decode = 0; /* an encoder only reads */
+        if (set.sustained > 0) rc = ERR(&e, UNSUPPORTED, "--sustained generates, which an encoder does not do.");
+    }
     if (rc) goto out;
     if (set.sustained > 0) {
         rc = sustained(s, &set, &exit_code, &e);
@@ -260,7 +290,8 @@ int cmd_bench(int argc, char **argv)
         if (rc == 0)
             rc = kern_probe_peak(cost_of(infer_engine_model(g)).main_type, infer_engine_threads(g), &top.peak, &e);
     }
-    if (rc == 0 && set.prompt) rc = measure(s, &set, set.prompt, false, &pp, &e);
+    if (rc == 0 && set.prompt)
+        rc = encoder ? measure_encoder(s, &set, &pp, &e) : measure(s, &set, set.prompt, false, &pp, &e);
     if (rc == 0 && set.decode) rc = measure(s, &set, set.decode, true, &tg, &e);
     if (rc == 0) exit_code = report(g, words.item[0], &set, &pp, &tg, &top);
 out:

@@ -80,7 +80,8 @@ static json_t *logprob_json(const struct run *r, int32_t token, double logprob)
 {
     char *text = NULL;
     size_t n = 0;
-    if (croft_detokenize(r->model, &token, 1, CROFT_SHOW_SPECIAL | CROFT_KEEP_SPACE, &text, &n, NULL)) return json_null();
+    const unsigned flags = CROFT_SHOW_SPECIAL | CROFT_KEEP_SPACE;
+    if (croft_detokenize(r->model, &token, 1, flags, &text, &n, NULL)) return json_null();
     json_t *o = json_pack("{s:i s:o s:f}", "id", token, "text", cli_json_text(text, n), "logprob", logprob);
     croft_free(text);
     return o;

@@ -254,8 +254,8 @@ static int read_tensor(struct cursor *c, uint64_t alignment, struct gguf_tensor 
     const struct kern_type_info *info = type <= INT_MAX ? kern_type_get((int)type) : NULL;
     if (!info)
         return err_set(c->e, CROFT_E_UNSUPPORTED, "GGUF", (long long)c->pos,
-                       "Tensor '%.*s' has type %u (%s), which Croft does not compute with. Use a file in one of the "
-                       "types that `croft help types` lists, for example Q4_K_M or Q8_0.",
+                       "Tensor '%.*s' has type %u (%s), which Croft does not compute with. Use a file "
+                       "quantised to F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS or MXFP4.",
                        (int)t->name.n, t->name.p, type, known_elsewhere(type));
     if (t->ne[0] % info->block) return damaged(c, "a tensor's row is not a whole number of blocks");
     t->type = (int)type;

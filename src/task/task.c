@@ -1,5 +1,6 @@
-/* task.yaml to `struct task`, through libcyaml: the schema below is the format. libcyaml reports errors only by its log
- * function, so the first error line it logs becomes the sentence in `struct err`. Read next: yaml.c (the schema inside), data.c, eval.c. */
+/* task.yaml to `struct task`, through libcyaml: the schema below is the format. libcyaml reports errors only by
+ * its log function, so the first error line it logs becomes the sentence in `struct err`.
+ * Read next: yaml.c (the JSON Schema inside), data.c, eval.c. */
 #include "task_task.h"
 #include "base_buf.h"
 #include "base_mem.h"
