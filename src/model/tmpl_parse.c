@@ -408,17 +408,6 @@ static int parse_with(struct parser *p, int line, struct node **out)
     return parse_inner(p, "endwith", &n->c);
 }
 
-/* {% generation %} marks what a model wrote, for training; while rendering it is a scope. */
-static int parse_generation(struct parser *p, int line, struct node **out)
-{
-    int loops = p->loops;
-    TRY(tmpl_node(p, N_SCOPE, line, out));
-    p->loops = 0;
-    TRY(parse_inner(p, "endgeneration", &(*out)->b));
-    p->loops = loops;
-    return 0;
-}
-
 static int parse_block(struct parser *p, int line, struct node **out)
 {
     int loops = p->loops;
@@ -468,7 +457,7 @@ static const struct {
     int (*parse)(struct parser *p, int line, struct node **out);
 } tags[] = {
     {"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro}, {"call", parse_call_block},
-    {"filter", parse_filter_block}, {"with", parse_with}, {"generation", parse_generation}, {"block", parse_block},
+    {"filter", parse_filter_block}, {"with", parse_with}, {"block", parse_block},
     {"print", parse_print}, {"break", parse_jump}, {"continue", parse_jump}, {"include", parse_foreign},
     {"import", parse_foreign}, {"from", parse_foreign}, {"extends", parse_foreign},
 };
