@@ -18,6 +18,7 @@ struct arch {
     const struct kern_ops *k;
     struct err *e;
     int rc;                              /* the first failure */
+    bool reads_yarn;                     /* this family's YaRN parameters come from the file */
     unsigned char *used;                 /* [n_tensors] claimed */
     uint32_t *n_head, *n_head_kv, *n_ff; /* [n_layer_all] as the metadata says, per layer */
     uint32_t n_layer_all; /* blocks in the file: m->n_layer, and multi-token-prediction blocks */

@@ -6,6 +6,7 @@ void model_arch_mistral3(struct arch *a)
 {
     struct model *m = a->m;
     m->temp_scale = model_f32(a, "attention.temperature_scale", false, 0);
+    a->reads_yarn = true;
     model_arch_llama(a);
     m->temp_floor = m->rope[0].n_ctx_orig;
     if (m->temp_scale != 0 && m->temp_floor == 0)

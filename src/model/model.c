@@ -293,10 +293,9 @@ void model_common_ffn(struct arch *a, unsigned layer, unsigned flags)
 {
     struct model *m = a->m;
     struct model_layer *y = &m->layer[layer];
-    unsigned down = flags & ARCH_SCALE_LAST ? (flags & ~ARCH_SCALE_LAST) | ARCH_SCALE_LAST : flags;
     model_weight_get(a, &y->gate, layer, "ffn_gate", m->n_embd, a->n_ff[layer], flags);
     model_weight_get(a, &y->up, layer, "ffn_up", m->n_embd, a->n_ff[layer], flags);
-    model_weight_get(a, &y->down, layer, "ffn_down", a->n_ff[layer], m->n_embd, down);
+    model_weight_get(a, &y->down, layer, "ffn_down", a->n_ff[layer], m->n_embd, flags);
 }
 
 /* How many rotary pairs turn less than `turns` times over the original context: YaRN blends between two such
@@ -323,9 +322,12 @@ void model_common_rope(struct arch *a, bool neox)
     snprintf(key, sizeof key, "%s.rope.scaling.type", m->arch);
     gguf_get_str(a->g, key, &type);
     float attn_factor = model_f32(a, "rope.scaling.attn_factor", false, 1.0f);
-    float log_mul = model_f32(a, "rope.scaling.yarn_log_multiplier", false, 0);
-    float fast = model_f32(a, "rope.scaling.yarn_beta_fast", false, 32.0f);
-    float slow = model_f32(a, "rope.scaling.yarn_beta_slow", false, 1.0f);
+    float log_mul = 0, fast = 32.0f, slow = 1.0f; /* YaRN's own defaults */
+    if (a->reads_yarn) {
+        log_mul = model_f32(a, "rope.scaling.yarn_log_multiplier", false, log_mul);
+        fast = model_f32(a, "rope.scaling.yarn_beta_fast", false, fast);
+        slow = model_f32(a, "rope.scaling.yarn_beta_slow", false, slow);
+    }
     if (a->rc) return;
     if (r->n_rot == 0 || r->n_rot % 2 || r->n_rot > m->d_head || !(r->base > 1) || !(factor >= 0)) {
         model_fail(a, CROFT_E_FORMAT,
@@ -333,8 +335,6 @@ void model_common_rope(struct arch *a, bool neox)
                    m->d_head, r->base, factor);
         return;
     }
-    bool mistral3 =
-        strcmp(m->arch, "mistral3") == 0; /* the one family whose YaRN parameters come from the file */
     if (str_eqz(type, "none")) {
         r->freq_scale = 1.0f;
     } else if (str_eqz(type, "yarn")) {
@@ -344,10 +344,10 @@ void model_common_rope(struct arch *a, bool neox)
          * one's. The rotation multiplies the plain factor in itself, so what is kept here is divided by it.
          */
         float plain = factor <= 1 ? 1.0f : 0.1f * logf(factor) + 1.0f;
-        if (mistral3 && log_mul != 0) plain /= factor <= 1 ? 1.0f : 0.1f * log_mul * logf(factor) + 1.0f;
+        if (log_mul != 0) plain /= factor <= 1 ? 1.0f : 0.1f * log_mul * logf(factor) + 1.0f;
         r->attn_factor = plain / (1.0f + 0.1f * logf(factor));
-        r->corr_low = fmaxf(0, floorf(yarn_dim(r, mistral3 ? fast : 32.0f)));
-        r->corr_high = fminf(r->n_rot - 1, ceilf(yarn_dim(r, mistral3 ? slow : 1.0f)));
+        r->corr_low = fmaxf(0, floorf(yarn_dim(r, fast)));
+        r->corr_high = fminf(r->n_rot - 1, ceilf(yarn_dim(r, slow)));
     } else if (!str_eqz(type, "linear") && !str_eqz(type, "longrope")) {
         model_fail(a, CROFT_E_UNSUPPORTED,
                    "The rotary scaling \"%.*s\" is not supported; known: none, linear, yarn, "
@@ -473,9 +473,13 @@ static void hyperparameters(struct arch *a)
     if (find(a, "attention.causal", key)) gguf_get_bool(a->g, key, &causal);
     m->causal = causal;
     m->embd_scale = 1.0f;
-    bool bert = strcmp(m->arch, "bert") == 0;
-    m->norm_eps =
-        model_f32(a, bert ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", true, 0);
+}
+
+static void epsilon(struct arch *a)
+{
+    struct model *m = a->m;
+    const char *key = m->layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    m->norm_eps = model_f32(a, key, true, 0);
     if (!a->rc && !(m->norm_eps >= 0 && m->norm_eps < 1))
         model_fail(a, CROFT_E_FORMAT, "The norm's epsilon is %g.", m->norm_eps);
 }
@@ -550,6 +554,7 @@ int model_new(const struct gguf *g, struct model **out, struct err *e)
     snprintf(a.m->arch, sizeof a.m->arch, "%s", f->name);
     hyperparameters(&a);
     if (!a.rc) f->fill(&a);
+    if (!a.rc) epsilon(&a);
     if (!a.rc) pooling(&a);
     if (!a.rc) leftovers(&a);
 out:
