@@ -100,6 +100,8 @@ test-cli: all                                           ## the program as its us
 	$(Q)tests/cli/run.sh $(BUILD)/croft
 docs: all                                               ## write docs/cli.md and the table of docs/ERRORS.md
 	$(Q)scripts/docs $(BUILD)/croft
+bench: all                                              ## beside a peer: make bench MODELS="a.gguf …" LLAMA_BENCH=path
+	$(Q)CROFT=$(BUILD)/croft bench/run.sh $(MODELS)
 docs-check: all
 	$(Q)scripts/docs $(BUILD)/croft --check
 

@@ -144,6 +144,9 @@ struct croft_sampling {
     int logprobs;   /* 1: compute each token's log-probability (from the model's own distribution) */
     int32_t n_top;  /* and those of the n_top most likely; at most 64 */
     int ignore_eos; /* 1: go on after an end-of-generation token */
+    int context_shift; /* 1: a full context does not end the answer: the older half after the first n_keep tokens
+                        * is forgotten. Off unless asked for: the model then answers without what it was told */
+    int32_t n_keep;
 };
 /* Greedy, no limits, no penalties; set what you want to differ. */
 CROFT_API void croft_sampling_init(struct croft_sampling *s);

@@ -46,6 +46,8 @@ static void set_sampling(struct run *r)
     s->n_stop = (size_t)set->stop.n;
     s->bias = r->bias;
     s->n_bias = (size_t)set->bias.n;
+    s->context_shift = set->shift;
+    s->n_keep = (int32_t)set->keep;
     s->logprobs = set->logprobs > 0;
     s->n_top = (int32_t)set->logprobs;
 }

@@ -9,10 +9,10 @@
 struct run_settings {
     struct cli_engine_settings engine;
     const char *system, *think;
-    int64_t max_tokens, top_k, penalty_last_n, seed, logprobs;
+    int64_t max_tokens, keep, top_k, penalty_last_n, seed, logprobs;
     double temp, top_p, min_p, typical, repeat_penalty, frequency_penalty, presence_penalty;
     struct conf_list bias, stop;
-    bool raw, stats, json;
+    bool raw, shift, stats, json;
 };
 
 struct run {

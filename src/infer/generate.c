@@ -6,6 +6,7 @@
  * answer. */
 #include "infer_generate.h"
 #include "base_clock.h"
+#include "base_mem.h"
 #include "infer_sample.h"
 
 enum { PIECE_MAX = 1 << 20, TOP_MAX = 64 };
@@ -123,6 +124,24 @@ static void last_text(struct loop *l)
     if (l->text.len) show(l, -1);
 }
 
+/* The context is full and the caller allowed it: keep the first n_keep tokens and the newer half of the rest, forget what
+ * lies between, and evaluate the kept half anew at its new positions (exact, unlike rotating cached keys). */
+static int shift(const struct loop *l, struct err *e)
+{
+    struct infer_session *s = l->s;
+    size_t n = infer_session_n_past(s), keep = (size_t)(l->p->n_keep > 0 ? l->p->n_keep : 0);
+    if (keep > n / 2) keep = n / 2;
+    size_t tail = (n - keep) / 2, total = keep + tail;
+    int32_t *ids = mem_alloc(total * sizeof *ids);
+    if (!ids) return err_nomem(e, total * sizeof *ids);
+    const int32_t *have = infer_session_tokens(s);
+    memcpy(ids, have, keep * sizeof *ids);
+    memcpy(ids + keep, have + n - tail, tail * sizeof *ids);
+    int rc = infer_session_prompt(s, ids, total, NULL, e);
+    mem_free(ids);
+    return rc;
+}
+
 int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t *prompt, size_t n,
                    const struct croft_sampling *sampling, croft_on_piece *on_piece, void *user,
                    struct croft_result *out, struct err *e)
@@ -152,7 +171,9 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
         }
         if ((rc = buf_check(&l.chars, "the answer", e)) || (rc = buf_check(&l.text, "the answer", e)))
             goto out;
-        if (r.n_generated == max || infer_session_n_past(s) == infer_session_n_ctx(s)) break;
+        bool full = infer_session_n_past(s) == infer_session_n_ctx(s);
+        if (r.n_generated == max || (full && !l.p->context_shift)) break;
+        if (full && (rc = shift(&l, e))) goto out;
         if ((rc = infer_session_eval(s, &token, 1, INFER_LOGITS_LAST, e))) goto out;
     }
     if (r.end != CROFT_END_CALLBACK) last_text(&l);

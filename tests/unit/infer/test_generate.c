@@ -187,6 +187,41 @@ static void ids_only(void **state)
     }
 }
 
+/* A full context ends the answer, unless a shift is asked for: then the session holds the first n_keep tokens and the
+ * newer half, and its logits are those of a fresh session that was given just these. */
+static void context_shift(void **state)
+{
+    enum { CTX = 32, KEEP = 3 };
+    struct infer_engine *g = golden_engine("tests/golden/logits/llama.gguf", 1, NULL);
+    struct infer_session *s = golden_session(g, CTX, 0, 1, INFER_KV_F32), *fresh;
+    struct err e = {0};
+    struct croft_result r;
+    struct croft_sampling p;
+    static const int32_t prompt[] = {1, 2, 3, 4, 5};
+    croft_sampling_init(&p);
+    p.max_tokens = 100;
+    assert_ok(infer_generate(s, NULL, prompt, 5, &p, NULL, NULL, &r, &e), e);
+    assert_int_equal(r.end, CROFT_END_LENGTH);
+    assert_int_equal(r.n_generated, CTX - 5 + 1);
+    p.context_shift = 1;
+    p.n_keep = KEEP;
+    assert_ok(infer_session_truncate(s, 0, &e), e);
+    assert_ok(infer_generate(s, NULL, prompt, 5, &p, NULL, NULL, &r, &e), e);
+    assert_int_equal(r.n_generated, 100);
+    assert_memory_equal(infer_session_tokens(s), prompt, KEEP * sizeof *prompt);
+    uint32_t n = infer_session_n_past(s), n_vocab = infer_engine_model(g)->n_vocab;
+    assert_true(n <= CTX);
+    fresh = golden_session(g, CTX, 0, 1, INFER_KV_F32);
+    assert_ok(infer_session_eval(fresh, infer_session_tokens(s), n, INFER_LOGITS_LAST, &e), e);
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        float a = infer_session_logits(s, 0)[i], b = infer_session_logits(fresh, 0)[i];
+        if (!(fabsf(a - b) < 1e-4f)) fail_msg("logit %u: %f is not %f", i, a, b);
+    }
+    infer_session_free(fresh);
+    infer_session_free(s);
+    infer_engine_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +229,7 @@ int main(void)
         cmocka_unit_test(stops),
         cmocka_unit_test(seeds),
         cmocka_unit_test(ids_only),
+        cmocka_unit_test(context_shift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
