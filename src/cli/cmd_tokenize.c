@@ -1,12 +1,12 @@
 /* croft tokenize MODEL: text to token ids and back, with the model's own tokenizer.
  *
  *     --text TEXT, FILE, or standard input   one text: one line of ids
- *     --lines FILE                           one line of ids per line of the file; any bytes, "\r" kept, and a last line
- *                                            without "\n" counts
+ *     --lines FILE                           one line of ids per line of the file; any bytes, "\r" kept, and
+ * a last line without "\n" counts
  *     --decode "1 2 3"                       ids to text
  *
- * Without --special the text is only text: no BOS/EOS is added and "<s>" is three characters. With it both apply, as
- * they do to a prompt that is sent to the model. Read next: src/model/api/model_tok.h. */
+ * Without --special the text is only text: no BOS/EOS is added and "<s>" is three characters. With it both
+ * apply, as they do to a prompt that is sent to the model. Read next: src/model/api/model_tok.h. */
 #include "bundle_store.h"
 #include "cli.h"
 #include "model_tok.h"
@@ -73,7 +73,8 @@ static int one(const struct tok *t, const struct tokenize *set, const char *p, s
     return rc;
 }
 
-static int each_line(const struct tok *t, const struct tokenize *set, const struct buf *text, json_t *array, struct err *e)
+static int each_line(const struct tok *t, const struct tokenize *set, const struct buf *text, json_t *array,
+                     struct err *e)
 {
     const char *p = text->data, *end = p + text->len;
     int rc = 0;

@@ -1,5 +1,6 @@
-/* Classification against brute force: the best-first search must find the label that scoring every label token by token,
- * from a fresh session, finds; and its log-probability. Uses the demo model, which is part of the repository. */
+/* Classification against brute force: the best-first search must find the label that scoring every label
+ * token by token, from a fresh session, finds; and its log-probability. Uses the demo model, which is part of
+ * the repository. */
 #include "infer_generate.h"
 #include "base_mem.h"
 #include "infer_sample.h"
@@ -54,7 +55,8 @@ static double brute_force(const char *prompt, const char *label)
     double sum = 0;
     uint32_t n_vocab = infer_engine_model(engine)->n_vocab;
     assert_int_equal(infer_session_new(engine, NULL, &s, &e), 0);
-    assert_int_equal(tok_encode(tok, prompt, strlen(prompt), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, 4096, &ids, &n, &e), 0);
+    assert_int_equal(
+        tok_encode(tok, prompt, strlen(prompt), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, 4096, &ids, &n, &e), 0);
     assert_int_equal(tok_encode(tok, label, strlen(label), 0, 64, &rest, &m, &e), 0);
     assert_int_equal(infer_session_eval(s, ids, n, INFER_LOGITS_LAST, &e), 0);
     for (size_t i = 0; i < m; i++) {
@@ -131,7 +133,8 @@ static void an_evaluation_counts_right(void **state)
     assert_int_equal(task_runner_new(engine, &task, 512, &r, &e), 0);
     for (int i = 0; i < 2; i++) assert_int_equal(task_runner_answer(r, inputs[i], &a[i], NULL, &e), 0);
     /* one example with the model's own answer, one with another: half is right by construction */
-    struct task_example x[2] = {{inputs[0], labels[a[0].label].name, NULL}, {inputs[1], labels[(a[1].label + 1) % 6].name, NULL}};
+    struct task_example x[2] = {{inputs[0], labels[a[0].label].name, NULL},
+                                {inputs[1], labels[(a[1].label + 1) % 6].name, NULL}};
     struct task_examples set = {x, 2, {0}};
     struct task_report report;
     assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &report, &e), 0);
