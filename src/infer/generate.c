@@ -124,8 +124,9 @@ static void last_text(struct loop *l)
     if (l->text.len) show(l, -1);
 }
 
-/* The context is full and the caller allowed it: keep the first n_keep tokens and the newer half of the rest, forget what
- * lies between, and evaluate the kept half anew at its new positions (exact, unlike rotating cached keys). */
+/* The context is full and the caller allowed it: keep the first n_keep tokens and the newer half of the rest,
+ * forget what lies between, and evaluate the kept half anew at its new positions (exact, unlike rotating
+ * cached keys). */
 static int shift(const struct loop *l, struct err *e)
 {
     struct infer_session *s = l->s;
