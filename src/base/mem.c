@@ -22,6 +22,7 @@ void *mem_alloc(size_t bytes) { return refuse() ? NULL : malloc(bytes ? bytes : 
 
 void *mem_calloc(size_t n, size_t bytes)
 {
+    if (bytes && n > SIZE_MAX / bytes) return NULL;
     return refuse() ? NULL : calloc(n ? n : 1, bytes ? bytes : 1);
 }
 

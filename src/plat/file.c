@@ -60,9 +60,21 @@ static int sync_dir_of(const char *path)
     return rc;
 }
 
+/* What is no regular file (/dev/stdout, a pipe) is written to; renaming over it would replace the device itself. */
+static int write_special(const char *path, const void *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    int rc = write_all(fd, data, n);
+    if (close(fd) && rc == 0) rc = -errno;
+    return rc;
+}
+
 int plat_file_write(const char *path, const void *data, size_t n)
 {
     char tmp[PATH_MAX];
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return write_special(path, data, n);
     if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp) return -ENAMETOOLONG;
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) return -errno;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,6 +119,24 @@ static void a_failed_write_leaves_nothing(void **state)
     assert_int_equal(n_files(), 1);
 }
 
+/* A pipe is written to; a write that renamed over it would leave a regular file in its place. */
+static void special_files_stay(void **state)
+{
+    struct stat st;
+    char got[16];
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    int fd = open(in_dir("pipe"), O_RDONLY | O_NONBLOCK);
+    assert_true(fd >= 0);
+    assert_int_equal(plat_file_write(in_dir("pipe"), "hello", 5), 0);
+    assert_int_equal(read(fd, got, sizeof got), 5);
+    assert_memory_equal(got, "hello", 5);
+    close(fd);
+    assert_int_equal(stat(in_dir("pipe"), &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(plat_file_write(dir, "x", 1), -EISDIR);
+    assert_int_equal(n_files(), 1);
+}
+
 static void folders(void **state)
 {
     char deep[PATH_MAX + 10];
@@ -150,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_mapped, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(readers_see_whole_files, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(special_files_stay, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(folders, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
