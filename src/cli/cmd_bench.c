@@ -270,16 +270,16 @@ int cmd_bench(int argc, char **argv)
     struct infer_session *s = NULL;
     struct stats pp = {0}, tg = {0};
     struct ceilings top = {0};
+    int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
+    bool encoder = rc == 0 && !infer_engine_model(g)->causal;
+    if (encoder) {
+        set.decode = set.depth = 0; /* an encoder only reads */
+        if (set.sustained > 0) rc = ERR(&e, UNSUPPORTED, "--sustained generates, which an encoder does not do.");
+    }
     int64_t longest = set.prompt > set.decode ? set.prompt : set.decode;
     if (set.sustained > 0 && longest < 16) longest = 16;
     if (set.engine.ctx == 0) set.engine.ctx = set.depth + longest;
-    int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
     if (rc == 0) rc = cli_session_open(g, &set.engine, 1, &s, &e);
-    bool encoder = rc == 0 && !infer_engine_model(g)->causal;
-    if (encoder) {
-        set.decode = 0; /* an encoder only reads */
-        if (set.sustained > 0) rc = ERR(&e, UNSUPPORTED, "--sustained generates, which an encoder does not do.");
-    }
     if (rc) goto out;
     if (set.sustained > 0) {
         rc = sustained(s, &set, &exit_code, &e);

@@ -186,10 +186,11 @@ static int read_all(struct buf *b, struct err *e)
     size_t n;
     while ((n = fread(block, 1, sizeof block, stdin)) > 0 && buf_add(b, block, n) == 0) {}
     if (ferror(stdin)) return err_errno(e, errno, "read", "standard input");
+    while (b->len && b->data[b->len - 1] == '\n') b->data[--b->len] = 0; /* as $(…) does */
     return buf_check(b, "prompt", e);
 }
 
-/* The words after MODEL, joined by spaces; "-" stands for standard input. */
+/* The words after MODEL, joined by spaces; "-" stands for standard input without its last line ends. */
 static int prompt_of(const struct conf_list *words, struct buf *b, struct err *e)
 {
     int rc = 0;
@@ -199,7 +200,6 @@ static int prompt_of(const struct conf_list *words, struct buf *b, struct err *e
         else buf_str(b, words->item[i]);
     }
     if (rc == 0 && words->n < 2) rc = read_all(b, e);
-    while (words->n < 2 && b->len && b->data[b->len - 1] == '\n') b->data[--b->len] = 0;
     if (rc == 0) rc = buf_check(b, "prompt", e);
     if (rc == 0 && b->len == 0) rc = ERR(e, USAGE, "The prompt is empty.");
     if (rc == 0 && strlen(b->data) != b->len)

@@ -1,0 +1,22 @@
+# croft perplexity, embed, bench, eval.
+need: ../shared/models/stories260K.gguf
+need: ../shared/data/text/shakespeare.txt
+# llama-perplexity (llama.cpp de3ff81, f32 cache, one thread) on the same bytes: 97.1497 +/- 4.37847 over 48 chunks.
+run: head -c 20000 ../shared/data/text/shakespeare.txt > $T/x; croft perplexity ../shared/models/stories260K.gguf $T/x -c 256 --kv f32
+out: perplexity 97.1497 ± 4.3785 (4.5763 nats per token, 6096 tokens in 48 chunks of 256)
+run: head -c 20000 ../shared/data/text/shakespeare.txt > $T/x; croft perplexity ../shared/models/stories260K.gguf $T/x -c 256 --chunks 1 --kv f32 --json
+json: (.perplexity - 45.8386 | fabs) < 0.01 and .n_chunks == 1
+run: echo short > $T/x; croft perplexity ../shared/models/stories260K.gguf $T/x
+exit: 64
+err~ smaller --ctx
+run: croft perplexity ../shared/models/stories260K.gguf $T/none
+exit: 66
+err~ none
+run: croft bench ../shared/models/stories260K.gguf -p 16 -n 8 -r 2 --json
+json: .prompt_tokens_per_s > 0 and .decode_tokens_per_s > 0 and .bandwidth_share > 0 and .bandwidth_share < 1.2 and .peak_share > 0 and .threads >= 1
+run: croft bench ../shared/models/stories260K.gguf -p 0 -n 4 -r 1 --no-ceilings --json
+json: .prompt_tokens_per_s == null and .decode_tokens_per_s > 0 and .bandwidth_share == null
+run: croft bench ../shared/models/stories260K.gguf --sustained 2 --json
+json: length >= 1 and .[0].decode_tokens_per_s > 0
+run: croft bench tests/golden/logits/bert-cls.gguf -p 8 -r 2 --no-ceilings --json
+json: .prompt_tokens_per_s > 0 and .decode_tokens_per_s == null
