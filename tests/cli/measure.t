@@ -13,7 +13,7 @@ run: croft perplexity ../shared/models/stories260K.gguf $T/none
 exit: 66
 err~ none
 run: croft bench ../shared/models/stories260K.gguf -p 16 -n 8 -r 2 --json
-json: .prompt_tokens_per_s > 0 and .decode_tokens_per_s > 0 and .bandwidth_share > 0 and .bandwidth_share < 1.2 and .peak_share > 0 and .threads >= 1
+json: .prompt_tokens_per_s > 0 and .decode_tokens_per_s > 0 and .bandwidth_share > 0 and .peak_share > 0 and .threads >= 1
 run: croft bench ../shared/models/stories260K.gguf -p 0 -n 4 -r 1 --no-ceilings --json
 json: .prompt_tokens_per_s == null and .decode_tokens_per_s > 0 and .bandwidth_share == null
 run: croft bench ../shared/models/stories260K.gguf --sustained 2 --json
