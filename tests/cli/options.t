@@ -19,9 +19,13 @@ run: croft show a b
 exit: 64
 err~ 'b' is one too many
 # after "--" everything is a word
-run: croft show -- --json
+make: CROFT_HOME=$T/store croft pull -q tests/golden/gguf/all_types.gguf
+run: CROFT_HOME=$T/store croft show -- --json
 exit: 66
 err~ no file and no model called '--json'
+run: croft show -- --json
+exit: 66
+err~ no file '--json' and no model store yet
 # a terminal cannot be driven by what an argument contains
 run: croft "$(printf 'a\033[31mb')"
 exit: 64

@@ -25,7 +25,9 @@ tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/bin"; ln -s "$croft" "$tmp/bin/croft"
 PATH=$tmp/bin:$PATH; export PATH
-unset CROFT_CPU CROFT_THREADS NO_COLOR; LC_ALL=C.UTF-8; export LC_ALL
+# Nothing of the user's own settings, and no model of theirs, may leak in.
+unset CROFT_CPU CROFT_CTX CROFT_HOME CROFT_LOG CROFT_MODEL CROFT_THREADS NO_COLOR XDG_DATA_HOME
+HOME=$tmp/home; LC_ALL=C.UTF-8; export HOME LC_ALL; mkdir "$HOME"
 tab=$(printf '\t')
 passed=0; failed=0; skipped=0
 
