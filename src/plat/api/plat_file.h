@@ -13,8 +13,8 @@ int plat_map_open(struct plat_map *m, const char *path); /* regular files only: 
 void plat_map_close(struct plat_map *m);
 void plat_map_prefetch(const struct plat_map *m); /* ask the kernel to read ahead */
 
-/* Write `path` through a temporary file beside it, fsync, rename, fsync of the folder: all or nothing. A device or a pipe
- * is written to as it is. */
+/* Write `path` through a temporary file beside it, fsync, rename, fsync of the folder: all or nothing. A device or a
+ * pipe is written to as it is. */
 int plat_file_write(const char *path, const void *data, size_t n);
 int plat_dir_make(const char *path);             /* like mkdir -p, mode 0755 */
 int64_t plat_disk_free(const char *path);        /* bytes available to us, or -errno */
