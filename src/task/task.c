@@ -81,10 +81,11 @@ static void *cyaml_memory(void *ctx, void *p, size_t n)
     return mem_realloc(p, n);
 }
 
+/* No aliases: libcyaml expands them, and twenty lines can stand for a billion values. */
 static cyaml_config_t config_for(struct complaint *c)
 {
     return (cyaml_config_t){.log_fn = note_complaint, .log_ctx = c, .log_level = CYAML_LOG_ERROR,
-                            .mem_fn = cyaml_memory, .flags = CYAML_CFG_DEFAULT};
+                            .mem_fn = cyaml_memory, .flags = CYAML_CFG_NO_ALIAS};
 }
 
 void task_free(struct task *t)
@@ -149,6 +150,9 @@ int task_load(const char *path, struct task **out, struct err *e)
     struct task *t = NULL;
     cyaml_err_t y = cyaml_load_file(path, &config, &task_value, (cyaml_data_t **)&t, NULL);
     if (y == CYAML_ERR_OOM) return err_nomem(e, 0);
+    if (y == CYAML_ERR_ALIAS)
+        return err_set(e, CROFT_E_FORMAT, path, c.line,
+                       "The task '%s' uses a YAML alias in line %d; write the value out.", path, c.line);
     if (y != CYAML_OK)
         return err_set(e, CROFT_E_FORMAT, path, c.line, "The task '%s' cannot be read: %s (line %d).", path,
                        c.text[0] ? c.text : cyaml_strerror(y), c.line);

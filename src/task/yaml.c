@@ -1,7 +1,7 @@
 /* One value of a YAML file as JSON: a JSON Schema inside task.yaml has no fixed keys, so libcyaml cannot bind
  * it to a struct. Uses libyaml's document tree, which libcyaml stands on. Plain scalars follow YAML 1.2's
- * core schema (null, true, false, integers, floats); quoted ones are strings. Bounds: depth, and anchors are
- * followed but not in circles (depth), and the number of nodes visited, so that an alias bomb ends. */
+ * core schema (null, true, false, integers, floats); quoted ones are strings. Bounds: depth and the
+ * number of nodes (task.c has refused aliases before this runs). */
 #include "task_yaml.h"
 #include "base_mem.h"
 #include "base_str.h"
