@@ -4,7 +4,7 @@ run: croft eval examples/helpdesk/task.yaml -m models/helpdesk-q8_0.gguf --json
 json: .n == 376 and .accuracy >= 0.80 and .accuracy_lo < .accuracy and .accuracy < .accuracy_hi and .answers_per_s > 0 and .p50_ms <= .p99_ms and (.labels | length) == 22
 run: croft eval examples/helpdesk/task.yaml -m models/helpdesk-q8_0.gguf --limit 10 --per-label
 out~ order_status
-run: sed 's/^floor:.*/floor: 1/; s,\(train\|dev\|test_intents\)\.jsonl,'$PWD'/examples/helpdesk/&,' examples/helpdesk/task.yaml > $T/t.yaml; croft eval $T/t.yaml -m models/helpdesk-q8_0.gguf
+run: sed 's/^floor:.*/floor: 1/; s,\(train\|dev\|test_intents\)\.jsonl,'$PWD'/examples/helpdesk/&,g' examples/helpdesk/task.yaml > $T/t.yaml; croft eval $T/t.yaml -m models/helpdesk-q8_0.gguf
 exit: 1
 err~ below the task's floor
 run: croft eval examples/helpdesk/task.yaml
