@@ -49,7 +49,9 @@ static int read_tokens(const struct infer_engine *g, const char *path, int32_t *
     struct plat_map m = {0};
     struct tok *tok = NULL;
     int io = plat_map_open(&m, path);
-    int rc = io ? err_errno(e, -io, "open the text", path) : tok_new(infer_engine_gguf(g), &tok, e);
+    int rc = io == -EINVAL ? ERR(e, USAGE, "'%.140s' is a device or a pipe. Put the text into an ordinary file.", path)
+             : io          ? err_errno(e, -io, "open the text", path)
+                           : tok_new(infer_engine_gguf(g), &tok, e);
     if (rc == 0)
         rc = tok_encode(tok, m.size ? (const char *)m.data : "", m.size, TOK_ADD_SPECIAL, SIZE_MAX / 8, ids, n, e);
     if (rc == 0) *bos = tok_adds_bos(tok) ? tok_bos(tok) : -1;

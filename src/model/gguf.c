@@ -389,6 +389,9 @@ static int open_part(struct gguf *g, const char *path, struct err *e)
 {
     struct part part = {.mapped = true};
     int rc = plat_map_open(&part.map, path);
+    if (rc == -EINVAL)
+        return ERR(e, USAGE, "'%.140s' is a device or a pipe. A model must be an ordinary file, which can be mapped.",
+                   path);
     if (rc) return err_errno(e, -rc, "open the model file", path);
     if (part.map.size == 0) return ERR(e, FORMAT, "The file '%s' is empty, so it is not a GGUF model.", path);
     return add_part(g, part, e);

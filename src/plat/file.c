@@ -12,7 +12,7 @@
 int plat_map_open(struct plat_map *m, const char *path)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer must not hold us up */
     if (fd < 0) return -errno;
     int rc = fstat(fd, &st) ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : S_ISREG(st.st_mode) ? 0 : -EINVAL;
     void *p = NULL;
@@ -72,9 +72,10 @@ static int write_special(const char *path, const void *data, size_t n)
 
 int plat_file_write(const char *path, const void *data, size_t n)
 {
-    char tmp[PATH_MAX];
+    char tmp[PATH_MAX], target[PATH_MAX];
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return write_special(path, data, n);
+    if (realpath(path, target)) path = target; /* a link (/dev/stdout is one) stays a link */
     if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp) return -ENAMETOOLONG;
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) return -errno;

@@ -137,6 +137,28 @@ static void special_files_stay(void **state)
     assert_int_equal(n_files(), 1);
 }
 
+/* Neither a reader waits for a FIFO's writer, nor does a write through a link replace the link. */
+static void pipes_and_links(void **state)
+{
+    struct plat_map m = {0};
+    struct stat st;
+    assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+    alarm(20);
+    assert_int_equal(plat_map_open(&m, in_dir("fifo")), -EINVAL);
+    alarm(0);
+    assert_int_equal(unlink(in_dir("fifo")), 0);
+    assert_int_equal(plat_file_write(in_dir("file"), "old", 3), 0);
+    assert_int_equal(symlink("file", in_dir("link")), 0);
+    assert_int_equal(plat_file_write(in_dir("link"), "newer", 5), 0);
+    assert_int_equal(lstat(in_dir("link"), &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(plat_map_open(&m, in_dir("file")), 0);
+    assert_int_equal(m.size, 5);
+    plat_map_close(&m);
+    assert_int_equal(unlink(in_dir("link")), 0);
+    assert_int_equal(unlink(in_dir("file")), 0);
+}
+
 static void folders(void **state)
 {
     char deep[PATH_MAX + 10];
@@ -170,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(readers_see_whole_files, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(special_files_stay, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(pipes_and_links, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(folders, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
