@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+static const double MAX_BIAS = 1e9;
+
 static int parse_bias(struct run *r, struct err *e)
 {
     struct croft_model_info info;
@@ -16,11 +18,13 @@ static int parse_bias(struct run *r, struct err *e)
         if (ok) {
             snprintf(id, sizeof id, "%.*s", (int)(eq - text), text);
             bool ban = strcmp(eq + 1, "-inf") == 0;
-            ok = str_to_i64(id, &token) && token >= 0 && token < info.n_vocab && (ban || str_to_f64(eq + 1, &add));
+            ok = str_to_i64(id, &token) && token >= 0 && token < info.n_vocab &&
+                 (ban || (str_to_f64(eq + 1, &add) && fabs(add) <= MAX_BIAS));
             if (ban) add = -INFINITY;
         }
         if (!ok)
-            return ERR(e, USAGE, "--logit-bias '%s' is not ID=NUMBER with a token id below %d.", text, info.n_vocab);
+            return ERR(e, USAGE, "--logit-bias '%.60s' is not ID=NUMBER with a token id below %d and a number up to 1e9.",
+                       text, info.n_vocab);
         r->bias[i] = (struct croft_bias){(int32_t)token, (float)add};
     }
     return 0;

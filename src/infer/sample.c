@@ -152,12 +152,19 @@ static size_t to_front(struct candidate *c, size_t from, size_t n)
     return n - from;
 }
 
-static void probabilities(struct candidate *c, size_t n)
+static float largest(const struct candidate *c, size_t n)
 {
     float max = c[0].logit;
-    double sum = 0;
     for (size_t i = 1; i < n; i++) max = c[i].logit > max ? c[i].logit : max;
-    for (size_t i = 0; i < n; i++) sum += c[i].p = exp((double)c[i].logit - max);
+    return max;
+}
+
+/* A bias may be so large that the largest logit is infinite: it must not meet itself in a difference. */
+static void probabilities(struct candidate *c, size_t n)
+{
+    float max = largest(c, n);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += c[i].p = c[i].logit == max ? 1 : exp((double)c[i].logit - max);
     for (size_t i = 0; i < n; i++) c[i].p /= sum;
 }
 
@@ -206,10 +213,8 @@ static size_t typical(struct candidate *c, size_t n, float p)
 
 static size_t min_p(struct candidate *c, size_t n, float p)
 {
-    float max = c[0].logit;
+    float least = largest(c, n) + logf(p);
     size_t m = 0;
-    for (size_t i = 1; i < n; i++) max = c[i].logit > max ? c[i].logit : max;
-    float least = max + logf(p);
     for (size_t i = 0; i < n; i++)
         if (c[i].logit >= least) c[m++] = c[i];
     return m;
@@ -250,7 +255,8 @@ int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits)
     if (p->typical_p < 1) n = typical(c, n, p->typical_p);
     if (p->top_p < 1) n = top_p(c, n, p->top_p);
     if (p->min_p > 0) n = min_p(c, n, p->min_p);
-    for (size_t i = 0; i < n; i++) c[i].logit /= p->temperature;
+    float max = largest(c, n); /* taken off first: a tiny temperature must not make all of them infinite */
+    for (size_t i = 0; i < n; i++) c[i].logit = c[i].logit == max ? 0 : (c[i].logit - max) / p->temperature;
     probabilities(c, n);
     double u = random_unit(s);
     for (size_t i = 0; i + 1 < n; i++)

@@ -75,6 +75,33 @@ static void temperature(void **state)
     assert_true(freq[0] > 0.999);
 }
 
+/* What overflows to infinity still leaves one token that is drawn, never a place outside the candidates. */
+static void infinities(void **state)
+{
+    static const float all_below[6] = {-3, -1, -2, -30, -30, -30};
+    struct infer_sample_params p = INFER_SAMPLE_DEFAULTS;
+    struct croft_bias up[2] = {{3, INFINITY}, {5, 1e38f}};
+    struct infer_sampler *s;
+    struct err e = {0};
+    p.temperature = 1;
+    p.bias = up;
+    p.n_bias = 2;
+    for (int filter = 0; filter < 5; filter++) {
+        p.min_p = filter == 1 ? 0.05f : 0;
+        p.top_p = filter == 2 ? 0.9f : 1;
+        p.typical_p = filter == 3 ? 0.9f : 1;
+        p.top_k = filter == 4 ? 2 : 0;
+        assert_ok(infer_sampler_new(&p, 6, &s, &e), e);
+        for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, logits), 3);
+        infer_sampler_free(s);
+    }
+    p.top_k = p.n_bias = 0;
+    p.temperature = 1e-40f; /* all of -3, -1, … / 1e-40 are minus infinity */
+    assert_ok(infer_sampler_new(&p, 6, &s, &e), e);
+    for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, all_below), 1);
+    infer_sampler_free(s);
+}
+
 static void random_numbers(void **state)
 {
     static const int32_t want[5] = {350, 173, 532, 249, 889};
@@ -226,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters),           cmocka_unit_test(temperature),  cmocka_unit_test(random_numbers),
         cmocka_unit_test(penalties),         cmocka_unit_test(bias),         cmocka_unit_test(bad_parameters),
+        cmocka_unit_test(infinities),
         cmocka_unit_test(log_probabilities), cmocka_unit_test(stop_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
