@@ -149,6 +149,17 @@ static int check(const struct infer_session *s, const int32_t *tokens, size_t n,
     return 0;
 }
 
+/* Numbers that are none must not become an answer. */
+static int check_finite(const float *x, size_t n, struct err *e)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++) bad |= !(fabsf(x[i]) < INFINITY);
+    if (!bad) return 0;
+    return ERR(e, FORMAT,
+               "The model computes infinities or values that are not numbers: its weights or hyperparameters are "
+               "damaged. Fetch the file again.");
+}
+
 /* One chunk. Logits of the rows from first_logit on go to `logits` (NULL: none). */
 static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uint32_t first_logit,
                  float *logits, struct err *e)
@@ -189,7 +200,9 @@ int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n,
         float *to = all ? s->logits + i * m->n_vocab : last && want == INFER_LOGITS_LAST ? s->logits : NULL;
         rc = chunk(s, tokens + i, rows, all ? 0 : rows - 1, to, e);
     }
-    if (!rc) s->n_rows_logits = want == INFER_LOGITS_ALL ? n : want == INFER_LOGITS_LAST;
+    size_t n_rows = want == INFER_LOGITS_ALL ? n : want == INFER_LOGITS_LAST;
+    if (!rc) rc = check_finite(s->logits, n_rows * m->n_vocab, e);
+    if (!rc) s->n_rows_logits = n_rows;
     return rc;
 }
 
@@ -282,6 +295,7 @@ int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n
             else if (pool == MODEL_POOL_CLS ? i + r == 0 : i + r + 1 == n) memcpy(out, h, d * sizeof *out);
         }
     }
+    if (!rc) rc = check_finite(out, (pool == MODEL_POOL_NONE ? n : 1) * d, e);
     if (rc || !normalize) return rc;
     for (size_t i = 0; i < (pool == MODEL_POOL_NONE ? n : 1); i++) unit_length(k, out + i * d, d);
     return 0;

@@ -126,6 +126,38 @@ static void shapes(void **state)
     }
 }
 
+/* Weights that are not numbers open (nobody reads all of them first), but are no answer. */
+static void not_numbers(void **state)
+{
+    static const char *const models[] = {"llama", "qwen35", "lfm2", "bert-mean"};
+    for (int i = 0; i < 4; i++) {
+        size_t size;
+        unsigned char *file = load(models[i], &size);
+        struct infer_engine *g = NULL;
+        struct infer_session *s = NULL;
+        struct infer_engine_params ep = {.n_threads = 1};
+        struct infer_session_params sp = {.n_ctx = 8};
+        struct err e = {0};
+        float out[64];
+        const int32_t token = 1;
+        assert_ok(infer_engine_open_memory(file, size, &ep, &g, &e), e);
+        const struct gguf_tensor *t = gguf_tensor_find(infer_engine_gguf(g), "blk.0.ffn_down.weight");
+        assert_non_null(t);
+        assert_true(t->bytes >= 4 && infer_engine_model(g)->n_embd <= 64);
+        memset((void *)t->data, 0xff, 4); /* a NaN as F32, and as two F16 */
+        assert_ok(infer_session_new(g, &sp, &s, &e), e);
+        if (i < 3) {
+            assert_int_equal(infer_session_eval(s, &token, 1, INFER_LOGITS_LAST, &e), CROFT_E_FORMAT);
+            assert_non_null(strstr(e.msg, "not numbers"));
+            assert_null(infer_session_logits(s, 0));
+        }
+        assert_int_equal(infer_session_embed(s, &token, 1, MODEL_POOL_MEAN, true, out, &e), CROFT_E_FORMAT);
+        infer_session_free(s);
+        infer_engine_close(g);
+        mem_free(file);
+    }
+}
+
 static uint64_t next(uint64_t *s)
 {
     *s ^= *s << 13, *s ^= *s >> 7, *s ^= *s << 17;
@@ -177,6 +209,7 @@ int main(void)
         cmocka_unit_test(hyperparameters),
         cmocka_unit_test(names),
         cmocka_unit_test(shapes),
+        cmocka_unit_test(not_numbers),
         cmocka_unit_test(random_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
