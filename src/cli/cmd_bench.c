@@ -279,6 +279,8 @@ int cmd_bench(int argc, char **argv)
     int64_t longest = set.prompt > set.decode ? set.prompt : set.decode;
     if (set.sustained > 0 && longest < 16) longest = 16;
     if (set.engine.ctx == 0) set.engine.ctx = set.depth + longest;
+    if (rc == 0 && longest == 0)
+        rc = ERR(&e, USAGE, "There is nothing to measure: give -p%s above 0.", encoder ? "" : " or -n");
     if (rc == 0) rc = cli_session_open(g, &set.engine, 1, &s, &e);
     if (rc) goto out;
     if (set.sustained > 0) {

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+enum { MAX_TOKENS = 1 << 26 };
+
 struct settings {
     struct cli_engine_settings engine;
     const char *lines, *pool;
@@ -24,7 +26,7 @@ static int embed_text(struct embedder *m, const char *text, size_t n, struct err
 {
     int32_t *ids = NULL;
     size_t n_ids = 0;
-    int rc = tok_encode(m->tok, text, n, TOK_ADD_SPECIAL, infer_session_n_ctx(m->session) + 1u, &ids, &n_ids, e);
+    int rc = tok_encode(m->tok, text, n, TOK_ADD_SPECIAL, MAX_TOKENS, &ids, &n_ids, e);
     if (rc == 0 && n_ids == 0) rc = ERR(e, USAGE, "There is no text to embed: the input is empty.");
     if (rc == 0) rc = infer_session_embed(m->session, ids, n_ids, m->pool, m->set->normalize, m->vector, e);
     mem_free(ids);

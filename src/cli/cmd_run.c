@@ -266,11 +266,12 @@ int cmd_run(int argc, char **argv)
     if (!cli_options("run", rows, &r.set, argc, argv, &words, 1, -1, &exit_code)) return exit_code;
     buf_init(&prompt, MAX_INPUT);
     r.interactive = words.n < 2 && isatty(STDIN_FILENO);
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL); /* no SA_RESTART: reads end too */
 
     int rc = r.interactive ? 0 : prompt_of(&words, &prompt, &e);
     if (rc == 0) rc = cli_model_path(words.item[0], &path, &e);
     if (rc == 0) rc = cli_chat_open(&r, path, &e);
+    /* Until here Ctrl-C ends the program. No SA_RESTART: it ends reads, too. */
+    if (rc == 0) sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
     if (rc == 0 && bundle_run_register("run", words.item[0], path, NULL, &registered, NULL)) registered = NULL;
     if (rc == 0) rc = r.interactive ? converse(&r, &e) : turn(&r, prompt.data, &exit_code, &e);
     bundle_run_unregister(registered);

@@ -20,3 +20,12 @@ run: croft bench ../shared/models/stories260K.gguf --sustained 2 --json
 json: length >= 1 and .[0].decode_tokens_per_s > 0
 run: croft bench tests/golden/logits/bert-cls.gguf -p 8 -r 2 --no-ceilings --json
 json: .prompt_tokens_per_s > 0 and .decode_tokens_per_s == null
+run: croft bench ../shared/models/stories260K.gguf -p 0 -n 0
+exit: 64
+err~ nothing to measure
+run: croft perplexity ../shared/models/stories260K.gguf /dev/null
+exit: 64
+err~ device or a pipe
+run: croft embed ../shared/models/stories260K.gguf "$(seq 400)"
+exit: 65
+err~ too few

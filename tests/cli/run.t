@@ -55,3 +55,17 @@ err~ croft embed
 run: croft run ../shared/models/stories260K.gguf "Once upon a time" -n 50 > /dev/full
 exit: 73
 err~ No space left
+# A FIFO or a device as MODEL is refused at once, not waited for.
+run: mkfifo $T/fifo && timeout 20 croft show $T/fifo
+exit: 64
+err~ device or a pipe
+run: croft run /dev/zero x
+exit: 64
+err~ device or a pipe
+# A bias without bounds would leave no token to draw.
+run: croft run ../shared/models/stories260K.gguf x --temp 1 --logit-bias 5=1e300
+exit: 64
+err~ up to 1e9
+# Ctrl-C while the prompt is read ends the program.
+run: mkfifo $T/in; sleep 3 > $T/in & timeout --preserve-status -s INT 1 croft run ../shared/models/stories260K.gguf < $T/in
+exit: 130
