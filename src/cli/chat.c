@@ -23,8 +23,9 @@ static int parse_bias(struct run *r, struct err *e)
             if (ban) add = -INFINITY;
         }
         if (!ok)
-            return ERR(e, USAGE, "--logit-bias '%.60s' is not ID=NUMBER with a token id below %d and a number up to 1e9.",
-                       text, info.n_vocab);
+            return ERR(e, USAGE,
+                       "--logit-bias '%.60s' is not ID=NUMBER with a token id below %d and a number up to 1e9.", text,
+                       info.n_vocab);
         r->bias[i] = (struct croft_bias){(int32_t)token, (float)add};
     }
     return 0;
