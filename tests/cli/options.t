@@ -19,7 +19,7 @@ run: croft show a b
 exit: 64
 err~ 'b' is one too many
 # after "--" everything is a word
-make: CROFT_HOME=$T/store croft pull -q tests/golden/gguf/all_types.gguf
+make: CROFT_HOME=$T/store croft pull -q tests/golden/gguf/all_types.gguf >/dev/null
 run: CROFT_HOME=$T/store croft show -- --json
 exit: 66
 err~ no file and no model called '--json'

@@ -3,7 +3,8 @@
 #
 #   # a comment, anywhere at the start of a line before "stdout:"
 #   need: ../shared/models/stories260K.gguf     a file or a program; absent: skipped, and named
-#   make: printf 'abc' > $T/x                   a shell command run first; $T is an empty folder of this test
+#   make: printf 'abc' > $T/x                   a shell command run first; $T is an empty folder of this test,
+#                                               $HOME another
 #   env: NAME=value                             may be repeated
 #   run: croft show $T/x                        a shell command; `croft` is the program under test. Several `run:`
 #                                               lines are several cases, each with the lines that follow it
@@ -26,8 +27,8 @@ trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/bin"; ln -s "$croft" "$tmp/bin/croft"
 PATH=$tmp/bin:$PATH; export PATH
 # Nothing of the user's own settings, and no model of theirs, may leak in.
-unset CROFT_CPU CROFT_CTX CROFT_HOME CROFT_LOG CROFT_MODEL CROFT_THREADS NO_COLOR XDG_DATA_HOME
-HOME=$tmp/home; LC_ALL=C.UTF-8; export HOME LC_ALL; mkdir "$HOME"
+unset CROFT_CPU CROFT_CTX CROFT_HOME CROFT_LOG CROFT_MODEL CROFT_THREADS NO_COLOR XDG_DATA_HOME XDG_RUNTIME_DIR
+LC_ALL=C.UTF-8; export HOME LC_ALL
 tab=$(printf '\t')
 passed=0; failed=0; skipped=0
 
@@ -63,7 +64,7 @@ finish() {
 check() { printf '%s\t%s\n' "$1" "$2" >>"$T.checks"; }
 
 for file in "$@"; do
-    T=$tmp/$(basename "$file" .t); mkdir -p "$T"
+    T=$tmp/$(basename "$file" .t); HOME=$tmp/homes/$(basename "$T"); mkdir -p "$T" "$HOME"
     n=0; skip=; line_of_run=0; reset_case
     while IFS= read -r line || [ -n "$line" ]; do
         n=$((n + 1))
