@@ -52,6 +52,14 @@ static int parse_line(const char *text, size_t n, const char *path, long long li
     return rc;
 }
 
+/* One line without its end; its bytes, NULs too; MAX_LINE: it is longer than fits. */
+static size_t read_line(FILE *f, char *line)
+{
+    size_t n = 0;
+    for (int c; n < MAX_LINE && (c = getc(f)) != EOF && c != '\n';) line[n++] = (char)c;
+    return n;
+}
+
 int task_examples_load(const char *path, struct task_examples *out, struct err *e)
 {
     FILE *f = fopen(path, "r");
@@ -61,10 +69,10 @@ int task_examples_load(const char *path, struct task_examples *out, struct err *
     size_t cap = 0;
     char *line = mem_alloc(MAX_LINE);
     int rc = line ? 0 : err_nomem(e, MAX_LINE);
-    for (long long no = 1; rc == 0 && fgets(line, MAX_LINE, f); no++) {
-        size_t n = strlen(line);
-        if (n + 1 == MAX_LINE && line[n - 1] != '\n') rc = bad_line(e, path, no, "it is longer than 1 MiB");
-        while (n > 0 && strchr(" \t\r\n", line[n - 1])) n--;
+    for (long long no = 1; rc == 0 && !feof(f) && !ferror(f); no++) {
+        size_t n = read_line(f, line);
+        if (n == MAX_LINE) rc = bad_line(e, path, no, "it is longer than 1 MiB");
+        while (rc == 0 && n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t' || line[n - 1] == '\r')) n--;
         if (rc || n == 0) continue;
         if (x.n == cap) {
             size_t more = cap ? 2 * cap : 256;

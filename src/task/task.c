@@ -156,6 +156,7 @@ int task_load(const char *path, struct task **out, struct err *e)
     if (y != CYAML_OK)
         return err_set(e, CROFT_E_FORMAT, path, c.line, "The task '%s' cannot be read: %s (line %d).", path,
                        c.text[0] ? c.text : cyaml_strerror(y), c.line);
+    if (!t) return ERR(e, FORMAT, "The task '%s' is empty. Give it at least a name and a kind.", path);
     int rc = task_yaml_value(path, "schema", &t->schema, e);
     if (rc == 0) rc = check(t, path, e);
     if (rc == 0 && t->data) {

@@ -69,6 +69,8 @@ static void wrong_tasks_are_refused(void **state)
     wrong("kind: generate\n", "name");
     wrong("[1, 2]\n", "cannot be read");
     wrong("name: [\n", "cannot be read");
+    wrong("", "is empty");
+    wrong("---\n# nothing\n", "");
     struct task *t = NULL;
     struct err e = {0};
     assert_int_equal(task_load("/no/such/task.yaml", &t, &e), CROFT_E_NOT_FOUND);
@@ -127,6 +129,13 @@ static void damaged_examples_name_the_line(void **state)
         assert_int_equal(e.pos, 2);
     }
     assert_int_equal(task_examples_load(file("x.jsonl", "\n"), &x, &e), CROFT_E_FORMAT);
+    static const char nul[] = "{\"input\":\"x\",\"label\":\"a\"}\0 and more\n"; /* the rest is not lost in silence */
+    const char *path = file("x.jsonl", "");
+    assert_int_equal(plat_file_write(path, nul, sizeof nul - 1), 0);
+    assert_int_equal(task_examples_load(path, &x, &e), CROFT_E_FORMAT);
+    assert_int_equal(e.pos, 1);
+    assert_int_equal(task_examples_load("/dev/zero", &x, &e), CROFT_E_FORMAT); /* one line without an end */
+    assert_non_null(strstr(e.msg, "longer than"));
 }
 
 static void survives_any_failed_allocation(void **state)
