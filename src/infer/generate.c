@@ -173,7 +173,7 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
         if ((rc = buf_check(&l.chars, "the answer", e)) || (rc = buf_check(&l.text, "the answer", e)))
             goto out;
         bool full = infer_session_n_past(s) == infer_session_n_ctx(s);
-        if (r.n_generated == max || (full && !l.p->context_shift)) break;
+        if (r.n_generated == max || (full && !(l.p->context_shift && infer_session_n_ctx(s) > 1))) break;
         if (full && (rc = shift(&l, e))) goto out;
         if ((rc = infer_session_eval(s, &token, 1, INFER_LOGITS_LAST, e))) goto out;
     }

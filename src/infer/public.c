@@ -122,6 +122,7 @@ static int add_json(json_t *vars, const char *name, const char *text, struct cro
     json_error_t je;
     json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, &je) : NULL;
     if (!text) return 0;
+    if (!v && !je.text[0]) return err_nomem(e, strlen(text)); /* jansson has no words for it */
     if (!v)
         return err_set(e, CROFT_E_FORMAT, name, je.position, "The %s are not valid JSON: %s.", name, je.text);
     if (!json_is_array(v)) {
@@ -136,6 +137,7 @@ static int add_variables(json_t *vars, const char *text, struct croft_err *e)
     json_error_t je;
     json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, &je) : NULL;
     if (!text) return 0;
+    if (!v && !je.text[0]) return err_nomem(e, strlen(text));
     if (!json_is_object(v)) {
         json_decref(v);
         return ERR(e, FORMAT, "The template variables must be a JSON object.");

@@ -219,6 +219,11 @@ static void context_shift(void **state)
     }
     infer_session_free(fresh);
     infer_session_free(s);
+    s = golden_session(g, 1, 0, 1, INFER_KV_F32); /* nothing can be kept of one token: the answer ends */
+    assert_ok(infer_generate(s, NULL, prompt, 1, &p, NULL, NULL, &r, &e), e);
+    assert_int_equal(r.end, CROFT_END_LENGTH);
+    assert_int_equal(r.n_generated, 1);
+    infer_session_free(s);
     infer_engine_close(g);
 }
 
