@@ -104,7 +104,7 @@ static void missing_and_foreign_files(void **state)
     assert_int_equal(gguf_open("tests/golden/gguf/none.gguf", &g, &e), CROFT_E_NOT_FOUND);
     assert_int_equal(gguf_open("tests", &g, &e), CROFT_E_IO);
     assert_int_equal(gguf_open("tests/golden/gguf/make.py", &g, &e), CROFT_E_FORMAT);
-    assert_int_equal(gguf_open("/dev/null", &g, &e), CROFT_E_IO);
+    assert_int_equal(gguf_open("/dev/null", &g, &e), CROFT_E_USAGE);
     assert_null(g);
 }
 
