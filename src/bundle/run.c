@@ -30,7 +30,7 @@ struct bundle_run {
     char path[BUNDLE_PATH];
 };
 
-static int run_dir(char out[BUNDLE_PATH], struct err *e)
+static int run_dir(char out[BUNDLE_PATH], bool create, struct err *e)
 {
     const char *x = getenv("XDG_RUNTIME_DIR");
     struct bundle_store *s;
@@ -38,7 +38,7 @@ static int run_dir(char out[BUNDLE_PATH], struct err *e)
         snprintf(out, BUNDLE_PATH, "%s/croft", x);
         return 0;
     }
-    int rc = bundle_store_open(NULL, true, &s, e);
+    int rc = bundle_store_open(NULL, create, &s, e);
     if (rc) return rc;
     bundle_store_path(s, out, "run");
     bundle_store_close(s);
@@ -70,7 +70,7 @@ int bundle_run_register(const char *command, const char *model, const char *path
     if (!r) return err_nomem(e, sizeof *r);
     r->fd = -1;
     buf_init(&b, MAX_ENTRY_BYTES);
-    int rc = run_dir(dir, e), k = rc ? 0 : plat_dir_make(dir);
+    int rc = run_dir(dir, true, e), k = rc ? 0 : plat_dir_make(dir);
     if (k) rc = err_errno(e, -k, "create the folder", dir);
     if (rc == 0) rc = describe(&b, command, model, path, address, e);
     if (rc == 0 && snprintf(r->path, sizeof r->path, "%.4000s/%ld-%d.json", dir, (long)getpid(),
@@ -145,9 +145,11 @@ int bundle_run_list(struct bundle_run_info **out, int *out_n, struct err *e)
 {
     char path[BUNDLE_PATH];
     struct bundle_run_info *list = NULL;
-    int n = 0, cap = 0, rc = run_dir(path, e);
-    if (rc) return rc;
-    DIR *d = opendir(path);
+    int n = 0, cap = 0, rc = run_dir(path, false, e);
+    if (rc && rc != CROFT_E_NOT_FOUND) return rc;
+    DIR *d = rc ? NULL : opendir(path);
+    if (rc) errno = ENOENT; /* no store: nothing runs */
+    rc = 0;
     if (!d && errno != ENOENT) return err_errno(e, errno, "read the folder", path);
     for (struct dirent *x; d && n < MAX_ENTRIES && (x = readdir(d));) {
         if (!str_ends(x->d_name, ".json")) continue;

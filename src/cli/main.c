@@ -6,8 +6,17 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+
+/* A parent may have closed 0, 1 or 2. The next file opened would take the number, and what is printed would go into it:
+ * into a model being stored, say. The place holders refuse as the closed ones did (EBADF). */
+static void hold_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) return;
+}
 
 /* A full disk behind `> file` must not look like success. */
 static int finish(int exit_code)
@@ -34,6 +43,7 @@ static int unknown_command(const char *name)
 int main(int argc, char **argv)
 {
     char *help[] = {"help", NULL}, *version[] = {"version", NULL};
+    hold_standard_streams();
     signal(SIGPIPE, SIG_DFL);
     setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale: "1.5" everywhere */
     json_set_alloc_funcs(mem_alloc, mem_free);
