@@ -491,6 +491,8 @@ static void pooling(struct arch *a)
     char key[KEY_MAX];
     const struct gguf_kv *kv = find(a, "pooling_type", key);
     int64_t v = kv ? gguf_kv_i64(kv, 0) : -1;
+    if (kv && (kv->type == GGUF_STRING || kv->type == GGUF_ARRAY || kv->type == GGUF_F32 || kv->type == GGUF_F64))
+        model_fail(a, CROFT_E_FORMAT, "The metadata %s is not a whole number.", key);
     if (v == UINT32_MAX) v = -1; /* "unspecified" */
     if (v > 3 && !a->rc)
         model_fail(a, CROFT_E_UNSUPPORTED, "The pooling type %lld (a reranker?) is not supported.",

@@ -158,6 +158,16 @@ static void not_numbers(void **state)
     }
 }
 
+/* A number of another type must not be read as some other choice. */
+static void types(void **state)
+{
+    size_t size;
+    const uint32_t f32 = GGUF_F32;
+    unsigned char *file = load("bert-mean", &size), *p = find(file, size, "bert.pooling_type");
+    memcpy(p + strlen("bert.pooling_type"), &f32, 4);
+    expect(file, size, CROFT_E_FORMAT, "not a whole number");
+}
+
 static uint64_t next(uint64_t *s)
 {
     *s ^= *s << 13, *s ^= *s >> 7, *s ^= *s << 17;
@@ -210,6 +220,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(shapes),
         cmocka_unit_test(not_numbers),
+        cmocka_unit_test(types),
         cmocka_unit_test(random_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
