@@ -63,6 +63,7 @@ def write(path, ck, tok, kind):
         for k, v in p["layers"].items():
             add(f"blk.{i}.{k}.weight", v[i])
     add("output_norm.weight", p["output_norm"])
+    add("output.weight", p["output"])
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

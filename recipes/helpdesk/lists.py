@@ -8,7 +8,14 @@ tent|sleeping bag|suitcase|backpack|handbag|wallet|watch|necklace|ring|bike|helm
 lego set|book|novel|cookbook|notebook|pen set|candle|mug|plate set|wine glass|teapot|lunch box|water bottle|umbrella|pram|car seat|cot|high chair|
 baby monitor|dog bed|cat tree|fish tank|plant pot|christmas tree|perfume|face cream|shampoo|hair dryer|razor|electric toothbrush|coffee table|
 bed frame|chest of drawers|office chair|bean bag|blanket|cushion|tablecloth|drill|screwdriver set|ladder|paint|tool box|extension lead|light bulb|fairy lights|
-storage box|shower curtain|bath mat|baking tray|mixing bowl|chopping board|blender|stroller|trampoline|paddling pool|swing set|doormat|coat rack""".replace("\n", "").split("|")
+storage box|shower curtain|bath mat|baking tray|mixing bowl|chopping board|blender|stroller|trampoline|paddling pool|swing set|doormat|coat rack|rucksack|pushchair|birdbath|garden gnome|wheelbarrow|bunk bed|dining set|corner sofa|armchair|footstool|sideboard|bedside table|wok|casserole dish|
+pressure cooker|egg timer|bread bin|corkscrew|salad spinner|colander|grater|peeler|jug|cake stand|cookie jar|thermos|flask|picnic basket|cool box|camping stove|torch|lantern|compass|
+binoculars|telescope|guitar|ukulele|drum kit|piano stool|vinyl record|poster|calendar|diary|fountain pen|school bag|pencil case|paint set|easel|sewing kit|wool|knitting needles|
+jigsaw|card game|chess set|dartboard|pool table|golf clubs|tennis racket|cricket bat|skateboard|roller skates|dumbbells|rowing machine|swimming goggles|wetsuit|kayak|fishing rod|
+bird feeder|hamster cage|dog lead|cat flap|aquarium pump|litter tray|rabbit hutch|bracelet|earrings|scarf|tie|cufflinks|purse|briefcase|lunch bag|travel pillow|hand cream|lipstick|
+mascara|aftershave|bath bombs|hand mirror|scales|thermometer|first aid kit|heating pad|walking stick|smoke alarm|padlock|doorbell|door handle|tap|sink|toilet seat|shower head|
+radiator|wallpaper|tiles|carpet|laminate flooring|paint roller|hammer|spanner|saw|spirit level|glue gun|staple gun|garden shears|rake|spade|watering can|greenhouse|compost bin|
+hammock|sun lounger|fire pit|gazebo|bench|wreath|advent calendar|stocking|tinsel|party hats|balloons|costume mask|gift box|hamper|flowers|bouquet|potted orchid|cactus|bonsai""".replace("\n", "").split("|")
 ELECTRIC = """laptop|phone|tablet|tv|television|headphones|earbuds|speaker|printer|monitor|keyboard|mouse|camera|games console|controller|smart watch|
 router|power bank|charger|vacuum cleaner|robot vacuum|washing machine|dishwasher|tumble dryer|fridge|freezer|oven|microwave|hob|coffee machine|kettle|toaster|
 blender|food processor|air fryer|slow cooker|rice cooker|hair dryer|hair straightener|electric shaver|electric toothbrush|iron|fan|heater|dehumidifier|
@@ -22,7 +29,10 @@ mayonnaise|honey|jam|peanut butter|cereal|oats|muesli|granola|coffee|tea bags|or
 bananas|apples|pears|grapes|strawberries|raspberries|blueberries|oranges|lemons|avocados|tomatoes|potatoes|carrots|onions|garlic|peppers|mushrooms|broccoli|
 spinach|salad|cucumber|cabbage|sweetcorn|peas|beans|lentils|chickpeas|tofu|hummus|oat milk|almond milk|soy milk|ice cream|frozen pizza|chocolate|biscuits|crisps|
 cake|croissants|bagels|tortillas|soup|baby food|nappies|toilet paper|kitchen roll|washing powder|dishwasher tablets|washing up liquid|cat food|dog food|
-protein bars|gluten free bread|vegan cheese|turkey|lamb|steak|cod|tuna|cream|curry paste|soy sauce|noodles|stuffing|mince pies|birthday cake""".replace("\n", "").split("|")
+protein bars|gluten free bread|vegan cheese|turkey|lamb|steak|cod|tuna|cream|curry paste|soy sauce|noodles|stuffing|mince pies|birthday cake|ham slices|brie|feta|mozzarella|cream cheese|cottage cheese|custard|trifle|waffles|pancakes|crumpets|muffins|scones|baguettes|pitta bread|naan|samosas|
+spring rolls|sushi|quiche|pies|pasties|meatballs|burgers|kebabs|duck|mackerel|sardines|crab|mussels|seaweed|pickles|olives|capers|mustard|vinegar|gravy|stock cubes|herbs|basil|parsley|
+ginger|chillies|limes|mangoes|melons|pineapple|kiwis|plums|cherries|figs|dates|raisins|almonds|walnuts|cashews|peanuts|popcorn|sweets|lollies|marshmallows|gum|squash|smoothies|
+iced coffee|kombucha|gin|whisky|cider|prosecco|bleach|sponges|bin bags|foil|cling film|candles|matches|batteries|tissues|cotton wool|plasters|deodorant|toothpaste|soap|wipes|formula""".replace("\n", "").split("|")
 COLOURS = "black|white|blue|red|green|grey|navy|pink|purple|beige|brown|yellow|cream|silver|gold|orange|dark blue|light grey|burgundy".split("|")
 SIZES = "s|m|l|xl|xs|xxl|8|10|12|14|16|18|36|38|40|42|44|5|6|7|9|11|small|medium|large|extra large".split("|")
 SZR = "bigger|smaller|larger|longer|shorter|wider|different".split("|")

@@ -70,6 +70,20 @@ SUBS = [
     (r"\bI need\b", ["I require", "I'm after", "need"]), (r"\bmoney\b", ["cash", "money"]), (r"\bget\b", ["get", "receive", "have"]), (r"\bwebsite\b", ["site", "web page", "webshop"]),
     (r"\bemail\b", ["e-mail", "mail"]), (r"\bitem\b", ["product", "article", "thing"]), (r"\bsend back\b", ["return", "ship back", "post back"]), (r"\bcourier\b", ["delivery driver", "driver", "carrier"]),
     (r"\bwrong\b", ["incorrect", "wrong"]), (r"\bstopped working\b", ["quit working", "gave out", "is not working any longer", "no longer works"]), (r"\bdelivery\b", ["delivery", "drop-off"]),
+    (r"\bcancel\b", ["cancel", "cancel", "call off", "annul", "stop", "withdraw", "undo"]), (r"\bmy order\b", ["my purchase", "my order", "the order", "my shopping", "the stuff I ordered", "our order"]),
+    (r"\breturn\b", ["return", "send back", "bring back", "give back", "return"]), (r"\brefund\b", ["refund", "money back", "refund", "reimbursement", "repayment"]),
+    (r"\bswap\b", ["exchange", "switch", "change", "trade"]), (r"\bexchange\b", ["swap", "switch", "change", "exchange"]), (r"\bdeliver\b", ["drop off", "bring", "deliver", "send"]),
+    (r"\bordered\b", ["bought", "ordered", "got", "paid for", "purchased", "requested"]), (r"\bsent\b", ["sent", "shipped", "posted", "delivered"]), (r"\bship\b", ["send", "post", "dispatch", "ship"]),
+    (r"\bin stock\b", ["in stock", "available", "on the shelf", "in store", "to be had"]), (r"\bmissing\b", ["missing", "absent", "not there", "lacking", "left out"]),
+    (r"\bsmashed\b", ["shattered", "broken", "in bits", "in pieces", "cracked"]), (r"\bcracked\b", ["split", "broken", "chipped", "cracked"]), (r"\bdamaged\b", ["damaged", "ruined", "battered", "wrecked"]),
+    (r"\bcharged\b", ["billed", "charged", "debited", "invoiced"]), (r"\bdeclined\b", ["refused", "rejected", "turned down", "not accepted"]), (r"\breceipt\b", ["receipt", "bill", "invoice", "receipt"]),
+    (r"\binvoice\b", ["invoice", "bill", "receipt", "invoice"]), (r"\b(log in|sign in)\b", ["log in", "sign in", "login", "get in", "log on", "access my account"]), (r"\bpassword\b", ["password", "passcode", "password", "pass word"]),
+    (r"\blocked\b", ["locked", "blocked", "frozen", "suspended"]), (r"\bdelete\b", ["delete", "remove", "erase", "close", "wipe"]), (r"\bwarranty\b", ["guarantee", "warranty", "cover"]), (r"\brepair\b", ["repair", "fix", "mend"]),
+    (r"\bperson\b", ["person", "human", "member of staff", "colleague", "real person", "somebody"]), (r"\bhuman\b", ["human", "person", "real person", "human being"]), (r"\bagent\b", ["agent", "representative", "advisor", "colleague"]),
+    (r"\bdiscount\b", ["discount", "reduction", "money off", "discount", "rebate"]), (r"\bcode\b", ["code", "code", "promo"]), (r"\bpoints\b", ["points", "points", "bonus points", "reward points"]), (r"\bloyalty card\b", ["club card", "membership card", "points card", "loyalty card"]),
+    (r"\bopen\b", ["open", "open", "trading"]), (r"\bclose\b", ["close", "shut"]), (r"\bclosed\b", ["shut", "closed"]), (r"\bnearest\b", ["closest", "nearest"]), (r"\baddress\b", ["address", "address", "adress"]),
+    (r"\bsize\b", ["size", "size", "sz"]), (r"\bgot\b", ["received", "got", "was sent"]), (r"\bwhen will\b", ["when will", "what day will", "how soon will", "any idea when will"]), (r"\bstill\b", ["still", "as of now", ""]),
+    (r"\bmy (?=[a-z])", ["my ", "the ", "our ", "my "]), (r"\byesterday\b", ["yesterday", "today", "this afternoon", "on the 3rd"]), (r"\bhelp\b", ["help", "assist"]), (r"\bquestion\b", ["question", "query"]),
     (r"\bvoucher\b", ["coupon", "voucher"]), (r"\bgift card\b", ["giftcard", "gift voucher", "gift card"]), (r"\bcustomer service\b", ["customer care", "support", "customer services"]),
 ]
 SUBS = [(re.compile(p), v) for p, v in SUBS]
@@ -143,9 +157,9 @@ def message(r, label, rows, w):
         core.append(pick())
     for i, c in enumerate(core):
         for pat, alts in SUBS:
-            if r.random() < 0.22:
+            if r.random() < 0.26:
                 c = pat.sub(lambda m: r.choice(alts), c)
-        core[i] = c
+        core[i] = re.sub(r" +", " ", c).strip() or "help"
     pre, post = [], []
     p = r.random()
     if p < 0.20: pre.append(r.choice(GREET))

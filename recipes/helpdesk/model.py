@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder: RMSNorm, interleaved-pair RoPE, grouped-query attention, SwiGLU, tied output.
+"""The decoder: RMSNorm, interleaved-pair RoPE, grouped-query attention, SwiGLU.
 
 Matrices are kept as (out, in), the row-major order GGUF stores, so that export is a plain copy.
 """
@@ -35,20 +35,26 @@ def init(cfg, key):
     def normal(k, shape, std):
         return std * jax.random.normal(k, shape, jnp.float32)
 
-    out_std = 0.02 / (2 * l) ** 0.5 * 2
+    v = jax.vmap(lambda k: jnp.linalg.qr(jax.random.normal(k, (d, dkv)))[0].T)(jax.random.split(ks[3], l))
+    # The upper half of the layers starts as a copier: what a head looks at goes straight to the output. The lower half
+    # and the feed-forward parts start by adding nothing.
+    g = cfg.n_head // cfg.n_head_kv
+    o = jnp.repeat(v.reshape(l, cfg.n_head_kv, 1, cfg.head_dim, d), g, 2).reshape(l, d, d).swapaxes(1, 2) / g
+    o = o * (jnp.arange(l) >= l // 2)[:, None, None]
     return {
-        "token_embd": normal(ks[0], (cfg.n_vocab, d), 0.02),
+        "token_embd": normal(ks[0], (cfg.n_vocab, d), 1.0),
+        "output": normal(ks[6], (cfg.n_vocab, d), 0.01),
         "output_norm": jnp.ones((d,)),
         "layers": {
             "attn_norm": jnp.ones((l, d)),
             "attn_q": normal(ks[1], (l, d, d), d**-0.5),
             "attn_k": normal(ks[2], (l, dkv, d), d**-0.5),
-            "attn_v": normal(ks[3], (l, dkv, d), d**-0.5),
-            "attn_output": normal(ks[4], (l, d, d), out_std),
+            "attn_v": v,
+            "attn_output": o,
             "ffn_norm": jnp.ones((l, d)),
-            "ffn_gate": normal(ks[5], (l, f, d), d**-0.5),
-            "ffn_up": normal(ks[6], (l, f, d), d**-0.5),
-            "ffn_down": normal(ks[7], (l, d, f), out_std),
+            "ffn_gate": normal(ks[4], (l, f, d), d**-0.5),
+            "ffn_up": normal(ks[5], (l, f, d), d**-0.5),
+            "ffn_down": jnp.zeros((l, d, f)),
         },
     }
 
@@ -95,4 +101,4 @@ def forward(cfg, params, tokens, positions, segments, pick=None):
     if pick is not None:
         x = jnp.take_along_axis(x, pick[..., None], 1)
     x = rms(x, params["output_norm"], cfg.eps)
-    return x @ params["token_embd"].T
+    return x @ params["output"].T

@@ -70,7 +70,7 @@ class Model:
             g = y @ w("ffn_gate").T
             x = x + (g / (1 + np.exp(-g)) * (y @ w("ffn_up").T)) @ w("ffn_down").T
         x = self.rms(x, self.w["output_norm.weight"])
-        return x @ self.w["token_embd.weight"].T, new
+        return x @ self.w["output.weight"].T, new
 
     def prompt(self, system, user):
         return self.tk.encode(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n").ids
