@@ -5,6 +5,7 @@
  * Read next: table.c (tables and JSON), main.c. */
 #include "cli.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 /* commands.inc is a flat list in which CLI_GROUP starts a section; the group of a command is found by walking it. */
@@ -162,4 +163,18 @@ bool cli_options(const char *command, const struct conf_row *rows, void *setting
     if (rc == 0 && !help) return true;
     *exit_code = rc ? cli_fail(command, &e) : print_help(command, rows);
     return false;
+}
+
+int cli_read_all(const char *path, struct buf *out, struct err *e)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *f = is_stdin ? stdin : fopen(path, "rb");
+    char block[1 << 16];
+    size_t n;
+    if (!f) return err_errno(e, errno, "open", path);
+    while (!out->failed && (n = fread(block, 1, sizeof block, f)) > 0) buf_add(out, block, n);
+    int rc = ferror(f) ? err_errno(e, errno, "read", is_stdin ? "standard input" : path)
+                       : buf_check(out, "input", e);
+    if (!is_stdin) fclose(f);
+    return rc;
 }

@@ -38,6 +38,9 @@ void cli_help_form_set(enum cli_help_form form);
 /* "Did you mean 'x'?" with the nearest command, or an empty string. */
 void cli_suggest(const char *name, char *out, size_t n);
 
+/* Append a whole file to `out`; "-" is standard input. */
+int cli_read_all(const char *path, struct buf *out, struct err *e) ERR_CHECK;
+
 /* Colour on this stream? Only on a terminal and without NO_COLOR. */
 bool cli_color(FILE *f);
 /* Bytes from a file or a model, safe to print: control characters and invalid UTF-8 become '?'. */

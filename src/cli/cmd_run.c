@@ -180,14 +180,11 @@ static int turn(struct run *r, const char *text, int *out_exit, struct err *e)
 
 /* ---- input ---- */
 
-static int read_all(struct buf *b, struct err *e)
+static int read_prompt(struct buf *b, struct err *e)
 {
-    char block[65536];
-    size_t n;
-    while ((n = fread(block, 1, sizeof block, stdin)) > 0 && buf_add(b, block, n) == 0) {}
-    if (ferror(stdin)) return err_errno(e, errno, "read", "standard input");
+    int rc = cli_read_all("-", b, e);
     while (b->len && b->data[b->len - 1] == '\n') b->data[--b->len] = 0; /* as $(…) does */
-    return buf_check(b, "prompt", e);
+    return rc;
 }
 
 /* The words after MODEL, joined by spaces; "-" stands for standard input without its last line ends. */
@@ -196,10 +193,10 @@ static int prompt_of(const struct conf_list *words, struct buf *b, struct err *e
     int rc = 0;
     for (int i = 1; i < words->n && rc == 0; i++) {
         if (i > 1) buf_char(b, ' ');
-        if (strcmp(words->item[i], "-") == 0) rc = read_all(b, e);
+        if (strcmp(words->item[i], "-") == 0) rc = read_prompt(b, e);
         else buf_str(b, words->item[i]);
     }
-    if (rc == 0 && words->n < 2) rc = read_all(b, e);
+    if (rc == 0 && words->n < 2) rc = read_prompt(b, e);
     if (rc == 0) rc = buf_check(b, "prompt", e);
     if (rc == 0 && b->len == 0) rc = ERR(e, USAGE, "The prompt is empty.");
     if (rc == 0 && strlen(b->data) != b->len)

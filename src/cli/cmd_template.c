@@ -13,7 +13,6 @@
 #include "model_gguf.h"
 #include "model_tmpl.h"
 
-#include <errno.h>
 #include <time.h>
 
 enum { MAX_INPUT_BYTES = 64 << 20, MAX_PROMPT_BYTES = 64 << 20 };
@@ -23,26 +22,13 @@ struct template_set {
     bool source;
 };
 
-static int read_all(const char *path, struct buf *out, struct err *e)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *f = is_stdin ? stdin : fopen(path, "rb");
-    char block[1 << 16];
-    size_t n;
-    if (!f) return err_errno(e, errno, "open", path);
-    while (!out->failed && (n = fread(block, 1, sizeof block, f)) > 0) buf_add(out, block, n);
-    int rc = ferror(f) ? err_errno(e, errno, "read", is_stdin ? "standard input" : path) : buf_check(out, "input", e);
-    if (!is_stdin) fclose(f);
-    return rc;
-}
-
 /* The variables of a conversation: an object as it is, an array as its member `messages`. New reference. */
 static int read_variables(const char *path, json_t **out, struct err *e)
 {
     struct buf text;
     json_error_t je;
     buf_init(&text, MAX_INPUT_BYTES);
-    int rc = read_all(path, &text, e);
+    int rc = cli_read_all(path, &text, e);
     json_t *v = rc ? NULL : json_loadb(text.data ? text.data : "", text.len, JSON_ALLOW_NUL, &je);
     buf_done(&text);
     if (rc) return rc;
@@ -164,7 +150,7 @@ int cmd_template(int argc, char **argv)
     if (set.messages) rc = read_variables(set.messages, &vars, &e);
     if (rc == 0)
         rc = is_model(words.item[0]) ? model_template(words.item[0], vars, &source, &e)
-                                     : read_all(words.item[0], &source, &e);
+                                     : cli_read_all(words.item[0], &source, &e);
     if (rc == 0 && set.source) fwrite(source.data ? source.data : "", 1, source.len, stdout);
     else if (rc == 0) rc = print_prompt(&source, vars, &e);
     buf_done(&source);

@@ -11,7 +11,6 @@
 #include "cli.h"
 #include "model_tok.h"
 
-#include <errno.h>
 
 enum { MAX_TEXT_BYTES = 256 << 20, MAX_TOKENS = 64 << 20 };
 
@@ -19,19 +18,6 @@ struct tokenize {
     bool json, special;
     const char *text, *lines, *decode;
 };
-
-static int read_all(const char *path, struct buf *out, struct err *e)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *f = is_stdin ? stdin : fopen(path, "rb");
-    char block[1 << 16];
-    size_t n;
-    if (!f) return err_errno(e, errno, "open", path);
-    while (!out->failed && (n = fread(block, 1, sizeof block, f)) > 0) buf_add(out, block, n);
-    int rc = ferror(f) ? err_errno(e, errno, "read", is_stdin ? "standard input" : path) : buf_check(out, "text", e);
-    if (!is_stdin) fclose(f);
-    return rc;
-}
 
 static void print_ids(const int32_t *ids, size_t n)
 {
@@ -141,7 +127,7 @@ static int encode(const struct tok *t, const struct tokenize *set, const char *f
     buf_init(&text, MAX_TEXT_BYTES);
     if (set->json && !array) rc = err_nomem(e, 0);
     else if (set->text) buf_str(&text, set->text);
-    else rc = read_all(set->lines ? set->lines : file, &text, e);
+    else rc = cli_read_all(set->lines ? set->lines : file, &text, e);
     if (rc == 0) rc = buf_check(&text, "text", e);
     if (rc == 0 && set->lines) rc = each_line(t, set, &text, array, e);
     else if (rc == 0) rc = one(t, set, text.data ? text.data : "", text.len, array, e);
