@@ -245,8 +245,7 @@ static void choice(struct report *r, const struct facts *f)
         snprintf(value, sizeof value, "%.0f GOP/s", f->peak_n / 1e9);
         cli_text(&t, "prompts, at most");
         cli_text(&t, value);
-        cli_text(&t, "this level's Q8_0 product from the first cache, all threads; a token of a model with n weights "
-                 "takes 2n");
+        cli_text(&t, "multiply-adds of int8 in registers, all threads; a token of a model with n weights takes 2n");
     }
     section(r, "choice", "What Croft would choose here", &t, false);
 }

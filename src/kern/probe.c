@@ -10,7 +10,7 @@
 #include "plat_mem.h"
 #include "plat_pool.h"
 
-enum { LINE = 64, N = 512, ROWS = 16, PEAK_CALLS = 256 };
+enum { LINE = 64, N = 512, ROWS = 16, PEAK_CALLS = 256, PEAK_ROUNDS = 200000 };
 
 static const double budget_s = 0.3;
 
@@ -94,11 +94,32 @@ static void multiply(void *ctx, int i, int n)
         p->gemm(p->w, p->row_bytes, ROWS, &p->x, p->y + (size_t)i * ROWS * ROWS, ROWS);
 }
 
-int kern_probe_peak(int type, int n_threads, double *out_ops_per_s, struct err *e)
+struct spin {
+    uint64_t (*peak)(uint64_t rounds);
+    uint64_t ops[PLAT_MAX_THREADS];
+};
+
+static void spin(void *ctx, int i, int n)
 {
-    const struct kern_ops *ops = kern_get(e);
+    struct spin *s = ctx;
+    s->ops[i] = s->peak(PEAK_ROUNDS);
+}
+
+static int instruction_peak(uint64_t (*peak)(uint64_t rounds), int n_threads, double *out, struct err *e)
+{
     struct plat_pool pool;
-    if (!ops) return e ? e->code : CROFT_E_UNSUPPORTED;
+    struct spin s = {.peak = peak};
+    int rc = pool_start(&pool, n_threads, e);
+    if (rc) return rc;
+    double seconds = best_pass(&pool, spin, &s);
+    *out = (double)s.ops[0] * n_threads / seconds;
+    plat_pool_done(&pool);
+    return 0;
+}
+
+static int product_peak(const struct kern_ops *ops, int type, int n_threads, double *out_ops_per_s, struct err *e)
+{
+    struct plat_pool pool;
     struct product p = {.row_bytes = kern_row_bytes(type, N)};
     if (type < 0 || type >= KERN_TYPE_COUNT || !ops->gemm[type] || !p.row_bytes)
         return ERR(e, UNSUPPORTED, "There is no matrix product for tensor type %d.", type);
@@ -125,4 +146,13 @@ out:
     mem_free(sum16);
     mem_free(y);
     return rc;
+}
+
+int kern_probe_peak(int type, int n_threads, double *out_ops_per_s, struct err *e)
+{
+    const struct kern_ops *ops = kern_get(e);
+    if (!ops) return e ? e->code : CROFT_E_UNSUPPORTED;
+    uint64_t (*peak)(uint64_t) = ops->peak[kern_type_wants_q8(type) ? KERN_PEAK_INT8 : KERN_PEAK_F32];
+    if (peak && kern_type_get(type)) return instruction_peak(peak, n_threads, out_ops_per_s, e);
+    return product_peak(ops, type, n_threads, out_ops_per_s, e);
 }

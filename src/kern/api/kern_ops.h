@@ -31,6 +31,8 @@ typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a mult
 
 enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT }; /* how a KV cache row is stored */
 
+enum kern_peak { KERN_PEAK_F32, KERN_PEAK_INT8, KERN_PEAK_COUNT };
+
 struct kern_ops {
     const char *level;                       /* "ref", "avx2", … the highest level in this table */
     const char *gemm_level[KERN_TYPE_COUNT]; /* the level each matrix product comes from */
@@ -64,6 +66,10 @@ struct kern_ops {
                                   size_t d, float scale, float *s, size_t lds);
     void (*kv_mix[KERN_KV_COUNT])(const float *p, size_t n_q, size_t ldp, const void *v, size_t stride, size_t n_kv,
                                   size_t d, float *out, size_t ldo);
+
+    /* Do `rounds` rounds of independent multiply-adds in registers and return the operations done (2 each): the highest
+     * rate that this level's instructions allow, for comparing measured rates with. NULL where a level has none. */
+    uint64_t (*peak[KERN_PEAK_COUNT])(uint64_t rounds);
 };
 
 /* The table in use: chosen at the first call from CROFT_CPU or the machine. NULL and *e if CROFT_CPU names a level

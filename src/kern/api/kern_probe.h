@@ -8,8 +8,10 @@
 /* Bytes per second that n_threads together read from memory (a buffer several times the last cache, every byte once):
  * the ceiling of decoding, which reads all weights for each token. */
 int kern_probe_read_bandwidth(int n_threads, double *out_bytes_per_s, struct err *e) ERR_CHECK;
-/* Operations per second (a multiply and an add are two) of the chosen level's own matrix product for a weight type, on
- * operands that stay in the first cache: the ceiling of prompt evaluation with these kernels. */
+/* Operations per second (a multiply and an add are two) that n_threads together do in registers with the
+ * instructions that the chosen level multiplies a weight type with: the ceiling of prompt evaluation. A level
+ * without a measure of its own (plain C; int8 on NEON without dot products) is measured by its own matrix
+ * product on operands in the first cache. */
 int kern_probe_peak(int type, int n_threads, double *out_ops_per_s, struct err *e) ERR_CHECK;
 
 #endif

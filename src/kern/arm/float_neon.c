@@ -3,6 +3,7 @@
 #include "simd_neon.h"
 #include "body/attn.h"
 #include "body/gemm_float.h"
+#include "body/peak.h"
 #include "body/vec.h"
 #include "levels.h"
 
@@ -11,4 +12,5 @@ void kern_neon_fill_float(struct kern_ops *ops)
     vec_fill(ops);
     gemm_float_fill(ops);
     attn_fill(ops);
+    peak_fill(ops);
 }

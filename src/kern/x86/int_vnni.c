@@ -210,8 +210,21 @@ INLINE void gemm_int(const struct traits tr, quant_fn *quant, scale_fn *scale, c
 INT_TYPES(X)
 #undef X
 
+/* vpdpbusd in twelve independent chains: 64 multiply-adds each (see body/peak.h). */
+static uint64_t peak_int8(uint64_t rounds)
+{
+    enum { CHAINS = 12 };
+    __m512i acc[CHAINS], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
+    for (int k = 0; k < CHAINS; k++) acc[k] = _mm512_set1_epi32(k);
+    for (uint64_t r = 0; r < rounds; r++)
+        for (int k = 0; k < CHAINS; k++) acc[k] = _mm512_dpbusd_epi32(acc[k], a, b);
+    for (int k = 1; k < CHAINS; k++) acc[0] = _mm512_xor_si512(acc[0], acc[k]);
+    return rounds * CHAINS * 64 * 2 + (_mm512_reduce_add_epi32(acc[0]) == 12345);
+}
+
 void kern_vnni_fill_int(struct kern_ops *ops)
 {
+    ops->peak[KERN_PEAK_INT8] = peak_int8;
 #define X(T, ...) ops->gemm[KERN_##T] = gemm_##T;
     INT_TYPES(X)
 #undef X
