@@ -1,8 +1,9 @@
-/* croft bench: prompt and generation rates of a model on this machine, in the words of llama-bench (pp: prompt
- * processing, tg: token generation), beside what the machine could give: generation as a share of the measured read
- * bandwidth (each token reads all weights and the cached keys and values once), prompts as a share of the rate of
- * multiply-adds in registers. --sustained repeats generation for a time and prints rate and heat as they change, because a
- * burst is not what a device delivers. Read next: src/kern/probe.c, bench/run.sh. */
+/* croft bench: prompt and generation rates of a model on this machine, in the words of llama-bench (pp:
+ * prompt processing, tg: token generation), beside what the machine could give: generation as a share of the
+ * measured read bandwidth (each token reads all weights and the cached keys and values once), prompts as a
+ * share of the rate of multiply-adds in registers. --sustained repeats generation for a time and prints rate
+ * and heat as they change, because a burst is not what a device delivers. Read next: src/kern/probe.c,
+ * bench/run.sh. */
 #include "engine.h"
 #include "base_clock.h"
 #include "kern_ops.h"

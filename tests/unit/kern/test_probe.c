@@ -1,5 +1,5 @@
-/* Measured ceilings: the peak loops count their operations right, and the probes answer or refuse. How fast a machine is,
- * no test says. */
+/* Measured ceilings: the peak loops count their operations right, and the probes answer or refuse. How fast a
+ * machine is, no test says. */
 #include "kern_ops.h"
 #include "kern_probe.h"
 
