@@ -24,7 +24,7 @@
  *
  * Owns: the maps, and three arrays (kv, tensors, name index). Invariants after open: see model_gguf.h. Numbers in the
  * file are hostile: a count is compared with what is left of the file before it is used, so memory stays within a
- * small multiple of the file's size. Read next: arch.c, which turns tensors into a model. */
+ * small multiple of the file's size. Read next: model.c, which turns tensors into a model. */
 #include "model_gguf.h"
 #include "base_mem.h"
 #include "plat_file.h"
