@@ -86,7 +86,7 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
     }
     if (y->k_norm) w->k->rms_norm(key, y->k_norm, key, m->d_head, m->norm_eps);
     if (r) rotate(r, turn, key);
-    size_t cell = (size_t)head_kv * g->s->n_ctx + pos;
+    size_t cell = infer_cell(g, head_kv, pos);
     store(w, g->s->kv, key, c->k + cell * g->s->k_row, m->d_head);
     store(w, g->s->kv, value, c->v + cell * g->s->v_row, m->d_head_v);
 }
@@ -133,7 +133,7 @@ static void attend(struct infer_work *w, int thread, uint32_t row, uint32_t n, u
     for (uint32_t i = 0; i < nq; i++)
         memcpy(q + (size_t)i * m->d_head, query(w, row + i / n_heads, head + i % n_heads),
                m->d_head * sizeof *q);
-    size_t cell = (size_t)head_kv * s->n_ctx + low;
+    size_t cell = infer_cell(g, head_kv, low);
     w->k->kv_dot[s->kv](q, nq, m->d_head, c->k + cell * s->k_row, s->k_row, last - low, m->d_head,
                         m->attn_scale, scores, ld);
     for (uint32_t i = 0; i < nq; i++) {

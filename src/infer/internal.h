@@ -29,7 +29,7 @@ struct infer_engine {
     pthread_mutex_t lock; /* one chunk at a time */
 };
 
-/* Cached keys and values of one attention layer: [n_head_kv, n_ctx, d_head] of the session's kv type. Of a
+/* Cached keys and values of one attention layer: [n_head_kv, n_cells, d_head] of the session's kv type. Of a
  * recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state
  * [n_head_v, d_state, d_state]. */
 struct infer_cache {
@@ -46,6 +46,7 @@ struct infer_session {
     size_t recurrent_floats, slab_bytes;
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
+    uint32_t n_cells; /* rows of a head's cache */
     enum kern_kv kv;
     size_t k_row, v_row;              /* bytes of a cached row */
     bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
@@ -56,10 +57,18 @@ struct infer_session {
     atomic_int cancel;
 };
 
+/* Rows [row0, row0 + n) of a batch are positions [pos0, pos0 + n) of one sequence in a session's caches. */
 struct infer_segment {
     struct infer_session *s;
     uint32_t row0, n, pos0;
+    uint32_t cell0; /* the sequence's position 0 in the caches: 0, or that of a text among several */
 };
+
+/* The cache row of a key head at a position of a segment. */
+static inline size_t infer_cell(const struct infer_segment *g, uint32_t head_kv, uint32_t pos)
+{
+    return (size_t)head_kv * g->s->n_cells + g->cell0 + pos;
+}
 
 /* The int8 form of activations, beside the f32 it was made from. */
 struct infer_act {

@@ -40,8 +40,8 @@ static size_t layout(struct infer_session *s, char *base)
     for (uint32_t i = 0; i < m->n_layer; i++) {
         const struct model_layer *y = &m->layer[i];
         if (y->kind != MODEL_ATTENTION) continue;
-        size_t k = align64((size_t)y->n_head_kv * s->n_ctx * s->k_row),
-               v = align64((size_t)y->n_head_kv * s->n_ctx * s->v_row);
+        size_t k = align64((size_t)y->n_head_kv * s->n_cells * s->k_row),
+               v = align64((size_t)y->n_head_kv * s->n_cells * s->v_row);
         if (base) s->cache[i].k = base + used, s->cache[i].v = base + used + k;
         used += k + v;
     }
@@ -69,6 +69,7 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
                    "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
                    m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
+    s->n_cells = s->n_ctx;
     s->k_row = cached_row(s->kv, m->d_head);
     s->v_row = cached_row(s->kv, m->d_head_v);
     return 0;
@@ -169,7 +170,7 @@ static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uin
     w->token = tokens;
     w->n_rows = n;
     w->n_segments = 1;
-    w->segment[0] = (struct infer_segment){s, 0, n, s->n_past};
+    w->segment[0] = (struct infer_segment){s, 0, n, s->n_past, 0};
     bool done = infer_forward(w, first_logit, logits);
     pthread_mutex_unlock(&s->engine->lock);
     if (!done) {
