@@ -1,5 +1,6 @@
-/* An engine: the mapped file, the model's plan, the kernel table and the thread pool. Everything but the pool
- * is read-only after open; the pool runs one chunk at a time under `lock`. Next to read: session.c. */
+/* An engine: the mapped file, the model's plan, the kernel table, the thread pool and the scratch memory.
+ * Everything but the last two is read-only after open; they serve one chunk at a time under `lock`. Next to
+ * read: session.c. */
 #include "internal.h"
 #include "plat_cpu.h"
 
@@ -63,6 +64,7 @@ int infer_engine_open_memory(const void *data, size_t size, const struct infer_e
 void infer_engine_close(struct infer_engine *g)
 {
     if (!g) return;
+    infer_work_free(g->work);
     if (g->pool) plat_pool_done(g->pool);
     mem_free(g->pool);
     model_free(g->model);

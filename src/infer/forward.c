@@ -6,9 +6,10 @@
  *                     x = attn_out_norm(x + attn_post_norm(y))
  *                     h = ffn_norm(x)       y = W_down act(W_gate h, W_up h)
  *                     x = ffn_out_norm(x + ffn_post_norm(y))
- *   logits = W_head out_norm(x)             for the rows that are asked for
+ *   logits = W_head out_norm(x)             [n_wanted, n_vocab]
  *
- * A norm that the family does not have is the identity. Adding y, the norms and the int8 form of h are one
+ * After the last mixer only the rows remain whose result somebody reads: the others have left their keys and
+ * values. A norm that the family does not have is the identity. Adding y, the norms and the int8 form of h are one
  * step per row; for a single row it runs on the caller, so a decoded token crosses five barriers a layer (in,
  * mixer, out, gate and up, down). Next to read: products.c, attention.c, recurrent.c. */
 #include "internal.h"
@@ -41,20 +42,27 @@ static void widths(struct infer_work *w)
     }
 }
 
-/* Sets the buffers inside `base`, or (NULL) only adds up their bytes. */
+/* Sets the buffers inside `base`, or (NULL) only adds up their bytes. The mixer's buffers and the
+ * feed-forward's are never in use together and lie over each other. */
 static size_t layout(struct infer_work *w, char *base)
 {
     const struct model *m = w->m;
     size_t used = 0, rows = w->max_rows, n = w->pool->n, f = sizeof(float);
+    w->token = place(base, &used, rows * sizeof *w->token);
     w->pos = place(base, &used, rows * sizeof *w->pos);
     w->segment_of = place(base, &used, rows * sizeof *w->segment_of);
+    w->segment = place(base, &used, rows * sizeof *w->segment);
+    w->wanted = place(base, &used, rows * sizeof *w->wanted);
+    w->logits = place(base, &used, rows * sizeof *w->logits);
     w->x = place(base, &used, rows * m->n_embd * f);
     w->h = place(base, &used, rows * m->n_embd * f);
     w->y = place(base, &used, rows * m->n_embd * f);
-    for (int i = 0; i < MAX_PRODUCTS; i++) w->in[i] = place(base, &used, rows * w->in_width[i] * f);
-    w->mixed = place(base, &used, rows * w->mixed_width * f);
-    w->gate = place(base, &used, rows * m->n_ff_max * f);
-    w->up = place(base, &used, rows * m->n_ff_max * f);
+    size_t mixer = used, ffn = used;
+    for (int i = 0; i < MAX_PRODUCTS; i++) w->in[i] = place(base, &mixer, rows * w->in_width[i] * f);
+    w->mixed = place(base, &mixer, rows * w->mixed_width * f);
+    w->gate = place(base, &ffn, rows * m->n_ff_max * f);
+    w->up = place(base, &ffn, rows * m->n_ff_max * f);
+    used = mixer > ffn ? mixer : ffn;
     for (int i = 0; i < 2; i++) w->turn[i] = place(base, &used, rows * m->rope[i].n_rot * f);
     w->scores = place(base, &used, n * QUERIES * w->max_ctx * f);
     w->queries = place(base, &used, n * QUERIES * m->d_head * f);
@@ -70,8 +78,8 @@ static size_t layout(struct infer_work *w, char *base)
     return used;
 }
 
-int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
-                   struct err *e)
+static int work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
+                    struct err *e)
 {
     struct infer_work *w = mem_calloc(1, sizeof *w);
     if (!w) return err_nomem(e, sizeof *w);
@@ -98,6 +106,44 @@ void infer_work_free(struct infer_work *w)
     if (!w) return;
     mem_free(w->slab);
     mem_free(w);
+}
+
+int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct err *e)
+{
+    int rc = 0;
+    pthread_mutex_lock(&g->lock);
+    struct infer_work *have = g->work, *w;
+    if (!have || max_rows > have->max_rows || max_ctx > have->max_ctx) {
+        uint32_t rows = larger(max_rows, have ? have->max_rows : 0);
+        rc = work_new(g, rows, larger(max_ctx, have ? have->max_ctx : 0), &w, e);
+        if (!rc) {
+            infer_work_free(have);
+            g->work = w;
+        }
+    }
+    pthread_mutex_unlock(&g->lock);
+    return rc;
+}
+
+/* ---- the batch ---- */
+
+void infer_batch_clear(struct infer_work *w) { w->n_rows = w->n_segments = w->n_wanted = 0; }
+
+void infer_batch_add(struct infer_work *w, struct infer_segment g, const int32_t *tokens)
+{
+    g.row0 = w->n_rows;
+    for (uint32_t r = 0; r < g.n; r++, w->n_rows++) {
+        w->token[w->n_rows] = tokens[r];
+        w->pos[w->n_rows] = g.pos0 + r;
+        w->segment_of[w->n_rows] = w->n_segments;
+    }
+    w->segment[w->n_segments++] = g;
+}
+
+void infer_batch_want(struct infer_work *w, uint32_t row, float *logits)
+{
+    w->wanted[w->n_wanted] = row;
+    w->logits[w->n_wanted++] = logits;
 }
 
 /* ---- steps ---- */
@@ -177,7 +223,7 @@ static void products_of(struct infer_work *w, const float *x, size_t n_in, const
 
 static void product(struct infer_work *w, const struct model_weight *m, float *y)
 {
-    if (m->data) w->mul.p[w->mul.n++] = (struct infer_product){m, y, m->n_out};
+    if (m->data) w->mul.p[w->mul.n++] = (struct infer_product){m, y, m->n_out, NULL};
 }
 
 /* Does any product of the layer's input need the int8 form? */
@@ -188,7 +234,22 @@ static bool inputs_want_q8(const struct model_layer *y)
            infer_wants_q8(&y->alpha);
 }
 
-static void layer(struct infer_work *w, const struct model_layer *y)
+/* Of what the last mixer made, keep the rows that are wanted, in front: the first n_wanted rows of x, mixed
+ * and its int8 form. */
+static void keep_wanted(struct infer_work *w)
+{
+    size_t n_embd = w->m->n_embd, n_in = w->layer->out.n_in;
+    for (uint32_t i = 0; i < w->n_wanted; i++) {
+        uint32_t r = w->wanted[i];
+        if (r == i) continue;
+        memcpy(w->x + i * n_embd, w->x + r * n_embd, n_embd * sizeof *w->x);
+        memcpy(w->mixed + i * n_in, w->mixed + r * n_in, n_in * sizeof *w->mixed);
+        if (infer_wants_q8(&w->layer->out)) infer_act_copy(&w->act[1], n_in, i, r);
+    }
+    w->n_rows = w->n_wanted;
+}
+
+static void mix(struct infer_work *w, const struct model_layer *y)
 {
     products_of(w, w->h, w->m->n_embd, &w->act[0]);
     if (y->kind == MODEL_ATTENTION) {
@@ -204,7 +265,10 @@ static void layer(struct infer_work *w, const struct model_layer *y)
     infer_products(w);
     if (y->kind == MODEL_ATTENTION) infer_attention(w);
     else infer_recurrent(w);
+}
 
+static void feed_forward(struct infer_work *w, const struct model_layer *y)
+{
     products_of(w, w->mixed, y->out.n_in, &w->act[1]);
     product(w, &y->out, w->y);
     infer_products(w);
@@ -218,33 +282,24 @@ static void layer(struct infer_work *w, const struct model_layer *y)
     infer_products(w);
 }
 
-static void head(struct infer_work *w, uint32_t first, float *logits)
+static void head(struct infer_work *w)
 {
-    const struct model *m = w->m;
-    size_t skip = (size_t)first * m->n_embd;
-    struct infer_act act = {w->act[0].q + skip, w->act[0].d + skip / 32, w->act[0].sum16 + skip / 16};
-    products_of(w, w->h + skip, m->n_embd, &act);
-    w->mul.n_rows = w->n_rows - first;
-    w->mul.softcap = m->logit_softcap;
-    product(w, &m->head, logits);
+    products_of(w, w->h, w->m->n_embd, &w->act[0]);
+    w->mul.softcap = w->m->logit_softcap;
+    w->mul.p[w->mul.n++] = (struct infer_product){.w = &w->m->head, .rows = w->logits};
     infer_products(w);
 }
 
 static bool stopped(struct infer_work *w)
 {
     for (uint32_t i = 0; i < w->n_segments; i++)
-        if (atomic_load_explicit(&w->segment[i].s->cancel, memory_order_relaxed)) return true;
-    return false;
+        if (!atomic_load_explicit(&w->segment[i].s->cancel, memory_order_relaxed)) return false;
+    return true;
 }
 
-bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits)
+bool infer_forward(struct infer_work *w, bool want_logits)
 {
     const struct model *m = w->m;
-    for (uint32_t i = 0; i < w->n_segments; i++)
-        for (uint32_t r = 0; r < w->segment[i].n; r++) {
-            w->pos[w->segment[i].row0 + r] = w->segment[i].pos0 + r;
-            w->segment_of[w->segment[i].row0 + r] = i;
-        }
     if (w->n_rows == 1) embed_share(w, 0, 1);
     else infer_run(w, embed_share);
     const struct model_norm *post = &no_norm, *out = &no_norm;
@@ -254,11 +309,14 @@ bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits)
         w->layer = y;
         w->layer_i = i;
         add_and_norm(w, i ? w->y : NULL, post, out, &y->attn_norm, inputs_want_q8(y));
-        layer(w, y);
+        mix(w, y);
+        if (i + 1 == m->n_layer) keep_wanted(w);
+        if (w->n_rows == 0) return true;
+        feed_forward(w, y);
         post = &y->ffn_post_norm;
         out = &y->ffn_out_norm;
     }
-    add_and_norm(w, w->y, post, out, &m->out_norm, logits && infer_wants_q8(&m->head));
-    if (logits) head(w, first_logit, logits);
+    add_and_norm(w, w->y, post, out, &m->out_norm, want_logits && infer_wants_q8(&m->head));
+    if (want_logits) head(w);
     return true;
 }

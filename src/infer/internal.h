@@ -1,5 +1,6 @@
-/* What the files of src/infer share. A *batch* is a list of rows (tokens); consecutive rows of one session
- * form a segment. Everything but attention and recurrence treats rows alike and does not know sessions.
+/* What the files of src/infer share. A *batch* is a list of rows (tokens); consecutive rows of one sequence
+ * form a segment. Everything but attention and recurrence treats rows alike and does not know sessions. Only
+ * *wanted* rows go beyond the mixer of the last layer.
  *
  * Barriers: infer_run() runs a function once per thread and waits for all. A step that touches one row only,
  * or that works on the columns its thread has just computed, needs no barrier and is fused with its
@@ -26,18 +27,18 @@ struct infer_engine {
     struct model *model;
     const struct kern_ops *ops;
     struct plat_pool *pool;
-    pthread_mutex_t lock; /* one chunk at a time */
+    pthread_mutex_t lock;    /* of the pool and the scratch: one chunk at a time */
+    struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
 
-/* Cached keys and values of one attention layer: [n_head_kv, n_cells, d_head] of the session's kv type. Of a
- * recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state
- * [n_head_v, d_state, d_state]. */
+/* Cached keys and values of one attention layer: [n_head_kv, n_cells, d_head] of the session's kv type; in an
+ * encoder, which keeps none beyond a layer, the same memory for all layers. Of a recurrent layer: the last
+ * d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state [n_head_v, d_state, d_state]. */
 struct infer_cache {
     char *k, *v;
     float *conv, *state;
 };
 
-struct infer_work;
 struct infer_session {
     struct infer_engine *engine;
     struct infer_cache *cache; /* [n_layer] */
@@ -46,14 +47,13 @@ struct infer_session {
     size_t recurrent_floats, slab_bytes;
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
-    uint32_t n_cells; /* rows of a head's cache */
+    uint32_t n_cells; /* rows of a head's cache: n_ctx, or n_batch in an encoder */
     enum kern_kv kv;
     size_t k_row, v_row;              /* bytes of a cached row */
     bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
+    bool listed;                      /* in the list of the batch in progress */
     float *logits;                    /* [n_logits, n_vocab] */
     uint32_t n_logits, n_rows_logits; /* capacity, rows valid after the last eval */
-    const float *hidden;              /* [rows of the last chunk, n_embd], valid after infer_forward */
-    struct infer_work *work;
     atomic_int cancel;
 };
 
@@ -61,7 +61,8 @@ struct infer_session {
 struct infer_segment {
     struct infer_session *s;
     uint32_t row0, n, pos0;
-    uint32_t cell0; /* the sequence's position 0 in the caches: 0, or that of a text among several */
+    uint32_t member; /* whose: an index into the list being evaluated */
+    uint32_t cell0;  /* the sequence's position 0 in the caches: 0, or that of a text among several */
 };
 
 /* The cache row of a key head at a position of a segment. */
@@ -81,6 +82,7 @@ struct infer_product {
     const struct model_weight *w;
     float *y; /* [n_rows, ldy] */
     size_t ldy;
+    float *const *rows; /* NULL, or instead of y: [n_rows] where each row goes */
 };
 
 /* Scratch of a batch, sized for max_rows rows. Float buffers are [max_rows, width]. */
@@ -91,12 +93,13 @@ struct infer_work {
     char *slab;
     size_t slab_bytes;
     uint32_t max_rows, max_ctx;
-    /* per batch */
-    const int32_t *token;            /* [n_rows] */
-    uint32_t *pos;                   /* [max_rows] */
-    uint32_t *segment_of;            /* [max_rows] */
-    struct infer_segment segment[1]; /* one session a batch today; the scheduler will need more */
-    uint32_t n_rows, n_segments;
+    /* the batch */
+    int32_t *token;                /* [max_rows] */
+    uint32_t *pos, *segment_of;    /* [max_rows] */
+    struct infer_segment *segment; /* [max_rows] */
+    uint32_t *wanted;              /* [max_rows] rows whose result is read, ascending */
+    float **logits;                /* [max_rows] where the logits of each wanted row go */
+    uint32_t n_rows, n_segments, n_wanted;
     /* buffers */
     float *x, *h, *y; /* residual stream, normed input, output of a product: [n_embd] wide */
     float *in[MAX_PRODUCTS]; /* outputs of the mixer's input products: q, k, v | qkv, z, beta, alpha */
@@ -138,6 +141,7 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
 bool infer_wants_q8(const struct model_weight *w);
 void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
                     size_t n_in, size_t from, size_t n);
+void infer_act_copy(const struct infer_act *act, size_t n_in, uint32_t to, uint32_t from);
 void infer_products(struct infer_work *w); /* w->mul: all products of one input, columns over threads */
 void infer_gate_up(struct infer_work *w);  /* gate, up, activation and the int8 form, fused */
 
@@ -148,11 +152,16 @@ void infer_recurrent(struct infer_work *w);
 size_t infer_recurrent_channels(const struct model *m, const struct model_layer *y);
 
 /* forward.c */
-int infer_work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
-                   struct err *e);
+/* Lets the engine's scratch hold max_rows rows with max_ctx keys in sight; it never shrinks. */
+int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct err *e);
 void infer_work_free(struct infer_work *w);
-/* Evaluate w's batch (tokens, segments set) through all layers; logits of the rows [first_logit, n_rows) go
- * to `logits` (NULL: none). False if the session asked to stop. */
-bool infer_forward(struct infer_work *w, uint32_t first_logit, float *logits);
+/* A batch is made and used under the engine's lock: clear, add segments (row0 is filled in, tokens are
+ * copied), want rows, forward. */
+void infer_batch_clear(struct infer_work *w);
+void infer_batch_add(struct infer_work *w, struct infer_segment g, const int32_t *tokens);
+void infer_batch_want(struct infer_work *w, uint32_t row, float *logits); /* ascending; logits may be NULL */
+/* All layers. Then h [n_wanted, n_embd] holds the hidden states of the wanted rows, and their logits are
+ * where they should be (`head` says whether to compute any). False if all sessions asked to stop. */
+bool infer_forward(struct infer_work *w, bool head);
 
 #endif

@@ -22,6 +22,14 @@ void infer_quantize(struct infer_work *w, const struct infer_act *act, const flo
                        act->sum16 + (row * n_in + from) / 16);
 }
 
+/* Row `from` of the int8 form becomes row `to` too. */
+void infer_act_copy(const struct infer_act *act, size_t n_in, uint32_t to, uint32_t from)
+{
+    memcpy(act->q + to * n_in, act->q + from * n_in, n_in);
+    memcpy(act->d + to * n_in / 32, act->d + from * n_in / 32, n_in / 32 * sizeof *act->d);
+    memcpy(act->sum16 + to * n_in / 16, act->sum16 + from * n_in / 16, n_in / 16 * sizeof *act->sum16);
+}
+
 static void finish(const struct infer_work *w, const struct model_weight *m, float *y, size_t from, size_t n)
 {
     if (m->scale != 1.0f && !m->scale_last) w->k->scale(m->scale, y, n);
@@ -29,28 +37,46 @@ static void finish(const struct infer_work *w, const struct model_weight *m, flo
     if (m->scale != 1.0f && m->scale_last) w->k->scale(m->scale, y, n);
 }
 
+static float *output(const struct infer_product *p, uint32_t row)
+{
+    return p->rows ? p->rows[row] : p->y + row * p->ldy;
+}
+
+/* Columns [c, c + n) of rows [r, r + n_rows). Rows that lie apart are made side by side and copied. */
+static void tile(struct infer_work *w, const struct infer_product *p, size_t c, size_t n, uint32_t r,
+                 uint32_t n_rows)
+{
+    const struct model_weight *m = p->w;
+    const struct infer_act *a = w->mul.act;
+    size_t n_in = w->mul.n_in;
+    struct kern_act x = {n_in,
+                         n_rows,
+                         w->mul.x + r * w->mul.ldx,
+                         w->mul.ldx,
+                         a->q + r * n_in,
+                         a->d + r * n_in / 32,
+                         a->sum16 + r * n_in / 16};
+    const char *data = (const char *)m->data + c * m->row_bytes;
+    if (!p->rows || n_rows == 1) {
+        w->k->gemm[m->type](data, m->row_bytes, n, &x, output(p, r) + c, p->ldy);
+        return;
+    }
+    float side[TILE_ROWS * PANEL_COLS];
+    w->k->gemm[m->type](data, m->row_bytes, n, &x, side, n);
+    for (uint32_t i = 0; i < n_rows; i++) memcpy(p->rows[r + i] + c, side + i * n, n * sizeof *side);
+}
+
 /* Output columns [from, to) of one product for all rows. */
 static void columns(struct infer_work *w, const struct infer_product *p, size_t from, size_t to)
 {
-    const struct model_weight *m = p->w;
-    size_t n_in = w->mul.n_in, panel = w->mul.n_rows > TILE_ROWS ? PANEL_COLS : to - from;
-    for (size_t c = from; c < to; c += panel) {
-        size_t n = to - c < panel ? to - c : panel;
+    bool panels = w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
+    size_t panel = panels ? PANEL_COLS : to - from;
+    for (size_t c = from; c < to; c += panel)
         for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS) {
             uint32_t rows = w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS;
-            const struct infer_act *a = w->mul.act;
-            struct kern_act x = {n_in,
-                                 rows,
-                                 w->mul.x + r * w->mul.ldx,
-                                 w->mul.ldx,
-                                 a->q + r * n_in,
-                                 a->d + r * n_in / 32,
-                                 a->sum16 + r * n_in / 16};
-            w->k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, &x,
-                                p->y + r * p->ldy + c, p->ldy);
+            tile(w, p, c, to - c < panel ? to - c : panel, r, rows);
         }
-    }
-    for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, m, p->y + r * p->ldy + from, from, to - from);
+    for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, p->w, output(p, r) + from, from, to - from);
 }
 
 static size_t blocks(const struct model_weight *m) { return (m->n_out + COLS - 1) / COLS; }
@@ -71,7 +97,7 @@ static void products_share(void *work, int i, int n)
             columns(w, &w->mul.p[p], c0, c1);
             if (w->mul.softcap != 0)
                 for (uint32_t r = 0; r < w->mul.n_rows; r++)
-                    w->k->softcap(w->mul.p[p].y + r * w->mul.p[p].ldy + c0, c1 - c0, w->mul.softcap);
+                    w->k->softcap(output(&w->mul.p[p], r) + c0, c1 - c0, w->mul.softcap);
         }
         first = end;
     }
@@ -130,8 +156,8 @@ void infer_gate_up(struct infer_work *w)
 {
     const struct model_layer *y = w->layer;
     int n = 0;
-    if (y->gate.data) w->mul.p[n++] = (struct infer_product){&y->gate, w->gate, y->gate.n_out};
-    w->mul.p[n++] = (struct infer_product){&y->up, w->up, y->up.n_out};
+    if (y->gate.data) w->mul.p[n++] = (struct infer_product){&y->gate, w->gate, y->gate.n_out, NULL};
+    w->mul.p[n++] = (struct infer_product){&y->up, w->up, y->up.n_out, NULL};
     w->mul.n = n;
     infer_run(w, gate_up_share);
 }

@@ -1,9 +1,9 @@
-/* A session: caches, recurrent states, position, and evaluation in chunks of n_batch rows. Owns one slab for
- * caches, one for scratch (forward.c) and the logits; allocates only at creation and for snapshots.
+/* A session: caches, recurrent states and a position. Owns one slab for caches, and the logits; allocates only
+ * at creation and for snapshots. The scratch is the engine's.
  *
- * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which; a chunk counts only when
- * it is finished. A recurrent state is that after n_past tokens, unless `spoiled`.
- * Next to read: forward.c. */
+ * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which. A recurrent state is that
+ * after n_past tokens, unless `spoiled`.
+ * Next to read: batch.c. */
 #include "internal.h"
 
 #include <math.h>
@@ -37,15 +37,18 @@ static size_t layout(struct infer_session *s, char *base)
     }
     s->recurrent = (float *)base;
     s->recurrent_floats = used / sizeof(float);
+    size_t first = used, end = used;
     for (uint32_t i = 0; i < m->n_layer; i++) {
         const struct model_layer *y = &m->layer[i];
         if (y->kind != MODEL_ATTENTION) continue;
+        used = m->causal ? end : first; /* an encoder's layers take turns */
         size_t k = align64((size_t)y->n_head_kv * s->n_cells * s->k_row),
                v = align64((size_t)y->n_head_kv * s->n_cells * s->v_row);
         if (base) s->cache[i].k = base + used, s->cache[i].v = base + used + k;
         used += k + v;
+        end = used > end ? used : end;
     }
-    return used;
+    return end;
 }
 
 static int sizes(struct infer_session *s, const struct infer_session_params *p, struct err *e)
@@ -63,13 +66,13 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
         return ERR(e, LIMIT, "This model has %u positions; a context of %u is too long.", m->n_ctx_train,
                    s->n_ctx);
     if (!m->causal) s->kv = KERN_KV_F32;
-    if (!m->causal || s->n_batch > s->n_ctx) s->n_batch = s->n_ctx; /* an encoder sees all rows at once */
+    if (m->causal ? s->n_batch > s->n_ctx : s->n_batch < s->n_ctx) s->n_batch = s->n_ctx;
     if (s->kv == KERN_KV_Q8_0 && (m->d_head % 32 || m->d_head_v % 32))
         return ERR(e, UNSUPPORTED,
                    "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
                    m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
-    s->n_cells = s->n_ctx;
+    s->n_cells = m->causal ? s->n_ctx : s->n_batch; /* an encoder sees all rows of its texts at once */
     s->k_row = cached_row(s->kv, m->d_head);
     s->v_row = cached_row(s->kv, m->d_head_v);
     return 0;
@@ -94,7 +97,7 @@ int infer_session_new(struct infer_engine *g, const struct infer_session_params 
         goto out;
     }
     layout(s, (char *)align64((uintptr_t)s->slab));
-    rc = infer_work_new(g, s->n_batch, s->n_ctx, &s->work, e);
+    rc = infer_work_reserve(g, s->n_batch, s->n_ctx, e);
 out:
     if (rc) infer_session_free(s);
     else *out = s;
@@ -104,7 +107,6 @@ out:
 void infer_session_free(struct infer_session *s)
 {
     if (!s) return;
-    infer_work_free(s->work);
     mem_free(s->logits);
     mem_free(s->tokens);
     mem_free(s->slab);
@@ -121,90 +123,13 @@ bool infer_session_is_recurrent(const struct infer_session *s) { return s->recur
 
 size_t infer_session_bytes(const struct infer_session *s)
 {
-    return s->slab_bytes + s->work->slab_bytes + s->n_ctx * sizeof *s->tokens +
+    return s->slab_bytes + s->n_ctx * sizeof *s->tokens +
            (s->logits ? (size_t)s->n_logits * s->engine->model->n_vocab * sizeof(float) : 0);
 }
 
 const float *infer_session_logits(const struct infer_session *s, size_t i)
 {
     return i < s->n_rows_logits ? s->logits + i * s->engine->model->n_vocab : NULL;
-}
-
-/* ---- evaluation ---- */
-
-static int check(const struct infer_session *s, const int32_t *tokens, size_t n, struct err *e)
-{
-    uint32_t n_vocab = s->engine->model->n_vocab, room = s->n_ctx - s->n_past;
-    if (n == 0) return ERR(e, USAGE, "There are no tokens to evaluate.");
-    if (s->spoiled) return ERR(e, USAGE, "The session was cancelled inside a chunk; truncate it to 0 first.");
-    if (n > room)
-        return ERR(e, NO_ROOM,
-                   "%zu tokens do not fit: %u of the context's %u are free, %zu too few. Use a longer "
-                   "context "
-                   "or a shorter prompt.",
-                   n, room, s->n_ctx, n - room);
-    for (size_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
-            return ERR(e, USAGE, "Token %d at position %zu is not in the vocabulary of %u.", tokens[i], i,
-                       n_vocab);
-    return 0;
-}
-
-/* Numbers that are none must not become an answer. */
-static int check_finite(const float *x, size_t n, struct err *e)
-{
-    int bad = 0;
-    for (size_t i = 0; i < n; i++) bad |= !(fabsf(x[i]) < INFINITY);
-    if (!bad) return 0;
-    return ERR(e, FORMAT,
-               "The model computes infinities or values that are not numbers: its weights or hyperparameters are "
-               "damaged. Fetch the file again.");
-}
-
-/* One chunk. Logits of the rows from first_logit on go to `logits` (NULL: none). */
-static int chunk(struct infer_session *s, const int32_t *tokens, uint32_t n, uint32_t first_logit,
-                 float *logits, struct err *e)
-{
-    struct infer_work *w = s->work;
-    pthread_mutex_lock(&s->engine->lock);
-    w->token = tokens;
-    w->n_rows = n;
-    w->n_segments = 1;
-    w->segment[0] = (struct infer_segment){s, 0, n, s->n_past, 0};
-    bool done = infer_forward(w, first_logit, logits);
-    pthread_mutex_unlock(&s->engine->lock);
-    if (!done) {
-        s->spoiled = s->recurrent_floats != 0;
-        atomic_store(&s->cancel, 0);
-        return ERR(e, CANCELLED, "Cancelled.");
-    }
-    s->hidden = w->h;
-    memcpy(s->tokens + s->n_past, tokens, n * sizeof *tokens);
-    s->n_past += n;
-    return 0;
-}
-
-int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n, enum infer_want want,
-                       struct err *e)
-{
-    const struct model *m = s->engine->model;
-    s->n_rows_logits = 0;
-    if (!m->head.data) return ERR(e, USAGE, "A %s model gives embeddings, not next tokens.", m->arch);
-    int rc = check(s, tokens, n, e);
-    if (rc) return rc;
-    if (want == INFER_LOGITS_ALL && n > s->n_logits)
-        return ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.", n,
-                   s->n_logits);
-    for (size_t i = 0; i < n && !rc; i += s->n_batch) {
-        uint32_t rows = n - i < s->n_batch ? n - i : s->n_batch;
-        bool last = i + rows == n, all = want == INFER_LOGITS_ALL;
-        float *to = all ? s->logits + i * m->n_vocab : last && want == INFER_LOGITS_LAST ? s->logits : NULL;
-        rc = chunk(s, tokens + i, rows, all ? 0 : rows - 1, to, e);
-    }
-    size_t n_rows = want == INFER_LOGITS_ALL ? n : want == INFER_LOGITS_LAST;
-    if (!rc) rc = check_finite(s->logits, n_rows * m->n_vocab, e);
-    if (!rc) s->n_rows_logits = n_rows;
-    return rc;
 }
 
 /* ---- rewinding ---- */
@@ -265,39 +190,3 @@ int infer_session_restore(struct infer_session *s, const struct infer_snapshot *
 }
 
 void infer_snapshot_free(struct infer_snapshot *snap) { mem_free(snap); }
-
-/* ---- embeddings ---- */
-
-static void unit_length(const struct kern_ops *k, float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
-    if (sum > 0) k->scale((float)(1 / sqrt(sum)), x, n);
-}
-
-int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool,
-                        bool normalize, float *out, struct err *e)
-{
-    const struct model *m = s->engine->model;
-    const struct kern_ops *k = s->engine->ops;
-    size_t d = m->n_embd;
-    int rc = infer_session_truncate(s, 0, e);
-    if (!rc) rc = check(s, tokens, n, e);
-    if (rc) return rc;
-    if (pool != MODEL_POOL_NONE) memset(out, 0, d * sizeof *out);
-    for (size_t i = 0; i < n && !rc; i += s->n_batch) {
-        uint32_t rows = n - i < s->n_batch ? n - i : s->n_batch;
-        rc = chunk(s, tokens + i, rows, 0, NULL, e);
-        if (rc) break;
-        for (uint32_t r = 0; r < rows; r++) {
-            const float *h = s->hidden + r * d;
-            if (pool == MODEL_POOL_NONE) memcpy(out + (i + r) * d, h, d * sizeof *out);
-            else if (pool == MODEL_POOL_MEAN) k->axpy(1.0f / n, h, out, d);
-            else if (pool == MODEL_POOL_CLS ? i + r == 0 : i + r + 1 == n) memcpy(out, h, d * sizeof *out);
-        }
-    }
-    if (!rc) rc = check_finite(out, (pool == MODEL_POOL_NONE ? n : 1) * d, e);
-    if (rc || !normalize) return rc;
-    for (size_t i = 0; i < (pool == MODEL_POOL_NONE ? n : 1); i++) unit_length(k, out + i * d, d);
-    return 0;
-}

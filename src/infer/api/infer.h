@@ -1,8 +1,10 @@
 /* Running a model. Two objects:
  *   infer_engine   a loaded model, its kernels, a pool of threads. Immutable; share it between threads.
- *   infer_session  one timeline over an engine: cached keys and values, recurrent states, a position and
- *                  scratch memory, sized at creation: evaluating allocates nothing. One thread at a time.
- * Sessions of one engine may be used from several threads; the engine runs one chunk at a time. */
+ *   infer_session  one timeline over an engine: cached keys and values, recurrent states and a position, sized
+ *                  at creation: evaluating allocates nothing. One thread at a time.
+ * Sessions of one engine may be used from several threads; the engine runs one chunk at a time, in scratch
+ * memory that all its sessions share. Several sessions evaluated together (infer_batch_eval) read the weights
+ * once. */
 #ifndef INFER_H
 #define INFER_H
 
@@ -31,7 +33,7 @@ int infer_engine_threads(const struct infer_engine *g);
 enum infer_kv { INFER_KV_DEFAULT, INFER_KV_F32, INFER_KV_F16, INFER_KV_Q8_0 }; /* default: f16 */
 struct infer_session_params {
     uint32_t n_ctx;    /* positions; 0: the model's context, at most 4096 */
-    uint32_t n_batch;  /* rows evaluated together; 0: 512 */
+    uint32_t n_batch;  /* rows of it evaluated together; 0: 512; an encoder takes n_ctx at least */
     uint32_t n_logits; /* rows of logits kept by INFER_LOGITS_ALL; 0: 1 */
     enum infer_kv kv;  /* how keys and values are stored; encoders always use f32 */
 };
@@ -42,7 +44,7 @@ struct infer_engine *infer_session_engine(const struct infer_session *s);
 uint32_t infer_session_n_ctx(const struct infer_session *s);
 uint32_t infer_session_n_past(const struct infer_session *s);       /* tokens evaluated so far */
 const int32_t *infer_session_tokens(const struct infer_session *s); /* [n_past] */
-size_t infer_session_bytes(const struct infer_session *s);          /* memory it holds */
+size_t infer_session_bytes(const struct infer_session *s);          /* memory it holds, without scratch */
 
 enum infer_want { INFER_LOGITS_NONE, INFER_LOGITS_LAST, INFER_LOGITS_ALL };
 /* Evaluate n ≥ 1 tokens after those already there. NO_ROOM says by how much they do not fit; nothing is
@@ -50,6 +52,22 @@ enum infer_want { INFER_LOGITS_NONE, INFER_LOGITS_LAST, INFER_LOGITS_ALL };
  * see below. */
 int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n, enum infer_want want,
                        struct err *e) ERR_CHECK;
+
+/* The part of one session in a batch. Results do not depend on who else is in the batch, up to the order of
+ * floating-point sums: kernels add in another order for one row than for several. */
+struct infer_batch_item {
+    struct infer_session *session; /* all of one engine, each once */
+    const int32_t *tokens;         /* [n], borrowed for the call */
+    size_t n;
+    enum infer_want want;
+    size_t n_done;  /* out: tokens evaluated, n unless err says why not */
+    struct err err; /* out: code 0, or what went wrong with this one */
+};
+/* Evaluate the parts of n sessions together: rows that decode and pieces of prompts alike. Each item fares as
+ * in infer_session_eval. What is wrong with one is found before anything is evaluated and leaves that one
+ * out; a cancelled one drops out; the others go on. Returns 0, or the code of the first item with an error. */
+int infer_batch_eval(struct infer_batch_item *items, size_t n) ERR_CHECK;
+
 /* Logits [n_vocab] of the last eval: row 0 with LOGITS_LAST; row i belongs to token i with LOGITS_ALL. NULL
  * if there is no such row. Borrowed until the next eval. */
 const float *infer_session_logits(const struct infer_session *s, size_t i);
@@ -72,9 +90,18 @@ void infer_snapshot_free(struct infer_snapshot *snap);
  * 0. */
 void infer_session_cancel(struct infer_session *s);
 
-/* Hidden states as embeddings; the session restarts at 0. pool: NONE gives [n, n_embd], the others [n_embd].
- * normalize: each vector to length 1. */
+/* Hidden states as embeddings; the session is empty afterwards. pool: NONE gives [n, n_embd], the others
+ * [n_embd]. normalize: each vector to length 1. */
 int infer_session_embed(struct infer_session *s, const int32_t *tokens, size_t n, enum model_pool pool,
                         bool normalize, float *out, struct err *e) ERR_CHECK;
+/* The same for many texts, as many in a batch as fit. Each must fit the context by itself; nothing is
+ * evaluated if one does not. */
+struct infer_text {
+    const int32_t *tokens; /* [n], borrowed for the call */
+    size_t n;
+    float *out;
+};
+int infer_session_embed_all(struct infer_session *s, const struct infer_text *texts, size_t n,
+                            enum model_pool pool, bool normalize, struct err *e) ERR_CHECK;
 
 #endif

@@ -212,9 +212,9 @@ static void pools(void **state)
     assert_int_equal(infer_engine_model(g)->pool, MODEL_POOL_MEAN);
     assert_ok(infer_session_embed(s, t, N, MODEL_POOL_NONE, false, all, &e), e);
     assert_ok(infer_session_embed(s, t, N, MODEL_POOL_CLS, false, one, &e), e);
-    assert_memory_equal(one, all, d * sizeof *one);
+    assert_true(golden_rms(one, all, d) < 1e-6);
     assert_ok(infer_session_embed(s, t, N, MODEL_POOL_LAST, false, one, &e), e);
-    assert_memory_equal(one, all + (N - 1) * d, d * sizeof *one);
+    assert_true(golden_rms(one, all + (N - 1) * d, d) < 1e-6);
     assert_ok(infer_session_embed(s, t, N, MODEL_POOL_MEAN, false, one, &e), e);
     for (uint32_t j = 0; j < d; j++) {
         float sum = 0;
