@@ -29,3 +29,9 @@ err~ device or a pipe
 run: croft embed ../shared/models/stories260K.gguf "$(seq 400)"
 exit: 65
 err~ too few
+# Lines embedded together are the texts embedded one by one, in order; what can be embedded comes before an error.
+run: printf 'a\nOnce upon a time\n\nlittle dog\n' | croft embed ../shared/models/stories260K.gguf --kv f32 --json > $T/all; for t in a "Once upon a time" "little dog"; do croft embed ../shared/models/stories260K.gguf --kv f32 --json "$t"; done > $T/one; jq -s '(.[0] | length) == 3 and ([.[0], [.[1:][][0]]] | map(map(.embedding) | flatten) | transpose | all((.[0] - .[1] | fabs) < 1e-6)) and (.[0] | map(.text)) == (.[1:] | map(.[0].text))' $T/all $T/one
+out: true
+run: (echo one; seq -s ' ' 400; echo two) | croft embed ../shared/models/stories260K.gguf | wc -l
+out: 1
+err~ too few
