@@ -245,7 +245,7 @@ static double gemm_terms(struct ctx *c, const uint8_t *w, const float *row, cons
     return sum;
 }
 
-static void check_gemm(struct ctx *c)
+static void check_product(struct ctx *c, bool packed)
 {
     const struct kern_type_info *t = kern_type_get(c->type);
     bool q8 = kern_type_wants_q8(c->type);
@@ -272,7 +272,13 @@ static void check_gemm(struct ctx *c)
     memset(want, 0x5a, n_y * 4);
     memset(got, 0x5a, n_y * 4);
     c->ref->gemm[c->type](w, row_bytes, c->rows, &x, want, ldy);
-    c->got->gemm[c->type](w, row_bytes, c->rows, &x, got, ldy);
+    if (packed) {
+        uint8_t *strips = buffer(c, kern_packed_bytes(c->type, c->rows, n), 1);
+        kern_pack(c->type, w, row_bytes, c->rows, n, strips);
+        c->got->gemm_packed[c->type](strips, kern_strip_bytes(c->type, n), c->rows, &x, got, ldy);
+    } else {
+        c->got->gemm[c->type](w, row_bytes, c->rows, &x, got, ldy);
+    }
     for (size_t r = 0; r < c->rows && !c->failed; r++) {
         c->ref->dequant[c->type](w + r * row_bytes, row, n);
         for (size_t i = 0; i < c->n_act && !c->failed; i++) {
@@ -282,6 +288,12 @@ static void check_gemm(struct ctx *c)
     }
     for (size_t i = 0; i + 1 < c->n_act; i++)
         same_bytes(c, want + i * ldy + c->rows, got + i * ldy + c->rows, 4, ldy - c->rows, "a column of y past n_out");
+}
+
+static void check_gemm(struct ctx *c) { check_product(c, false); }
+static void check_gemm_packed(struct ctx *c)
+{
+    if (c->got->gemm_packed[c->type]) check_product(c, true);
 }
 
 static void check_act_quantize(struct ctx *c)
@@ -517,6 +529,7 @@ static const struct check {
 } checks[] = {
     {"dequant", check_dequant, TYPES, false},
     {"gemm", check_gemm, TYPES, true},
+    {"gemm_packed", check_gemm_packed, TYPES, true},
     {"act_quantize", check_act_quantize, ONCE, false},
     {"f32_to_q8_0", check_f32_to_q8_0, ONCE, false},
     {"f32_to_f16", check_f32_to_f16, ONCE, false},
@@ -633,16 +646,24 @@ static double clock_ghz(void)
     return best;
 }
 
+/* Bytes that a product reads: packed where the level packs. */
+static size_t product_bytes(const struct kern_ops *o, int type, size_t n_out, size_t n)
+{
+    return o->gemm_packed[type] ? kern_packed_bytes(type, n_out, n) : kern_row_bytes(type, n) * n_out;
+}
+
 /* Seconds of one product; the weights rotate over `pool` so that one row of activations reads them from memory. */
 static double time_gemm(const struct kern_ops *o, int type, size_t n_out, struct kern_act *x, const uint8_t *pool,
                         size_t pool_bytes, float *y)
 {
-    size_t row = kern_row_bytes(type, x->n), bytes = row * n_out, copies = pool_bytes / bytes;
+    kern_gemm_fn *gemm = o->gemm_packed[type] ? o->gemm_packed[type] : o->gemm[type];
+    size_t row = o->gemm_packed[type] ? kern_strip_bytes(type, x->n) : kern_row_bytes(type, x->n);
+    size_t bytes = product_bytes(o, type, n_out, x->n), copies = pool_bytes / bytes;
     double best = 1e9, spent = 0;
     for (size_t i = 0; spent < 0.1 || i < 2; i++) {
         double t = now_s();
         for (size_t k = 0; k < (x->n_rows == 1 ? copies : 1); k++)
-            o->gemm[type](pool + k * bytes, row, n_out, x, y, n_out);
+            gemm(pool + k * bytes, row, n_out, x, y, n_out);
         t = (now_s() - t) / (x->n_rows == 1 ? (double)copies : 1);
         spent += x->n_rows == 1 ? t * (double)copies : t;
         best = fmin(best, t);
@@ -678,7 +699,7 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
                 double t128 = time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y);
                 double work = 2.0 * 128 * (double)shapes[s][0] * (double)x.n;
                 printf("%-8s %-7s %4zux%-6zu %12.1f %14.1f\n", kern_type_get(type)->name, o->gemm_level[type],
-                       shapes[s][0], x.n, (double)(kern_row_bytes(type, x.n) * shapes[s][0]) / t1 / 1e9,
+                       shapes[s][0], x.n, (double)product_bytes(o, type, shapes[s][0], x.n) / t1 / 1e9,
                        work / t128 / 1e9);
                 fflush(stdout);
             }

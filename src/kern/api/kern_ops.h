@@ -8,7 +8,7 @@
 #define KERN_OPS_H
 
 #include "base_err.h"
-#include "kern_type.h"
+#include "kern_pack.h"
 
 /* Activations of a matrix product: n_rows rows of n floats, and the same rows as int8 for quantised weights.
  * int8 form: blocks of 32; x ≈ d[b] * q[i]; sum16[j] = sum of q over elements 16j … 16j+15 (for types with a minimum or
@@ -38,6 +38,9 @@ struct kern_ops {
     const char *gemm_level[KERN_TYPE_COUNT]; /* the level each matrix product comes from */
 
     kern_gemm_fn *gemm[KERN_TYPE_COUNT];
+    /* The same product from packed weights: w is a strip of kern_pack.h, row_bytes its kern_strip_bytes, n_out counts
+     * rows. NULL: this level reads the type as the file has it. */
+    kern_gemm_fn *gemm_packed[KERN_TYPE_COUNT];
     kern_dequant_fn *dequant[KERN_TYPE_COUNT];
     /* One row into the int8 form; sum16 has n/16 entries. */
     void (*act_quantize)(const float *x, size_t n, int8_t *q, float *d, int16_t *sum16);

@@ -1,0 +1,161 @@
+/* Packing weights into strips (kern_pack.h draws the layout). Plain C that compilers turn into vector code: packing runs
+ * once per model and is bound by memory.
+ *
+ * One row's group of 32 elements is brought to a common order first (struct group: nibbles, the higher bits, or bytes)
+ * and then dealt out to its column of the strip. */
+#include "kern_pack.h"
+
+#include <string.h>
+
+static const struct kern_pack_form forms[KERN_TYPE_COUNT] = {
+#define X(T, bits, offset, scales, table) [KERN_##T] = {bits, offset, KERN_SCALES_##scales, table},
+    KERN_PACK_TABLE(X)
+#undef X
+};
+
+const struct kern_pack_form *kern_pack_form(int type)
+{
+    return type >= 0 && type < KERN_TYPE_COUNT && forms[type].bits ? &forms[type] : NULL;
+}
+
+size_t kern_strip_bytes(int type, size_t n)
+{
+    const struct kern_pack_form *f = kern_pack_form(type);
+    size_t whole = n / KERN_CHUNK, rest = n % KERN_CHUNK / 32;
+    return whole * kern_scales_bytes(f->scales, 8) + (rest ? kern_scales_bytes(f->scales, rest) : 0) +
+           n / 32 * 64 * (size_t)f->bits;
+}
+
+size_t kern_packed_bytes(int type, size_t n_out, size_t n)
+{
+    return (n_out + KERN_STRIP - 1) / KERN_STRIP * kern_strip_bytes(type, n);
+}
+
+/* One row's 32 quants: `low` has element j in the lo nibble of byte j and 16 + j in the hi (or all 32 bytes of an
+ * 8-bit type); `high` has what is above four bits, element by element. */
+struct group {
+    uint8_t low[32], high[32];
+};
+
+static void nibbles_of(const uint8_t *p, int shift, uint8_t low[16])
+{
+    for (int j = 0; j < 16; j++) low[j] = (uint8_t)((p[j] >> shift & 15) | (p[16 + j] >> shift & 15) << 4);
+}
+
+static void fifth_bits_of(const uint8_t *p, uint8_t high[32])
+{
+    for (int j = 0; j < 32; j++) high[j] = p[j / 8] >> j % 8 & 1;
+}
+
+/* Group b of the chunk at p: ref/block.c draws the blocks. */
+static void group_of(int type, const uint8_t *p, int b, struct group *g)
+{
+    switch (type) {
+    case KERN_Q4_0:
+    case KERN_IQ4_NL: memcpy(g->low, p + 18 * b + 2, 16); break;
+    case KERN_Q4_1: memcpy(g->low, p + 20 * b + 4, 16); break;
+    case KERN_Q5_0:
+        memcpy(g->low, p + 22 * b + 6, 16);
+        fifth_bits_of(p + 22 * b + 2, g->high);
+        break;
+    case KERN_Q5_1:
+        memcpy(g->low, p + 24 * b + 8, 16);
+        fifth_bits_of(p + 24 * b + 4, g->high);
+        break;
+    case KERN_Q8_0:
+        for (int j = 0; j < 32; j++) g->low[j] = p[34 * b + 2 + j] ^ 0x80;
+        break;
+    case KERN_Q4_K: nibbles_of(p + 16 + b / 2 * 32, b % 2 * 4, g->low); break;
+    case KERN_Q5_K:
+        nibbles_of(p + 48 + b / 2 * 32, b % 2 * 4, g->low);
+        for (int j = 0; j < 32; j++) g->high[j] = p[16 + j] >> b & 1;
+        break;
+    case KERN_Q6_K:
+        nibbles_of(p + b / 4 * 64 + b % 2 * 32, b / 2 % 2 * 4, g->low);
+        for (int j = 0; j < 32; j++) g->high[j] = p[128 + b / 4 * 32 + j] >> b % 4 * 2 & 3;
+        break;
+    }
+}
+
+/* Row r's share of a group of the strip at `to`. */
+static void put_group(int bits, const struct group *g, int r, uint8_t *to)
+{
+    int n = bits == 8 ? 8 : 4, each = bits - 4;
+    for (int v = 0; v < n; v++) memcpy(to + 64 * v + 4 * r, g->low + 4 * v, 4);
+    if (bits == 8 || bits == 4) return;
+    for (int h = 0; h < each; h++) {
+        uint8_t *byte = to + 256 + 64 * h + 4 * r;
+        int per = 8 / each; /* vectors that share a register */
+        for (int k = 0; k < 4; k++) {
+            unsigned sum = 0;
+            for (int v = 0; v < per; v++) sum |= (unsigned)g->high[4 * (h * per + v) + k] << v * each;
+            byte[k] = (uint8_t)sum;
+        }
+    }
+}
+
+/* The twelve bytes of Q4_K and Q5_K: six bits of a scale and of a minimum for each of eight groups. */
+static void k_scales(const uint8_t p[12], int r, uint8_t *to)
+{
+    for (int b = 0; b < 8; b++) {
+        to[32 * b + r] = (uint8_t)(b < 4 ? p[b] & 63 : (p[4 + b] & 15) | p[b - 4] >> 6 << 4);
+        to[32 * b + 16 + r] = (uint8_t)(b < 4 ? p[4 + b] & 63 : p[4 + b] >> 4 | p[b] >> 6 << 4);
+    }
+}
+
+/* Row r's scales of a chunk of n_groups. */
+static void put_scales(int type, const uint8_t *p, int n_groups, int r, uint8_t *to)
+{
+    const struct kern_type_info *t = kern_type_get(type);
+    switch (forms[type].scales) {
+    case KERN_SCALES_F16:
+        for (int b = 0; b < n_groups; b++) memcpy(to + 32 * b + 2 * r, p + t->bytes * b, 2);
+        break;
+    case KERN_SCALES_F16_MIN:
+        for (int b = 0; b < n_groups; b++) {
+            memcpy(to + 64 * b + 2 * r, p + t->bytes * b, 2);
+            memcpy(to + 64 * b + 32 + 2 * r, p + t->bytes * b + 2, 2);
+        }
+        break;
+    case KERN_SCALES_K_MIN:
+        memcpy(to + 2 * r, p, 2);
+        memcpy(to + 32 + 2 * r, p + 2, 2);
+        k_scales(p + 4, r, to + 64);
+        break;
+    case KERN_SCALES_K_16:
+        memcpy(to + 2 * r, p + 208, 2);
+        for (int g = 0; g < 16; g++) to[64 + 16 * g + r] = p[192 + g];
+        break;
+    }
+}
+
+static void pack_strip(int type, const uint8_t *w, size_t row_bytes, int n_rows, size_t n, uint8_t *dst)
+{
+    const struct kern_type_info *t = kern_type_get(type);
+    const struct kern_pack_form *f = &forms[type];
+    for (size_t k = 0; k < n; k += KERN_CHUNK) {
+        int n_groups = n - k < KERN_CHUNK ? (int)(n - k) / 32 : 8;
+        uint8_t *quants = dst + kern_scales_bytes(f->scales, (size_t)n_groups);
+        if (n_rows < KERN_STRIP || n_groups < 8) memset(dst, 0, (size_t)(quants - dst) + 64u * f->bits * n_groups);
+        for (int r = 0; r < n_rows; r++) {
+            const uint8_t *p = w + (size_t)r * row_bytes + k / t->block * t->bytes;
+            put_scales(type, p, n_groups, r, dst);
+            for (int b = 0; b < n_groups; b++) {
+                struct group g;
+                group_of(type, p, b, &g);
+                put_group(f->bits, &g, r, quants + 64 * f->bits * b);
+            }
+        }
+        dst = quants + 64 * f->bits * n_groups;
+    }
+}
+
+void kern_pack(int type, const void *w, size_t row_bytes, size_t n_out, size_t n, void *dst)
+{
+    size_t strip = kern_strip_bytes(type, n);
+    for (size_t r = 0; r < n_out; r += KERN_STRIP) {
+        int n_rows = n_out - r < KERN_STRIP ? (int)(n_out - r) : KERN_STRIP;
+        pack_strip(type, (const uint8_t *)w + r * row_bytes, row_bytes, n_rows, n,
+                   (uint8_t *)dst + r / KERN_STRIP * strip);
+    }
+}
