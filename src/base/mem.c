@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_ullong n_calls;
 static atomic_long fail_in; /* 0: off */
@@ -48,3 +49,32 @@ char *mem_strndup(const char *s, size_t n)
 
 char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 void mem_free(void *p) { free(p); }
+
+enum { HUGE_PAGE = 2 << 20 };
+
+/* What is smaller than a huge page is not worth one. */
+static size_t pages_bytes(size_t bytes)
+{
+    if (bytes < HUGE_PAGE) return bytes ? bytes : 1;
+    return (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+}
+
+void *mem_pages(size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2 || refuse()) return NULL;
+    bytes = pages_bytes(bytes);
+    size_t room = bytes < HUGE_PAGE ? bytes : bytes + HUGE_PAGE; /* to align in; the rest is given back */
+    char *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    if (room == bytes) return p;
+    size_t skip = -(uintptr_t)p & (HUGE_PAGE - 1);
+    if (skip) munmap(p, skip);
+    if (skip < HUGE_PAGE) munmap(p + skip + bytes, HUGE_PAGE - skip);
+    madvise(p + skip, bytes, MADV_HUGEPAGE);
+    return p + skip;
+}
+
+void mem_pages_free(void *p, size_t bytes)
+{
+    if (p) munmap(p, pages_bytes(bytes));
+}

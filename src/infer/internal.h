@@ -27,6 +27,8 @@ struct infer_engine {
     struct model *model;
     const struct kern_ops *ops;
     struct plat_pool *pool;
+    void *packed; /* the weights' strips, or NULL */
+    size_t packed_bytes;
     pthread_mutex_t lock;    /* of the pool and the scratch: one chunk at a time */
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
@@ -136,6 +138,9 @@ struct infer_work {
 void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n));
 /* Rows or units [from, to) of thread i of n. */
 void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
+
+/* pack.c */
+int infer_pack(struct infer_engine *g, struct err *e) ERR_CHECK;
 
 /* products.c */
 bool infer_wants_q8(const struct model_weight *w);

@@ -42,6 +42,15 @@ static float *output(const struct infer_product *p, uint32_t row)
     return p->rows ? p->rows[row] : p->y + row * p->ldy;
 }
 
+/* Columns [c, c + n) of the product of x; c a multiple of a strip. */
+static void multiply(const struct kern_ops *k, const struct model_weight *m, size_t c, size_t n,
+                     const struct kern_act *x, float *y, size_t ldy)
+{
+    if (m->packed)
+        k->gemm_packed[m->type]((const char *)m->packed + c / KERN_STRIP * m->strip_bytes, m->strip_bytes, n, x, y, ldy);
+    else k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, x, y, ldy);
+}
+
 /* Columns [c, c + n) of rows [r, r + n_rows). Rows that lie apart are made side by side and copied. */
 static void tile(struct infer_work *w, const struct infer_product *p, size_t c, size_t n, uint32_t r,
                  uint32_t n_rows)
@@ -56,13 +65,12 @@ static void tile(struct infer_work *w, const struct infer_product *p, size_t c, 
                          a->q + r * n_in,
                          a->d + r * n_in / 32,
                          a->sum16 + r * n_in / 16};
-    const char *data = (const char *)m->data + c * m->row_bytes;
     if (!p->rows || n_rows == 1) {
-        w->k->gemm[m->type](data, m->row_bytes, n, &x, output(p, r) + c, p->ldy);
+        multiply(w->k, m, c, n, &x, output(p, r) + c, p->ldy);
         return;
     }
     float side[TILE_ROWS * PANEL_COLS];
-    w->k->gemm[m->type](data, m->row_bytes, n, &x, side, n);
+    multiply(w->k, m, c, n, &x, side, n);
     for (uint32_t i = 0; i < n_rows; i++) memcpy(p->rows[r + i] + c, side + i * n, n * sizeof *side);
 }
 

@@ -1,8 +1,8 @@
-/* Packing weights into strips (kern_pack.h draws the layout). Plain C that compilers turn into vector code: packing runs
- * once per model and is bound by memory.
+/* Packing weights into strips (kern_pack.h draws the layout). Plain C that compilers turn into vector code: packing
+ * runs once per model and is bound by memory.
  *
- * One row's group of 32 elements is brought to a common order first (struct group: nibbles, the higher bits, or bytes)
- * and then dealt out to its column of the strip. */
+ * One row's group of 32 elements is brought to a common order first (struct group: nibbles, the higher bits, or
+ * bytes) and then dealt out to its column of the strip. */
 #include "kern_pack.h"
 
 #include <string.h>
@@ -52,8 +52,12 @@ static void group_of(int type, const uint8_t *p, int b, struct group *g)
 {
     switch (type) {
     case KERN_Q4_0:
-    case KERN_IQ4_NL: memcpy(g->low, p + 18 * b + 2, 16); break;
-    case KERN_Q4_1: memcpy(g->low, p + 20 * b + 4, 16); break;
+    case KERN_IQ4_NL:
+        memcpy(g->low, p + 18 * b + 2, 16);
+        break;
+    case KERN_Q4_1:
+        memcpy(g->low, p + 20 * b + 4, 16);
+        break;
     case KERN_Q5_0:
         memcpy(g->low, p + 22 * b + 6, 16);
         fifth_bits_of(p + 22 * b + 2, g->high);
@@ -65,7 +69,9 @@ static void group_of(int type, const uint8_t *p, int b, struct group *g)
     case KERN_Q8_0:
         for (int j = 0; j < 32; j++) g->low[j] = p[34 * b + 2 + j] ^ 0x80;
         break;
-    case KERN_Q4_K: nibbles_of(p + 16 + b / 2 * 32, b % 2 * 4, g->low); break;
+    case KERN_Q4_K:
+        nibbles_of(p + 16 + b / 2 * 32, b % 2 * 4, g->low);
+        break;
     case KERN_Q5_K:
         nibbles_of(p + 48 + b / 2 * 32, b % 2 * 4, g->low);
         for (int j = 0; j < 32; j++) g->high[j] = p[16 + j] >> b & 1;

@@ -489,6 +489,14 @@ uint64_t gguf_file_bytes(const struct gguf *g)
     return n;
 }
 
+void gguf_drop(const struct gguf *g, const void *data, size_t size)
+{
+    for (size_t i = 0; i < g->n_parts; i++) {
+        const unsigned char *from = g->part[i].map.data, *p = data;
+        if (g->part[i].mapped && p >= from && p < from + g->part[i].map.size) plat_map_drop(data, size);
+    }
+}
+
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key)
 {
     if (!g->kv_index.slot) return NULL;

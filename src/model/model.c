@@ -210,8 +210,8 @@ void model_weight_get(struct arch *a, struct model_weight *w, int layer, const c
                    full);
         return;
     }
-    *w = (struct model_weight){t->data,         t->row_bytes, t->type, (uint32_t)n_in,
-                               (uint32_t)n_out, NULL,         1.0f,    false};
+    *w = (struct model_weight){.data = t->data, .row_bytes = t->row_bytes, .type = t->type, .scale = 1.0f,
+                               .n_in = (uint32_t)n_in, .n_out = (uint32_t)n_out};
     if (flags & (ARCH_BIAS | ARCH_NEED_BIAS))
         w->bias = model_vec_get(a, layer, name, ".bias", n_out, flags & ARCH_NEED_BIAS);
     if (flags & (ARCH_SCALE | ARCH_SCALE_LAST)) w->scale = scale_get(a, layer, name);
@@ -581,4 +581,16 @@ bool model_is_recurrent(const struct model *m)
     for (uint32_t i = 0; i < m->n_layer; i++)
         if (m->layer[i].kind != MODEL_ATTENTION) return true;
     return false;
+}
+
+void model_each_product(struct model *m, void (*fn)(struct model_weight *w, void *ctx), void *ctx)
+{
+    for (uint32_t i = 0; i < m->n_layer; i++) {
+        struct model_layer *y = &m->layer[i];
+        struct model_weight *all[] = {&y->q,    &y->k,     &y->v,   &y->qkv,  &y->z,   &y->beta,
+                                      &y->alpha, &y->out, &y->gate, &y->up, &y->down};
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            if (all[k]->data) fn(all[k], ctx);
+    }
+    if (m->head.data) fn(&m->head, ctx);
 }

@@ -31,6 +31,13 @@ void plat_map_close(struct plat_map *m)
     *m = (struct plat_map){0};
 }
 
+void plat_map_drop(const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)data + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)data + size) & ~(page - 1);
+    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 void plat_map_prefetch(const struct plat_map *m)
 {
     if (m->data) madvise((void *)m->data, m->size, MADV_WILLNEED);

@@ -14,6 +14,11 @@ char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p);
 
+/* For what is large and lives long (weights, caches): whole pages, zero, huge ones where the system allows it, so that
+ * streaming through it misses few address translations. Free with the same size. */
+void *mem_pages(size_t bytes);
+void mem_pages_free(void *p, size_t bytes);
+
 /* Tests: let the nth allocation from now (1 = the next) return NULL; 0 turns it off. */
 void mem_fail_nth(long n);
 /* Allocations made by this process so far: equal before and after = nothing was allocated. */

@@ -9,8 +9,8 @@
  *
  *     vector v    row 0: 4v 4v+1 4v+2 4v+3 | row 1: 4v … 4v+3 | … | row 15
  *
- * It is the operand layout of vpdpbusd, of sdot by lane and of AMX's int8 tiles. Quants are unsigned: x = s (q - offset)
- * or x = s q + m.
+ * It is the operand layout of vpdpbusd, of sdot by lane and of AMX's int8 tiles. Quants are unsigned:
+ * x = s (q - offset) or x = s q + m.
  *
  *     bits  a group's bytes (x 64)
  *      4    4   vector v in the lo nibbles of register v, vector v + 4 in the hi nibbles

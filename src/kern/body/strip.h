@@ -1,31 +1,37 @@
 /* Products of int8 activations with packed weights (kern_pack.h), for any vector width.
  *
- * A register of VB bytes holds VB / 4 rows of a 64-byte vector; PARTS registers make a vector. A tile of a few
- * activation rows goes through a whole strip with its sums in registers: a group's eight vectors are unpacked once and
- * met by every row of the tile, four consecutive activations broadcast to all lanes. One mechanism from one row
- * (decoding, bound by reading the strip) to hundreds (a prompt, bound by the multiply-adds: unpacking is shared by
- * TILE rows, and the strip comes from the first- or second-level cache after the first tile).
+ * A register of VB bytes holds VB / 4 rows of a 64-byte vector; PARTS registers make a vector. Few activation rows
+ * (decoding) go through one strip with their sums in registers, which reading the strip bounds. For many (a prompt)
+ * WIDE strips are unpacked to bytes and float scales, a chunk of 256 elements at a time, into a panel that stays in
+ * the first-level cache and is met by all rows, TILE at a time; four activations broadcast to all lanes serve WIDE
+ * strips.
  *
  *     y += d ( s * sum (q - offset) xq )        or        y += d ( s * sum q xq + m * sum xq )
  *
- * The including file defines a register of bytes vb, of int32 vi and of floats vf, and these:
- *     vb_load  vb_set  vb_and  vb_shl  vb_shr (by a constant below 8; bits cross bytes)  vb_pick(a, b, mask): a | b & mask
+ * The including file defines registers of bytes vb, of int32 vi and of floats vf, and these:
+ *     vb_load  vb_store  vb_set  vb_and  vb_shl  vb_shr (by a constant below 8; bits cross bytes)
+ *     vb_pick(a, b, mask)                  a | b & mask
  *     vb_table(v)                          IQ4_NL's values plus 128, by index
- *     vi_set2(pair)                        two int16 in every lane
- *     vi_madd16(a, b)                      per lane the sum of two int16 products
- *     dots(acc, w, x, n, bits)             acc + the dot products of n vectors w of unsigned bytes below 2^bits with
- *                                          4 n int8 at x; for 8 bits w - SIGNED_OFFSET counts
- *     vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats)
- *     STORE_PART(p, v, n)                  the first n floats of v */
+ *     vi_set(a)                            a in every lane
+ *     vi_four(x)                           four int8 at x in every lane
+ *     mac_begin(dot)  mac(h, w, x, bits)  mac_end(dot, h)
+ *                                          dot += products of unsigned bytes w below 2^bits and x, four to a lane,
+ * for at most MAC_RUN(bits) vectors between begin and end: partial sums h may be narrower than 32 bits; for 8 bits w
+ * - SIGNED_OFFSET counts vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats) and the
+ * constants VB, WIDE, TILE, FEW (rows that go without a panel), FEW_TILE, SIGNED_OFFSET, STRIP_AHEAD (prefetch). */
 #ifndef KERN_BODY_STRIP_H
 #define KERN_BODY_STRIP_H
 
+#include "plat_compiler.h"
 #include "kern_pack.h"
 #include "levels.h"
 
-enum { PARTS = 64 / VB, LANES = VB / 4 };
+enum { PARTS = 64 / VB, LANES = VB / 4, MAX_NC = WIDE * PARTS, MAX_NT = TILE > FEW_TILE ? TILE : FEW_TILE };
 
-INLINE bool has_min(const struct kern_pack_form f) { return f.scales == KERN_SCALES_F16_MIN || f.scales == KERN_SCALES_K_MIN; }
+INLINE bool has_min(const struct kern_pack_form f)
+{
+    return f.scales == KERN_SCALES_F16_MIN || f.scales == KERN_SCALES_K_MIN;
+}
 INLINE bool has_halves(const struct kern_pack_form f) { return f.scales == KERN_SCALES_K_16; }
 
 /* The eight vectors of the group at q, part `part`. */
@@ -34,40 +40,47 @@ INLINE void group_load(const struct kern_pack_form f, const uint8_t *q, int part
     q += part * VB;
     if (f.bits == 8) {
 #define STEP(v) w[v] = vb_load(q + 64 * (v));
-        STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
+        STEP(0)
+        STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
 #undef STEP
-        return;
+            return;
     }
-#define STEP(v)                                                 \
-    {                                                           \
-        vb both = vb_load(q + 64 * (v));                        \
-        w[v] = vb_and(both, vb_set(15));                        \
-        w[(v) + 4] = vb_and(vb_shr(both, 4), vb_set(15));       \
-        if (f.table) {                                          \
-            w[v] = vb_table(w[v]);                              \
-            w[(v) + 4] = vb_table(w[(v) + 4]);                  \
-        }                                                       \
+#define STEP(v)                                                                                                      \
+    {                                                                                                                \
+        vb both = vb_load(q + 64 * (v));                                                                             \
+        w[v] = vb_and(both, vb_set(15));                                                                             \
+        w[(v) + 4] = vb_and(vb_shr(both, 4), vb_set(15));                                                            \
+        if (f.table) {                                                                                               \
+            w[v] = vb_table(w[v]);                                                                                   \
+            w[(v) + 4] = vb_table(w[(v) + 4]);                                                                       \
+        }                                                                                                            \
     }
-    STEP(0) STEP(1) STEP(2) STEP(3)
+    STEP(0)
+    STEP(1) STEP(2) STEP(3)
 #undef STEP
-    if (f.bits == 5) {
+        if (f.bits == 5)
+    {
         vb h = vb_load(q + 256), bit = vb_set(16);
-#define STEP(v) w[v] = vb_pick(w[v], (v) < 4 ? vb_shl(h, (v) < 4 ? 4 - (v) : 0) : vb_shr(h, (v) < 4 ? 0 : (v) - 4), bit);
+#define STEP(v)                                                                                                      \
+    w[v] = vb_pick(w[v], (v) < 4 ? vb_shl(h, (v) < 4 ? 4 - (v) : 0) : vb_shr(h, (v) < 4 ? 0 : (v)-4), bit);
         STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
 #undef STEP
-    } else if (f.bits == 6) {
+    }
+    else if (f.bits == 6)
+    {
         vb h[2] = {vb_load(q + 256), vb_load(q + 320)}, two = vb_set(0x30);
 #define STEP(v) w[v] = vb_pick(w[v], vb_shl(h[(v) / 4], 4), two);
-        STEP(0) STEP(4)
+        STEP(0)
+        STEP(4)
 #undef STEP
 #define STEP(v) w[v] = vb_pick(w[v], vb_shl(h[(v) / 4], 2), two);
-        STEP(1) STEP(5)
+            STEP(1) STEP(5)
 #undef STEP
 #define STEP(v) w[v] = vb_pick(w[v], h[(v) / 4], two);
-        STEP(2) STEP(6)
+                STEP(2) STEP(6)
 #undef STEP
 #define STEP(v) w[v] = vb_pick(w[v], vb_shr(h[(v) / 4], 2), two);
-        STEP(3) STEP(7)
+                    STEP(3) STEP(7)
 #undef STEP
     }
 }
@@ -77,7 +90,9 @@ INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t
 {
     const uint8_t *f16 = p + part * LANES * 2;
     switch (f.scales) {
-    case KERN_SCALES_F16: s[0] = vf_load_f16(f16 + 32 * b); break;
+    case KERN_SCALES_F16:
+        s[0] = vf_load_f16(f16 + 32 * b);
+        break;
     case KERN_SCALES_F16_MIN:
         s[0] = vf_load_f16(f16 + 64 * b);
         *m = vf_load_f16(f16 + 64 * b + 32);
@@ -95,93 +110,206 @@ INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t
     }
 }
 
-/* d sum(xq) of each group of a chunk of an activation row. */
-INLINE void weigh_sums(const int16_t *sum16, const float *d, size_t n_groups, float out[8])
+/* What a chunk of an activation row adds to its products whatever the weights' quants are: -offset sum(xq) to the
+ * integer sums, d sum(xq) as the factor of a minimum. */
+struct sums {
+    int32_t start[2][8];
+    float weighed[8];
+};
+
+INLINE void sums_load(const struct kern_pack_form f, const int offset, const int16_t *sum16, const float *d,
+                      size_t n_groups, struct sums *o)
 {
-    for (size_t b = 0; b < n_groups; b++) out[b] = d[b] * (float)(sum16[2 * b] + sum16[2 * b + 1]);
+    for (size_t b = 0; b < n_groups; b++) {
+        int lo = sum16[2 * b], hi = sum16[2 * b + 1];
+        if (has_min(f)) o->weighed[b] = d[b] * (float)(lo + hi);
+        o->start[0][b] = -offset * (has_halves(f) ? lo : lo + hi);
+        if (has_halves(f)) o->start[1][b] = -offset * hi;
+    }
 }
 
-/* -offset sum(xq) in every lane: both sums of the pair, or the one of this half. */
-INLINE vi minus_offset(int offset, const int16_t *pair, bool both, int half)
+/* WIDE strips' chunk, unpacked: what group_load and group_scales give, in plain order. */
+struct panel {
+    _Alignas(64) uint8_t q[8][8][MAX_NC][VB];
+    _Alignas(64) float s[8][2][MAX_NC][LANES], m[8][MAX_NC][LANES];
+};
+
+INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size_t strip_bytes, size_t n_groups,
+                       struct panel *o)
 {
-    const uint32_t minus = (uint16_t)-offset;
-    uint32_t two;
-    memcpy(&two, pair, 4);
-    return vi_madd16(vi_set(two), vi_set(both ? minus << 16 | minus : half ? minus << 16 : minus));
+    const uint8_t *quants = strip + kern_scales_bytes(f.scales, n_groups);
+    for (size_t b = 0; b < n_groups; b++, quants += 64 * f.bits) {
+        PLAT_UNROLL for (int c = 0; c < MAX_NC; c++)
+        {
+            size_t skip = (size_t)(c / PARTS) * strip_bytes;
+            vb w[8];
+            vf s[2], m;
+            group_load(f, quants + skip, c % PARTS, w);
+            group_scales(f, strip + skip, b, c % PARTS, s, &m);
+            PLAT_UNROLL for (int v = 0; v < 8; v++) vb_store(o->q[b][v][c], w[v]);
+            vf_store(o->s[b][0][c], s[0]);
+            if (has_halves(f)) vf_store(o->s[b][1][c], s[1]);
+            if (has_min(f)) vf_store(o->m[b][c], m);
+        }
+    }
 }
 
-/* Activation rows [t0, t0 + nt) against one strip; nt is a constant where this is inlined. */
-INLINE void strip_dot(const struct kern_pack_form f, const int nt, const uint8_t *strip, const struct kern_act *x,
-                      size_t t0, float *y, size_t ldy, size_t n_rows)
+/* dot[t][c] += products of the vectors w[c][from … from + n) with 4 n activations at x + t ldx. */
+INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vb w[][8], const int from, const int n,
+                 const int8_t *x, size_t ldx, const int bits)
+{
+    const int run = MAC_RUN(bits) < n ? MAC_RUN(bits) : n;
+    PLAT_UNROLL for (int v0 = 0; v0 < n; v0 += run)
+    {
+        vi h[MAX_NT][MAX_NC];
+        PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] =
+            mac_begin(dot[t][c]);
+        PLAT_UNROLL for (int v = v0; v < v0 + run; v++)
+        {
+            PLAT_UNROLL for (int t = 0; t < nt; t++)
+            {
+                const vi four = vi_four(x + (size_t)t * ldx + 4 * v);
+                PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] = mac(h[t][c], w[c][from + v], four, bits);
+            }
+        }
+        PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
+            mac_end(dot[t][c], h[t][c]);
+    }
+}
+
+/* Where a chunk's weights come from: a panel, or (NULL) the strip itself. */
+struct source {
+    const struct panel *panel;
+    const uint8_t *strip;
+};
+
+/* nt activation rows against nc registers of rows: one chunk, added to acc. Constants where inlined: f, nt, nc. */
+INLINE void chunk_dot(const struct kern_pack_form f, const int nt, const int nc, const struct source from,
+                      size_t n_groups, const struct kern_act *x, size_t t0, size_t k, vf acc[][MAX_NC])
 {
     const int offset = f.bits == 8 || f.table ? SIGNED_OFFSET : f.offset, bits = f.table ? 8 : f.bits;
     const size_t n = x->n;
-    const int8_t *q = x->q + t0 * n;
-    const float *d = x->d + t0 * (n / 32);
-    const int16_t *sum16 = x->sum16 + t0 * (n / 16);
-    vf acc[TILE][PARTS];
+    const int8_t *q = x->q + t0 * n + k;
+    const float *d = x->d + (t0 * n + k) / 32;
+    struct sums sums[MAX_NT];
     for (int t = 0; t < nt; t++)
-        for (int p = 0; p < PARTS; p++) acc[t][p] = vf_set(0);
-    for (size_t k = 0; k < n; k += KERN_CHUNK, q += KERN_CHUNK, d += 8, sum16 += 16) {
-        const size_t n_groups = n - k < KERN_CHUNK ? (n - k) / 32 : 8;
-        const uint8_t *quants = strip + kern_scales_bytes(f.scales, n_groups);
-        float weighed[TILE][8];
-        if (has_min(f))
-            for (int t = 0; t < nt; t++) weigh_sums(sum16 + (size_t)t * (n / 16), d + (size_t)t * (n / 32), n_groups, weighed[t]);
-        for (size_t b = 0; b < n_groups; b++, quants += 64 * f.bits) {
-            if (nt == 1)
-                for (int i = 0; i < f.bits; i++) vf_prefetch(quants + STRIP_AHEAD + 64 * i);
-            for (int p = 0; p < PARTS; p++) {
-                vb w[8];
-                vf s[2], m;
-                group_load(f, quants, p, w);
-                group_scales(f, strip, b, p, s, &m);
-                for (int t = 0; t < nt; t++) {
-                    const int8_t *xq = q + (size_t)t * n + 32 * b;
-                    const int16_t *pair = sum16 + (size_t)t * (n / 16) + 2 * b;
-                    const vf dx = vf_set(d[(size_t)t * (n / 32) + b]);
-                    if (has_halves(f)) {
-                        vi lo = dots(minus_offset(offset, pair, false, 0), w, xq, 4, bits);
-                        vi hi = dots(minus_offset(offset, pair, false, 1), w + 4, xq + 16, 4, bits);
-                        vf v = vf_fma(vf_of(hi), s[1], vf_mul(vf_of(lo), s[0]));
-                        acc[t][p] = vf_fma(v, dx, acc[t][p]);
-                    } else {
-                        vi dot = dots(offset ? minus_offset(offset, pair, true, 0) : vi_set(0), w, xq, 8, bits);
-                        acc[t][p] = vf_fma(vf_of(dot), vf_mul(s[0], dx), acc[t][p]);
-                        if (has_min(f)) acc[t][p] = vf_fma(m, vf_set(weighed[t][b]), acc[t][p]);
-                    }
+        sums_load(f, offset, x->sum16 + ((t0 + (size_t)t) * n + k) / 16, d + (size_t)t * (n / 32), n_groups,
+                  &sums[t]);
+    const uint8_t *quants = from.panel ? NULL : from.strip + kern_scales_bytes(f.scales, n_groups);
+    for (size_t b = 0; b < n_groups; b++) {
+        vb w[MAX_NC][8];
+        vf s[MAX_NC][2], m[MAX_NC];
+        PLAT_UNROLL for (int c = 0; c < nc; c++)
+        {
+            if (from.panel) {
+                PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] = vb_load(from.panel->q[b][v][c]);
+                s[c][0] = vf_load(from.panel->s[b][0][c]);
+                if (has_halves(f)) s[c][1] = vf_load(from.panel->s[b][1][c]);
+                if (has_min(f)) m[c] = vf_load(from.panel->m[b][c]);
+            } else {
+                group_load(f, quants + 64 * f.bits * b, c, w[c]);
+                group_scales(f, from.strip, b, c, s[c], &m[c]);
+            }
+        }
+        if (!from.panel && nt == 1)
+            for (int i = 0; i < f.bits; i++) vf_prefetch(quants + 64 * f.bits * b + STRIP_AHEAD + 64 * i);
+        PLAT_UNROLL for (int half = 0; half < 1 + has_halves(f); half++)
+        {
+            vi dot[MAX_NT][MAX_NC];
+            PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
+                vi_set(offset ? sums[t].start[half][b] : 0);
+            dots(nt, nc, dot, w, 4 * half, has_halves(f) ? 4 : 8, q + 32 * b + 16 * half, n, bits);
+            PLAT_UNROLL for (int t = 0; t < nt; t++)
+            {
+                vf dx = vf_set(d[(size_t)t * (n / 32) + b]);
+                PLAT_UNROLL for (int c = 0; c < nc; c++)
+                {
+                    acc[t][c] = vf_fma(vf_of(dot[t][c]), vf_mul(s[c][half], dx), acc[t][c]);
+                    if (has_min(f)) acc[t][c] = vf_fma(m[c], vf_set(sums[t].weighed[b]), acc[t][c]);
                 }
             }
         }
-        strip = quants;
-    }
-    for (int t = 0; t < nt; t++) {
-        float *to = y + (t0 + (size_t)t) * ldy;
-        for (size_t p = 0; p < PARTS && p * LANES < n_rows; p++) {
-            if (n_rows - p * LANES >= LANES) vf_store(to + p * LANES, acc[t][p]);
-            else vf_store_part(to + p * LANES, acc[t][p], n_rows - p * LANES);
-        }
     }
 }
 
-/* Tiles of TILE rows, then 4, 2 and 1: the cost never rises much when a batch grows by one row. */
+/* The first n_rows floats of nc registers at p. */
+INLINE void sums_store(float *p, const vf acc[], const int nc, size_t n_rows)
+{
+    PLAT_UNROLL for (size_t c = 0; c < (size_t)nc; c++)
+    {
+        if (n_rows >= (c + 1) * LANES)
+            vf_store(p + c * LANES, acc[c]);
+        else if (n_rows > c * LANES)
+            vf_store_part(p + c * LANES, acc[c], n_rows - c * LANES);
+    }
+}
+
+INLINE size_t groups_of(size_t n, size_t k) { return n - k < KERN_CHUNK ? (n - k) / 32 : 8; }
+
+/* nt activation rows through one strip. */
+INLINE void strip_dot(const struct kern_pack_form f, const int nt, const uint8_t *strip, const struct kern_act *x,
+                      size_t t0, float *y, size_t ldy, size_t n_rows)
+{
+    vf acc[MAX_NT][MAX_NC];
+    PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < PARTS; c++) acc[t][c] = vf_set(0);
+    for (size_t k = 0; k < x->n; k += KERN_CHUNK) {
+        size_t n_groups = groups_of(x->n, k);
+        chunk_dot(f, nt, PARTS, (struct source){NULL, strip}, n_groups, x, t0, k, acc);
+        strip += kern_scales_bytes(f.scales, n_groups) + n_groups * 64 * (size_t)f.bits;
+    }
+    PLAT_UNROLL for (int t = 0; t < nt; t++) sums_store(y + (t0 + (size_t)t) * ldy, acc[t], PARTS, n_rows);
+}
+
+/* nt activation rows against a panel: y += (for the first chunk: =). */
+INLINE void panel_dot(const struct kern_pack_form f, const int nt, const struct panel *p, size_t n_groups,
+                      const struct kern_act *x, size_t t0, size_t k, float *y, size_t ldy)
+{
+    vf acc[MAX_NT][MAX_NC];
+    PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < MAX_NC; c++) acc[t][c] =
+        k ? vf_load(y + (t0 + (size_t)t) * ldy + c * LANES) : vf_set(0);
+    chunk_dot(f, nt, MAX_NC, (struct source){p, NULL}, n_groups, x, t0, k, acc);
+    PLAT_UNROLL for (int t = 0; t < nt; t++)
+        sums_store(y + (t0 + (size_t)t) * ldy, acc[t], MAX_NC, WIDE * KERN_STRIP);
+}
+
+/* All activation rows against WIDE whole strips. */
+INLINE void panels(const struct kern_pack_form f, const uint8_t *strip, size_t strip_bytes, const struct kern_act *x,
+                   float *y, size_t ldy)
+{
+    struct panel p;
+    for (size_t k = 0; k < x->n; k += KERN_CHUNK) {
+        size_t n_groups = groups_of(x->n, k), t = 0;
+        panel_fill(f, strip, strip_bytes, n_groups, &p);
+        for (; t + TILE <= x->n_rows; t += TILE) panel_dot(f, TILE, &p, n_groups, x, t, k, y, ldy);
+        for (; t < x->n_rows; t++) panel_dot(f, 1, &p, n_groups, x, t, k, y, ldy);
+        strip += kern_scales_bytes(f.scales, n_groups) + n_groups * 64 * (size_t)f.bits;
+    }
+}
+
+/* Rows that are few, and strips that are left over, go strip by strip in tiles of FEW_TILE, then one by one. */
 INLINE void gemm_strips(const struct kern_pack_form f, const uint8_t *w, size_t strip_bytes, size_t n_out,
                         const struct kern_act *x, float *y, size_t ldy)
 {
-    for (size_t r = 0; r < n_out; r += KERN_STRIP, w += strip_bytes) {
+    const size_t wide = WIDE * KERN_STRIP;
+    for (size_t r = 0; r < n_out;) {
+        if (x->n_rows > FEW && r + wide <= n_out) {
+            panels(f, w, strip_bytes, x, y + r, ldy);
+            r += wide, w += WIDE * strip_bytes;
+            continue;
+        }
         size_t n_rows = n_out - r < KERN_STRIP ? n_out - r : KERN_STRIP, t = 0;
-        for (; t + TILE <= x->n_rows; t += TILE) strip_dot(f, TILE, w, x, t, y + r, ldy, n_rows);
-        if (TILE > 4 && t + 4 <= x->n_rows) strip_dot(f, 4 < TILE ? 4 : 1, w, x, t, y + r, ldy, n_rows), t += 4;
-        if (TILE > 2 && t + 2 <= x->n_rows) strip_dot(f, 2, w, x, t, y + r, ldy, n_rows), t += 2;
+        for (; t + FEW_TILE <= x->n_rows; t += FEW_TILE) strip_dot(f, FEW_TILE, w, x, t, y + r, ldy, n_rows);
+        for (; t + 2 <= x->n_rows; t += 2) strip_dot(f, 2, w, x, t, y + r, ldy, n_rows);
         for (; t < x->n_rows; t++) strip_dot(f, 1, w, x, t, y + r, ldy, n_rows);
+        r += KERN_STRIP, w += strip_bytes;
     }
 }
 
-#define X(T, bits, offset, scales, table)                                                                              \
-    static void strips_##T(KERN_GEMM_ARGS)                                                                             \
-    {                                                                                                                  \
-        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, table}, w, row_bytes, n_out, x, y,     \
-                    ldy);                                                                                              \
+#define X(T, bits, offset, scales, table)                                                                            \
+    static void strips_##T(KERN_GEMM_ARGS)                                                                           \
+    {                                                                                                                \
+        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, table}, w, row_bytes, n_out, x, y,   \
+                    ldy);                                                                                            \
     }
 KERN_PACK_TABLE(X)
 #undef X

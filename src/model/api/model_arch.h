@@ -30,6 +30,8 @@ struct model_weight {
     const float *bias; /* [n_out] or NULL */
     float scale;
     bool scale_last;
+    const void *packed; /* the same rows as strips of strip_bytes (kern_pack.h), or NULL; set by the engine */
+    size_t strip_bytes;
 };
 
 struct model_norm {
@@ -120,6 +122,8 @@ struct model {
 int model_new(const struct gguf *g, struct model **out, struct err *e) ERR_CHECK;
 void model_free(struct model *m);
 
+/* Calls fn for every weight of a matrix product (not for the embedding tables). */
+void model_each_product(struct model *m, void (*fn)(struct model_weight *w, void *ctx), void *ctx);
 bool model_is_recurrent(const struct model *m); /* has layers whose state cannot be rewound */
 const char *const *model_families(void);        /* NULL-terminated names */
 const char *model_kind_name(enum model_kind kind);

@@ -11,6 +11,8 @@ struct plat_map {
 };
 int plat_map_open(struct plat_map *m, const char *path); /* regular files only: others give -EINVAL */
 void plat_map_close(struct plat_map *m);
+/* Pages that lie wholly inside [data, data + size) of a map need not stay in memory; they are read again if used. */
+void plat_map_drop(const void *data, size_t size);
 void plat_map_prefetch(const struct plat_map *m); /* ask the kernel to read ahead */
 
 /* Write `path` through a temporary file beside it, fsync, rename, fsync of the folder: all or nothing. A device or a

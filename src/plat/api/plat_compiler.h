@@ -1,0 +1,12 @@
+/* What compilers spell differently. */
+#ifndef PLAT_COMPILER_H
+#define PLAT_COMPILER_H
+
+/* Before a loop of a constant number of rounds (up to 16): unrolls it, so that what it indexes can be registers. */
+#ifdef __clang__
+#define PLAT_UNROLL _Pragma("unroll")
+#else
+#define PLAT_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#endif
