@@ -1,23 +1,16 @@
 /* croft bench: prompt and generation rates of a model on this machine, in the words of llama-bench (pp:
  * prompt processing, tg: token generation), beside what the machine could give: generation as a share of the
- * measured read bandwidth (each token reads all weights and the cached keys and values once), prompts as a
+ * measured read bandwidth (a step reads all weights once, and each sequence's cached keys and values), prompts as a
  * share of the rate of multiply-adds in registers. --sustained repeats generation for a time and prints rate
- * and heat as they change, because a burst is not what a device delivers. Read next: src/kern/probe.c,
- * bench/run.sh. */
-#include "engine.h"
+ * and heat as they change, because a burst is not what a device delivers. The members of --json are listed in
+ * docs/BENCH.md. Read next: bench.c, src/kern/probe.c, bench/run.sh. */
+#include "bench.h"
 #include "base_clock.h"
 #include "kern_ops.h"
 #include "kern_probe.h"
 #include "plat_sensor.h"
 
 #include <math.h>
-
-struct settings {
-    struct cli_engine_settings engine;
-    int64_t prompt, decode, repeat, depth;
-    double sustained;
-    bool json, ceilings;
-};
 
 /* What one token costs. */
 struct cost {
@@ -57,92 +50,8 @@ static double cache_bytes(const struct model *m, double pos, enum infer_kv kv)
     return sum;
 }
 
-struct stats {
-    double mean, sd, median;
-};
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct stats stats_of(double *x, int n)
-{
-    struct stats s = {0};
-    qsort(x, (size_t)n, sizeof *x, by_value);
-    for (int i = 0; i < n; i++) s.mean += x[i] / n;
-    for (int i = 0; i < n; i++) s.sd += (x[i] - s.mean) * (x[i] - s.mean);
-    s.sd = n > 1 ? sqrt(s.sd / (n - 1)) : 0;
-    s.median = n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
-    return s;
-}
-
-/* Token ids spread over the vocabulary; the rate does not depend on which. */
-static int32_t some_token(uint32_t n_vocab, uint64_t i) { return (int32_t)((i * 2654435761u + 12345) % n_vocab); }
-
-static int eval_some(struct infer_session *s, int64_t n, bool one_by_one, struct err *e)
-{
-    uint32_t n_vocab = infer_engine_model(infer_session_engine(s))->n_vocab;
-    int32_t token[512];
-    int rc = 0;
-    for (int64_t i = 0; i < n && rc == 0;) {
-        int64_t m = one_by_one ? 1 : n - i < 512 ? n - i : 512;
-        for (int64_t k = 0; k < m; k++) token[k] = some_token(n_vocab, (uint64_t)(i + k));
-        rc = infer_session_eval(s, token, (size_t)m,
-                                i + m == n || one_by_one ? INFER_LOGITS_LAST : INFER_LOGITS_NONE, e);
-        i += m;
-    }
-    return rc;
-}
-
-/* An encoder has no context to grow: the whole prompt is embedded at once. */
-static int embed_some(struct infer_session *s, int64_t n, float *out, struct err *e)
-{
-    const struct model *m = infer_engine_model(infer_session_engine(s));
-    int32_t *ids = mem_calloc((size_t)n, sizeof *ids);
-    if (!ids) return err_nomem(e, (size_t)n * sizeof *ids);
-    for (int64_t i = 0; i < n; i++) ids[i] = some_token(m->n_vocab, (uint64_t)i);
-    int rc = infer_session_embed(s, ids, (size_t)n, MODEL_POOL_MEAN, true, out, e);
-    mem_free(ids);
-    return rc;
-}
-
-static int measure_encoder(struct infer_session *s, const struct settings *set, struct stats *out, struct err *e)
-{
-    double rate[100];
-    uint32_t n_embd = infer_engine_model(infer_session_engine(s))->n_embd;
-    float *vector = mem_calloc(n_embd, sizeof *vector);
-    int rc = vector ? 0 : err_nomem(e, n_embd * sizeof *vector);
-    for (int64_t r = -1; r < set->repeat && rc == 0; r++) {
-        double start = clock_now_s();
-        rc = embed_some(s, set->prompt, vector, e);
-        if (r >= 0) rate[r] = (double)set->prompt / (clock_now_s() - start);
-    }
-    mem_free(vector);
-    if (rc == 0) *out = stats_of(rate, (int)set->repeat);
-    return rc;
-}
-
-/* Median, mean and deviation of `repeat` runs of n tokens behind `depth` others, after one run that does not count. */
-static int measure(struct infer_session *s, const struct settings *set, int64_t n, bool decode, struct stats *out,
-                   struct err *e)
-{
-    double rate[100];
-    int rc = 0;
-    for (int64_t r = -1; r < set->repeat && rc == 0; r++) {
-        if ((rc = infer_session_truncate(s, 0, e))) break;
-        if (set->depth && (rc = eval_some(s, set->depth, false, e))) break;
-        double start = clock_now_s();
-        rc = eval_some(s, r < 0 && decode && n > 8 ? 8 : n, decode, e);
-        if (r >= 0) rate[r] = (double)n / (clock_now_s() - start);
-    }
-    if (rc == 0) *out = stats_of(rate, (int)set->repeat);
-    return rc;
-}
-
 /* Generate for a time; one row of the table per interval. */
-static int sustained(struct infer_session *s, const struct settings *set, int *out_exit, struct err *e)
+static int sustained(struct bench *b, const struct bench_settings *set, int *out_exit, struct err *e)
 {
     static const struct cli_column cols[] = {
         {"seconds", "seconds", CLI_REAL}, {"decode_tokens_per_s", "tokens/s", CLI_REAL},
@@ -151,14 +60,14 @@ static int sustained(struct infer_session *s, const struct settings *set, int *o
     cli_table_init(&t, cols);
     struct plat_sensors now;
     double start = clock_now_s(), interval = fmax(1, set->sustained / 60), at = start;
-    int rc = 0;
+    int rc = cli_bench_fill(b, set->sequences, 0, e);
     plat_sensors_read(&now, "");
     int64_t throttled0 = now.throttle_count;
     while (rc == 0 && clock_now_s() - start < set->sustained) {
         int64_t n = 0;
         while (rc == 0 && clock_now_s() - at < interval) {
-            if ((rc = infer_session_truncate(s, 0, e)) == 0) rc = eval_some(s, 8, true, e);
-            n += 8;
+            rc = cli_bench_decode_once(b, 8, e);
+            n += 8 * set->sequences;
         }
         double t1 = clock_now_s();
         plat_sensors_read(&now, "");
@@ -177,89 +86,199 @@ static int sustained(struct infer_session *s, const struct settings *set, int *o
     return rc;
 }
 
-struct ceilings {
-    double read, peak; /* bytes and operations per second; 0: not measured */
+struct results {
+    struct bench_stats prompt, decode; /* of an encoder: texts one by one, and in batches */
+    double start_ms;
+    double read, peak; /* the ceilings: bytes and operations per second; 0: not measured */
 };
 
-static void test_name(char *out, size_t n, const char *kind, int64_t tokens, int64_t depth)
+/* A line of the report: a test and what it gave. */
+struct line {
+    char test[64];
+    const struct bench_stats *stats; /* NULL: there is only a time */
+    double ms, texts_per_s;          /* of the whole prompt, of one step of all sequences, of one text or batch */
+    double share;                    /* of the ceiling; NAN: unknown */
+    char limit[64];
+};
+
+static double step_ms(const struct bench_stats *s, int64_t tokens)
 {
-    if (depth) snprintf(out, n, "%s%lld @ d%lld", kind, (long long)tokens, (long long)depth);
-    else snprintf(out, n, "%s%lld", kind, (long long)tokens);
+    return s->median > 0 ? 1e3 * (double)tokens / s->median : NAN;
 }
 
-static int report(const struct infer_engine *g, const char *name, const struct settings *set, const struct stats *pp,
-                  const struct stats *tg, const struct ceilings *top)
+static void name_test(struct line *l, const char *kind, int64_t tokens, int64_t sequences, const char *behind,
+                      int64_t cached)
+{
+    int n = snprintf(l->test, sizeof l->test, "%s%lld", kind, (long long)tokens);
+    if (sequences > 1) n += snprintf(l->test + n, sizeof l->test - n, " x %lld", (long long)sequences);
+    if (cached) snprintf(l->test + n, sizeof l->test - n, " @ %s%lld", behind, (long long)cached);
+}
+
+/* Bytes that a decoded token reads: its share of the weights, which a step reads once, and its own cache. */
+static double bytes_per_token(const struct model *m, const struct bench_settings *set)
+{
+    double middle = (double)set->depth + (double)set->decode / 2;
+    return cost_of(m).bytes / (double)set->sequences + cache_bytes(m, middle, cli_kv_of(set->engine.kv));
+}
+
+static int lines_of(const struct infer_engine *g, const struct bench_settings *set, const struct results *r,
+                    struct line *out)
+{
+    const struct model *m = infer_engine_model(g);
+    struct cost c = cost_of(m);
+    bool encoder = !m->causal;
+    int n = 0;
+    if (set->prompt) {
+        struct line *l = &out[n++];
+        *l = (struct line){.stats = &r->prompt, .ms = step_ms(&r->prompt, set->prompt), .share = NAN};
+        name_test(l, "pp", set->prompt, 1, set->prefix ? "prefix " : "d", set->prefix ? set->prefix : set->depth);
+        l->texts_per_s = r->prompt.median / (double)set->prompt;
+        if (r->peak > 0) l->share = r->prompt.median * c.ops / r->peak;
+        snprintf(l->limit, sizeof l->limit, "%s %.0f GOP/s", kern_type_get(c.main_type)->name, r->peak / 1e9);
+    }
+    if (encoder && set->sequences > 1) {
+        struct line *l = &out[n++];
+        *l = out[0];
+        l->stats = &r->decode;
+        l->ms = step_ms(&r->decode, set->prompt * set->sequences);
+        name_test(l, "pp", set->prompt, set->sequences, "", 0);
+        l->texts_per_s = r->decode.median / (double)set->prompt;
+        if (r->peak > 0) l->share = r->decode.median * c.ops / r->peak;
+    }
+    if (!encoder && set->decode) {
+        struct line *l = &out[n++];
+        *l = (struct line){.stats = &r->decode, .ms = step_ms(&r->decode, set->sequences), .share = NAN};
+        name_test(l, "tg", set->decode, set->sequences, "d", set->depth);
+        if (r->read > 0) l->share = r->decode.median * bytes_per_token(m, set) / r->read;
+        snprintf(l->limit, sizeof l->limit, "read %.1f GB/s", r->read / 1e9);
+    }
+    if (set->start) out[n++] = (struct line){.test = "start", .ms = r->start_ms, .share = NAN};
+    return n;
+}
+
+static int report_json(const struct infer_engine *g, const char *name, const struct bench_settings *set,
+                       const struct results *r)
+{
+    const struct model *m = infer_engine_model(g);
+    bool encoder = !m->causal, batch = encoder && set->sequences > 1;
+    const struct bench_stats none = {0}, *pp = &r->prompt, *tg = encoder ? &none : &r->decode;
+    double bytes = bytes_per_token(m, set), texts = encoder ? 1.0 / (double)set->prompt : NAN;
+    json_t *o = json_pack(
+        "{s:s s:s s:I s:I s:i s:s s:I s:I s:I s:I s:I s:I s:f}", "model", name, "architecture", m->arch, "size_bytes",
+        (json_int_t)gguf_file_bytes(infer_engine_gguf(g)), "params", (json_int_t)m->n_params, "threads",
+        infer_engine_threads(g), "level", infer_engine_ops(g)->level, "n_prompt", (json_int_t)set->prompt, "n_decode",
+        (json_int_t)set->decode, "depth", (json_int_t)set->depth, "prefix", (json_int_t)set->prefix, "sequences",
+        (json_int_t)set->sequences, "repeat", (json_int_t)set->repeat, "bytes_per_token", bytes);
+    const struct { const char *key; double v; bool known; } more[] = {
+        {"prompt_tokens_per_s", pp->median, set->prompt}, {"prompt_mean", pp->mean, set->prompt},
+        {"prompt_sd", pp->sd, set->prompt}, {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
+        {"decode_tokens_per_s", tg->median, set->decode}, {"decode_mean", tg->mean, set->decode},
+        {"decode_sd", tg->sd, set->decode}, {"decode_step_ms", step_ms(tg, set->sequences), set->decode},
+        {"texts_per_s", pp->median * texts, encoder}, {"batch_texts_per_s", r->decode.median * texts, batch},
+        {"start_ms", r->start_ms, set->start}, {"read_bytes_per_s", r->read, r->read > 0},
+        {"peak_ops_per_s", r->peak, r->peak > 0},
+        {"bandwidth_share", tg->median * bytes / r->read, r->read > 0 && set->decode},
+        {"peak_share", pp->median * cost_of(m).ops / r->peak, r->peak > 0 && set->prompt}};
+    for (size_t i = 0; o && i < sizeof more / sizeof more[0]; i++)
+        json_object_set_new(o, more[i].key, more[i].known ? json_real(more[i].v) : json_null());
+    return cli_json_done(o, "bench");
+}
+
+static int report(const struct infer_engine *g, const char *name, const struct bench_settings *set,
+                  const struct results *r)
 {
     static const struct cli_column cols[] = {
         {"model", "model", CLI_TEXT}, {"size", "size", CLI_BYTES}, {"params", "params", CLI_INT},
         {"threads", "threads", CLI_INT}, {"level", "level", CLI_TEXT}, {"test", "test", CLI_TEXT},
-        {"tokens_per_s", "t/s", CLI_REAL}, {"sd", "±", CLI_REAL}, {"limit_percent", "% of limit", CLI_REAL},
-        {"limit", "limit", CLI_TEXT}, {0}};
-    const struct model *m = infer_engine_model(g);
-    struct cost c = cost_of(m);
-    double bytes = c.bytes + cache_bytes(m, (double)set->depth + (double)set->decode / 2, cli_kv_of(set->engine.kv));
-    double read_share = top->read > 0 && set->decode ? tg->median * bytes / top->read : NAN;
-    double peak_share = top->peak > 0 && set->prompt ? pp->median * c.ops / top->peak : NAN;
-    if (set->json) {
-        json_t *o = json_pack("{s:s s:s s:I s:I s:i s:s s:I s:I s:I s:I s:f}", "model", name, "architecture", m->arch,
-                              "size_bytes", (json_int_t)gguf_file_bytes(infer_engine_gguf(g)), "params",
-                              (json_int_t)m->n_params, "threads", infer_engine_threads(g), "level",
-                              infer_engine_ops(g)->level, "n_prompt", (json_int_t)set->prompt, "n_decode",
-                              (json_int_t)set->decode, "depth", (json_int_t)set->depth, "repeat",
-                              (json_int_t)set->repeat, "bytes_per_token", bytes);
-        const struct { const char *key; double v; bool known; } more[] = {
-            {"prompt_tokens_per_s", pp->median, set->prompt}, {"prompt_mean", pp->mean, set->prompt},
-            {"prompt_sd", pp->sd, set->prompt}, {"decode_tokens_per_s", tg->median, set->decode},
-            {"decode_mean", tg->mean, set->decode}, {"decode_sd", tg->sd, set->decode},
-            {"read_bytes_per_s", top->read, top->read > 0}, {"peak_ops_per_s", top->peak, top->peak > 0},
-            {"bandwidth_share", read_share, !isnan(read_share)}, {"peak_share", peak_share, !isnan(peak_share)}};
-        for (size_t i = 0; o && i < sizeof more / sizeof more[0]; i++)
-            json_object_set_new(o, more[i].key, more[i].known ? json_real(more[i].v) : json_null());
-        return cli_json_done(o, "bench");
-    }
+        {"tokens_per_s", "t/s", CLI_REAL}, {"sd", "±", CLI_REAL}, {"ms", "ms", CLI_REAL},
+        {"limit_percent", "% of limit", CLI_REAL}, {"limit", "limit", CLI_TEXT}, {"texts_per_s", "texts/s", CLI_REAL},
+        {0}};
+    struct cli_column shown[sizeof cols / sizeof cols[0]];
+    struct line line[4];
     struct cli_table t;
-    cli_table_init(&t, cols);
-    for (int decode = 0; decode < 2; decode++) {
-        const struct stats *s = decode ? tg : pp;
-        double share = decode ? read_share : peak_share;
-        char test[64];
-        if (!(decode ? set->decode : set->prompt)) continue;
-        test_name(test, sizeof test, decode ? "tg" : "pp", decode ? set->decode : set->prompt, set->depth);
+    const struct model *m = infer_engine_model(g);
+    memcpy(shown, cols, sizeof cols);
+    if (m->causal) shown[sizeof cols / sizeof cols[0] - 2].key = NULL; /* texts: of encoders alone */
+    int n = lines_of(g, set, r, line);
+    cli_table_init(&t, shown);
+    for (const struct line *l = line; l < line + n; l++) {
         cli_text(&t, name);
         cli_int(&t, (int64_t)gguf_file_bytes(infer_engine_gguf(g)));
         cli_int(&t, (int64_t)m->n_params);
         cli_int(&t, infer_engine_threads(g));
         cli_text(&t, infer_engine_ops(g)->level);
-        cli_text(&t, test);
-        cli_real(&t, s->median);
-        cli_real(&t, s->sd);
-        cli_real(&t, 100 * share);
-        char limit[64];
-        if (decode) snprintf(limit, sizeof limit, "read %.1f GB/s", top->read / 1e9);
-        else snprintf(limit, sizeof limit, "%s %.0f GOP/s", kern_type_get(c.main_type)->name, top->peak / 1e9);
-        cli_text(&t, isnan(share) ? "-" : limit);
+        cli_text(&t, l->test);
+        cli_real(&t, l->stats ? l->stats->median : NAN);
+        cli_real(&t, l->stats ? l->stats->sd : NAN);
+        cli_real(&t, l->ms);
+        cli_real(&t, 100 * l->share);
+        cli_text(&t, isnan(l->share) ? "-" : l->limit);
+        if (!m->causal) cli_real(&t, l->stats ? l->texts_per_s : NAN);
     }
     return cli_table_done(&t, "bench", false);
 }
 
+/* What makes no sense for this model. */
+static int check(struct bench_settings *set, const struct infer_engine *g, struct err *e)
+{
+    bool encoder = !infer_engine_model(g)->causal;
+    if (encoder) set->decode = set->depth = 0; /* an encoder only reads */
+    if (encoder && set->sustained > 0)
+        return ERR(e, UNSUPPORTED, "--sustained generates, which an encoder does not do.");
+    if (encoder && (set->prefix || set->start))
+        return ERR(e, UNSUPPORTED, "--prefix and --start are for models that generate, which an encoder does not do.");
+    if (set->prefix && !set->prompt) return ERR(e, USAGE, "--prefix needs -p: the new tokens behind it.");
+    if (set->sustained > 0 && set->decode < 8) set->decode = 8;
+    if (!set->prompt && !set->decode && !set->start)
+        return ERR(e, USAGE, "There is nothing to measure: give -p%s above 0.", encoder ? "" : " or -n");
+    return 0;
+}
+
+static int ceilings(const struct infer_engine *g, struct results *r, struct err *e)
+{
+    int rc = kern_probe_read_bandwidth(infer_engine_threads(g), &r->read, e);
+    return rc ? rc
+              : kern_probe_peak(cost_of(infer_engine_model(g)).main_type, infer_engine_threads(g), &r->peak, e);
+}
+
+static int measure(struct bench *b, const struct bench_settings *set, struct results *r, struct err *e)
+{
+    bool encoder = !infer_engine_model(b->engine)->causal;
+    int rc = set->ceilings ? ceilings(b->engine, r, e) : 0;
+    if (encoder) {
+        if (rc == 0) rc = cli_bench_encode(b, set->prompt, false, &r->prompt, e);
+        if (rc == 0 && set->sequences > 1) rc = cli_bench_encode(b, set->prompt, true, &r->decode, e);
+        return rc;
+    }
+    if (rc == 0 && set->prompt)
+        rc = cli_bench_prompt(b, set->prompt, set->prefix ? set->prefix : set->depth, &r->prompt, e);
+    return rc == 0 && set->decode ? cli_bench_decode(b, set->decode, set->depth, &r->decode, e) : rc;
+}
+
 int cmd_bench(int argc, char **argv)
 {
-    struct settings set = {0};
+    struct bench_settings set = {0};
+#define FIELD(f) offsetof(struct bench_settings, f)
     static const struct conf_row rows[] = {
-        {"n-prompt", 'p', CONF_I64, offsetof(struct settings, prompt), "N", "512", NULL, NULL, 0, 1 << 20,
-         "prompt tokens (0: leave out)"},
-        {"n-gen", 'n', CONF_I64, offsetof(struct settings, decode), "N", "128", NULL, NULL, 0, 1 << 20,
+        {"n-prompt", 'p', CONF_I64, FIELD(prompt), "N", "512", NULL, NULL, 0, 1 << 20, "prompt tokens (0: leave out)"},
+        {"n-gen", 'n', CONF_I64, FIELD(decode), "N", "128", NULL, NULL, 0, 1 << 20,
          "tokens to generate (0: leave out)"},
-        {"depth", 'd', CONF_I64, offsetof(struct settings, depth), "N", "0", NULL, NULL, 0, 1 << 20,
+        {"depth", 'd', CONF_I64, FIELD(depth), "N", "0", NULL, NULL, 0, 1 << 20,
          "tokens in the context before the test"},
-        {"repetitions", 'r', CONF_I64, offsetof(struct settings, repeat), "N", "5", NULL, NULL, 1, 100,
+        {"prefix", 0, CONF_I64, FIELD(prefix), "N", "0", NULL, NULL, 0, 1 << 20,
+         "tokens cached before the prompt test (instead of --depth): the shape of a classification"},
+        {"sequences", 0, CONF_I64, FIELD(sequences), "N", "1", NULL, NULL, 1, 1024,
+         "sequences that generate in one batch; of an encoder: texts of -p tokens, also in batches"},
+        {"repetitions", 'r', CONF_I64, FIELD(repeat), "N", "5", NULL, NULL, 1, BENCH_REPEAT_MAX,
          "runs of each test; the median is reported"},
-        {"sustained", 0, CONF_F64, offsetof(struct settings, sustained), "SECONDS", "0", NULL, NULL, 0, 86400,
+        {"start", 0, CONF_FLAG, FIELD(start), NULL, NULL, NULL, NULL, 0, 0,
+         "measure croft run too, from its start to the first token"},
+        {"sustained", 0, CONF_F64, FIELD(sustained), "SECONDS", "0", NULL, NULL, 0, 86400,
          "instead: generate for this long, print rate and temperature over time"},
-        {"ceilings", 0, CONF_FLAG, offsetof(struct settings, ceilings), NULL, "1", NULL, NULL, 0, 0,
+        {"ceilings", 0, CONF_FLAG, FIELD(ceilings), NULL, "1", NULL, NULL, 0, 0,
          "measure the machine's limits too (--no-ceilings: do not)"},
-        CLI_ENGINE_ROWS(struct settings),
-        CLI_JSON_ROW(struct settings),
+        CLI_ENGINE_ROWS(struct bench_settings),
+        CLI_JSON_ROW(struct bench_settings),
         {.name = ""},
     };
     struct conf_list words;
@@ -268,37 +287,17 @@ int cmd_bench(int argc, char **argv)
     if (!cli_options("bench", rows, &set, argc, argv, &words, 1, 1, &exit_code)) return exit_code;
 
     struct infer_engine *g = NULL;
-    struct infer_session *s = NULL;
-    struct stats pp = {0}, tg = {0};
-    struct ceilings top = {0};
+    struct bench b;
+    struct results r = {0};
     int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
-    bool encoder = rc == 0 && !infer_engine_model(g)->causal;
-    if (encoder) {
-        set.decode = set.depth = 0; /* an encoder only reads */
-        if (set.sustained > 0) rc = ERR(&e, UNSUPPORTED, "--sustained generates, which an encoder does not do.");
+    if (rc == 0) rc = check(&set, g, &e);
+    if (rc == 0 && set.start) rc = cli_bench_start(words.item[0], &set, &r.start_ms, &e);
+    if (rc == 0 && (rc = cli_bench_open(&b, g, &set, &e)) == 0) {
+        rc = set.sustained > 0 ? sustained(&b, &set, &exit_code, &e) : measure(&b, &set, &r, &e);
+        cli_bench_close(&b);
     }
-    int64_t longest = set.prompt > set.decode ? set.prompt : set.decode;
-    if (set.sustained > 0 && longest < 16) longest = 16;
-    if (set.engine.ctx == 0) set.engine.ctx = set.depth + longest;
-    if (rc == 0 && longest == 0)
-        rc = ERR(&e, USAGE, "There is nothing to measure: give -p%s above 0.", encoder ? "" : " or -n");
-    if (rc == 0) rc = cli_session_open(g, &set.engine, 1, &s, &e);
-    if (rc) goto out;
-    if (set.sustained > 0) {
-        rc = sustained(s, &set, &exit_code, &e);
-        goto out;
-    }
-    if (set.ceilings) {
-        rc = kern_probe_read_bandwidth(infer_engine_threads(g), &top.read, &e);
-        if (rc == 0)
-            rc = kern_probe_peak(cost_of(infer_engine_model(g)).main_type, infer_engine_threads(g), &top.peak, &e);
-    }
-    if (rc == 0 && set.prompt)
-        rc = encoder ? measure_encoder(s, &set, &pp, &e) : measure(s, &set, set.prompt, false, &pp, &e);
-    if (rc == 0 && set.decode) rc = measure(s, &set, set.decode, true, &tg, &e);
-    if (rc == 0) exit_code = report(g, words.item[0], &set, &pp, &tg, &top);
-out:
-    infer_session_free(s);
+    if (rc == 0 && set.sustained == 0)
+        exit_code = set.json ? report_json(g, words.item[0], &set, &r) : report(g, words.item[0], &set, &r);
     infer_engine_close(g);
     return rc ? cli_fail("bench", &e) : exit_code;
 }

@@ -35,3 +35,26 @@ out: true
 run: (echo one; seq -s ' ' 400; echo two) | croft embed ../shared/models/stories260K.gguf | wc -l
 out: 1
 err~ too few
+run: croft bench ../shared/models/stories260K.gguf -p 8 --prefix 60 -n 8 -d 40 --sequences 3 -r 2 --no-ceilings --json
+json: .prefix == 60 and .sequences == 3 and .depth == 40 and .decode_tokens_per_s > 0 and (.decode_step_ms * .decode_tokens_per_s / 3000 - 1 | fabs) < 1e-6 and (.prompt_ms * .prompt_tokens_per_s / 8000 - 1 | fabs) < 1e-6 and .texts_per_s == null and .start_ms == null
+# A token's share of the weights shrinks with the sequences; its own keys and values do not.
+run: for n in 1 2 4; do croft bench ../shared/models/stories260K.gguf -p 0 -n 4 --sequences $n -r 1 --no-ceilings --json; done | jq -s 'map(.bytes_per_token) | (.[0] - .[1] == 2 * (.[1] - .[2])) and .[2] > .[0] / 4'
+out: true
+run: croft bench ../shared/models/stories260K.gguf -p 8 --prefix 60 -n 8 -d 4 --sequences 3 -r 1 --no-ceilings
+out~ pp8 @ prefix 60
+out~ tg8 x 3 @ d4
+run: croft bench tests/golden/logits/bert-cls.gguf -p 5 --sequences 7 -r 2 --no-ceilings --json
+json: .texts_per_s > 0 and .batch_texts_per_s > 0 and (.texts_per_s * 5 / .prompt_tokens_per_s - 1 | fabs) < 1e-6 and .decode_tokens_per_s == null
+run: croft bench tests/golden/logits/bert-cls.gguf -p 5 --sequences 7 -r 1 --no-ceilings
+out~ pp5 x 7
+out~ texts/s
+run: croft bench ../shared/models/stories260K.gguf -p 4 -n 0 -r 2 --start --no-ceilings --json
+json: .start_ms > 0.5 and .start_ms < 60000
+run: croft bench tests/golden/logits/llama.gguf -p 4 -n 4 -r 1 --start --no-ceilings
+exit: 69
+err~ --start cannot
+run: croft bench ../shared/models/stories260K.gguf -p 0 -n 4 --prefix 8
+exit: 64
+err~ needs -p
+run: croft bench tests/golden/logits/qwen35.gguf -p 4 --prefix 9 -n 4 -d 7 --sequences 2 -r 2 --no-ceilings --json
+json: .decode_tokens_per_s > 0 and .prompt_ms > 0
