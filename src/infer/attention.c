@@ -1,62 +1,49 @@
-/* Attention over cached keys and values. Work is cut into units of (rows of a segment, key/value head): the
- * queries of a unit, QUERIES at most (rows times the heads that share the key head), go through the keys
- * together.
+/* Attention over cached keys and values.
  *
  *   prepare   norm and turn the queries and the key of a row, store key and value in the session's cache
- *   attend    scores = scale q.k, softmax over the keys in sight, weighted sum of values
+ *   attend    weighted mean of the values in sight (kern_ops.h), into `mixed` and its int8 form
  *
- * A row sees the keys [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment. No memory
- * grows with the square of the length: a thread holds QUERIES rows of scores. With one row, prepare and
- * attend of a head follow each other on one thread without a barrier between. */
+ * A row sees the positions [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment.
+ *
+ * Work is cut into units: rows of a segment and the heads that share a key head, QUERIES queries at most, which
+ * go through the cache together. Where there are fewer units than TASKS, the positions of each are cut into
+ * chunks too; whoever finishes the last chunk of a unit merges them. Threads take tasks (a chunk of a unit) from
+ * a counter, expensive ones first, because rows differ in what they see and threads in what else they have to
+ * do. How a unit is cut depends on the batch, never on the number of threads, and so do the results. Scratch
+ * memory depends neither on the context nor on the batch. */
 #include "internal.h"
 
 #include <math.h>
 
-/* Angles of the rotary pairs at a row's position: pos * base^(-2j/n_rot), divided by factors[j], interpolated
- * by freq_scale, blended between the two by YaRN. The running product in single precision is how the models
- * were served everywhere, so it is part of the definition. */
-void infer_turns(struct infer_work *w, uint32_t row)
+enum { QUERIES = 48, TASKS = INFER_TASKS, MIN_CHUNK = 256 };
+
+struct unit {
+    const struct infer_segment *g;
+    uint32_t row, n_rows, head_kv, head, n_heads;
+};
+
+/* ---- memory ---- */
+
+/* Max, sum and out of a unit's queries, as kern_attn has them. */
+struct state {
+    float *max, *sum, *out;
+};
+static size_t state_floats(const struct model *m) { return QUERIES * (2 + kern_kv_padded(m->d_head_v)); }
+static struct state state_at(float *p) { return (struct state){p, p + QUERIES, p + 2 * QUERIES}; }
+
+/* Of a thread: queries, a state, what each query sees, the kernel's scratch. Behind those of all threads lie the
+ * states of chunks. */
+static size_t local_floats(const struct model *m)
 {
-    for (int set = 0; set < 2; set++) {
-        const struct model_rope *r = &w->m->rope[set];
-        if (!r->n_rot || !w->turn[set]) continue;
-        const struct infer_session *s = w->segment[w->segment_of[row]].s;
-        const float *factors = s->n_ctx > r->n_ctx_orig ? r->factors_long : r->factors;
-        float *turn = w->turn[set] + (size_t)row * r->n_rot, theta = w->pos[row];
-        float step = powf(r->base, -2.0f / r->n_rot);
-        for (uint32_t j = 0; j < r->n_rot / 2; j++, theta *= step) {
-            float angle = factors ? theta / factors[j] : theta, far = r->freq_scale * angle,
-                  size = r->attn_factor;
-            if (r->ext_factor != 0) {
-                float ramp = (j - r->corr_low) / fmaxf(0.001f, r->corr_high - r->corr_low);
-                float mix = (1 - fminf(1, fmaxf(0, ramp))) * r->ext_factor;
-                angle = far * (1 - mix) + angle * mix;
-                size *= 1.0f + 0.1f * logf(1.0f / r->freq_scale);
-            } else {
-                angle = far;
-            }
-            turn[2 * j] = cosf(angle) * size;
-            turn[2 * j + 1] = sinf(angle) * size;
-        }
-    }
+    return QUERIES * m->d_head + state_floats(m) + 2 * QUERIES + kern_attn_scratch(m->d_head, m->d_head_v);
 }
 
-static void rotate(const struct model_rope *r, const float *turn, float *x)
+size_t infer_attention_floats(const struct model *m, int n_threads)
 {
-    uint32_t half = r->n_rot / 2, step = r->neox ? 1 : 2, apart = r->neox ? half : 1;
-    for (uint32_t j = 0; j < half; j++) {
-        float *p = x + j * step, a = p[0], b = p[apart], c = turn[2 * j], s = turn[2 * j + 1];
-        p[0] = a * c - b * s;
-        p[apart] = a * s + b * c;
-    }
+    return n_threads * local_floats(m) + TASKS * state_floats(m);
 }
 
-static void store(const struct infer_work *w, enum kern_kv kv, const float *x, void *cell, uint32_t d)
-{
-    if (kv == KERN_KV_F32) memcpy(cell, x, d * sizeof *x);
-    else if (kv == KERN_KV_F16) w->k->f32_to_f16(x, cell, d);
-    else w->k->f32_to_q8_0(x, cell, d);
-}
+/* ---- prepare ---- */
 
 static float *query(const struct infer_work *w, uint32_t row, uint32_t head)
 {
@@ -64,7 +51,13 @@ static float *query(const struct infer_work *w, uint32_t row, uint32_t head)
     return w->in[0] + (size_t)row * w->layer->q.n_out + head * d;
 }
 
-/* One row, one key/value head and the query heads that share it. */
+/* The cache of a head: keys or values. */
+static void *head_of(char *cache, const struct infer_segment *g, uint32_t head_kv, size_t row_bytes)
+{
+    return cache + (size_t)head_kv * g->s->n_cells * row_bytes;
+}
+
+/* One row, one key head and the query heads that share it. */
 static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
 {
     const struct model *m = w->m;
@@ -81,25 +74,82 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
     for (uint32_t i = 0; i < share; i++) {
         float *q = query(w, row, head_kv * share + i);
         if (y->q_norm) w->k->rms_norm(q, y->q_norm, q, m->d_head, m->norm_eps);
-        if (r) rotate(r, turn, q);
+        if (r) infer_rotate(r, turn, q);
         if (heat != 1.0f) w->k->scale(heat, q, m->d_head);
     }
     if (y->k_norm) w->k->rms_norm(key, y->k_norm, key, m->d_head, m->norm_eps);
-    if (r) rotate(r, turn, key);
-    size_t cell = infer_cell(g, head_kv, pos);
-    store(w, g->s->kv, key, c->k + cell * g->s->k_row, m->d_head);
-    store(w, g->s->kv, value, c->v + cell * g->s->v_row, m->d_head_v);
+    if (r) infer_rotate(r, turn, key);
+    kern_kv_put_key(w->k, g->s->kv, key, m->d_head, head_of(c->k, g, head_kv, g->s->k_row), g->cell0 + pos);
+    kern_kv_put_value(w->k, g->s->kv, value, m->d_head_v, head_of(c->v, g, head_kv, g->s->v_row), g->cell0 + pos);
 }
 
-/* Keys in sight of a row: [*low, *high). */
+static void prepare_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    uint64_t from, to, n_kv = w->layer->n_head_kv;
+    infer_share(n_kv * w->n_rows, i, n, &from, &to);
+    for (uint64_t u = from; u < to; u++) prepare(w, u / n_kv, u % n_kv);
+}
+
+/* ---- units ---- */
+
+/* Positions in sight of a row: [*low, *high). */
 static void sight(const struct infer_work *w, const struct infer_segment *g, uint32_t row, uint32_t *low,
                   uint32_t *high)
 {
     uint32_t pos = w->pos[row], window = w->layer->window;
-    *low = 0;
+    *low = window && pos + 1 > window ? pos + 1 - window : 0;
     *high = w->m->causal ? pos + 1 : g->pos0 + g->n;
-    if (window && pos + 1 > window) *low = pos + 1 - window;
 }
+
+static uint32_t up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+/* Heads that go through the positions together, and rows likewise. */
+static uint32_t heads_together(const struct model_layer *y)
+{
+    uint32_t share = y->n_head / y->n_head_kv;
+    return share < QUERIES ? share : QUERIES;
+}
+static uint32_t rows_together(const struct model_layer *y) { return QUERIES / heads_together(y); }
+
+static uint32_t units_of(const struct infer_work *w, const struct infer_segment *g)
+{
+    const struct model_layer *y = w->layer;
+    return up(g->n, rows_together(y)) * y->n_head_kv * up(y->n_head / y->n_head_kv, heads_together(y));
+}
+
+/* Unit i of a segment: the last rows, which see most, first. */
+static struct unit unit_at(const struct infer_work *w, const struct infer_segment *g, uint32_t i)
+{
+    const struct model_layer *y = w->layer;
+    uint32_t share = y->n_head / y->n_head_kv, heads = heads_together(y), rows = rows_together(y);
+    uint32_t per_row = y->n_head_kv * up(share, heads), k = i % per_row, part = k / y->n_head_kv;
+    uint32_t block = up(g->n, rows) - 1 - i / per_row;
+    struct unit u = {.g = g, .row = g->row0 + block * rows, .head_kv = k % y->n_head_kv};
+    u.n_rows = g->n - block * rows < rows ? g->n - block * rows : rows;
+    u.head = u.head_kv * share + part * heads;
+    u.n_heads = share - part * heads < heads ? share - part * heads : heads;
+    return u;
+}
+
+static void plan(struct infer_work *w)
+{
+    uint32_t units = 0, longest = 0;
+    for (uint32_t k = 0; k < w->n_segments; k++) {
+        const struct infer_segment *g = &w->segment[k];
+        uint32_t low, high;
+        sight(w, g, g->row0 + g->n - 1, &low, &high);
+        units += units_of(w, g);
+        longest = high - low > longest ? high - low : longest;
+    }
+    uint32_t chunks = units < TASKS ? TASKS / units : 1, most = up(longest, MIN_CHUNK);
+    w->attn.n_units = units;
+    w->attn.n_chunks = chunks < most ? chunks : most;
+    atomic_store(&w->attn.next, 0);
+    for (uint32_t u = 0; w->attn.n_chunks > 1 && u < units; u++) atomic_store(&w->attn.left[u], w->attn.n_chunks);
+}
+
+/* ---- attend ---- */
 
 /* The output of one head of one row, gated if the layer is. */
 static void emit(struct infer_work *w, uint32_t row, uint32_t head, const float *o)
@@ -114,97 +164,111 @@ static void emit(struct infer_work *w, uint32_t row, uint32_t head, const float 
     for (uint32_t j = 0; j < d; j++) out[j] = o[j] / (1.0f + expf(-gate[j]));
 }
 
-/* Heads [head, head + n_heads) of n rows from `row`, all sharing one key head; n * n_heads ≤ QUERIES. */
-static void attend(struct infer_work *w, int thread, uint32_t row, uint32_t n, uint32_t head_kv,
-                   uint32_t head, uint32_t n_heads)
-{
-    const struct model *m = w->m;
-    const struct infer_segment *g = &w->segment[w->segment_of[row]];
-    const struct infer_session *s = g->s;
-    const struct infer_cache *c = &s->cache[w->layer_i];
-    float *q = w->queries + (size_t)thread * QUERIES * m->d_head,
-          *o = w->outputs + (size_t)thread * QUERIES * m->d_head_v;
-    float *scores = w->scores + (size_t)thread * QUERIES * w->max_ctx;
-    uint32_t low, high, first, last, ld = w->max_ctx, nq = n * n_heads;
-    sight(w, g, row, &low, &high);
-    sight(w, g, row + n - 1, &first,
-          &last); /* the last row's keys reach furthest; the first row's begin first */
-    last = last > high ? last : high;
-    for (uint32_t i = 0; i < nq; i++)
-        memcpy(q + (size_t)i * m->d_head, query(w, row + i / n_heads, head + i % n_heads),
-               m->d_head * sizeof *q);
-    size_t cell = infer_cell(g, head_kv, low);
-    w->k->kv_dot[s->kv](q, nq, m->d_head, c->k + cell * s->k_row, s->k_row, last - low, m->d_head,
-                        m->attn_scale, scores, ld);
-    for (uint32_t i = 0; i < nq; i++) {
-        uint32_t from, to;
-        float *p = scores + (size_t)i * ld;
-        sight(w, g, row + i / n_heads, &from, &to);
-        if (m->attn_softcap != 0) w->k->softcap(p + from - low, to - from, m->attn_softcap);
-        w->k->softmax(p + from - low, to - from);
-        memset(p, 0, (from - low) * sizeof *p);
-        memset(p + to - low, 0, (last - to) * sizeof *p);
-    }
-    w->k->kv_mix[s->kv](scores, nq, ld, c->v + cell * s->v_row, s->v_row, last - low, m->d_head_v, o,
-                        m->d_head_v);
-    for (uint32_t i = 0; i < nq; i++)
-        emit(w, row + i / n_heads, head + i % n_heads, o + (size_t)i * m->d_head_v);
-}
-
-/* Heads that go through the keys together, and rows likewise. */
-static uint32_t heads_together(const struct model_layer *y)
-{
-    uint32_t share = y->n_head / y->n_head_kv;
-    return share < QUERIES / 2 ? share : QUERIES / 2;
-}
-static uint32_t rows_together(const struct model_layer *y) { return QUERIES / heads_together(y); }
-
-static void attend_head(struct infer_work *w, int thread, uint32_t row, uint32_t n, uint32_t head_kv)
+/* Are the outputs of a unit whole blocks of the int8 form? */
+static bool whole_blocks(const struct infer_work *w)
 {
     const struct model_layer *y = w->layer;
-    uint32_t share = y->n_head / y->n_head_kv, together = heads_together(y), d = w->m->d_head_v;
-    for (uint32_t i = 0; i < share; i += together) {
-        uint32_t n_heads = share - i < together ? share - i : together;
-        attend(w, thread, row, n, head_kv, head_kv * share + i, n_heads);
+    return y->n_head / y->n_head_kv * w->m->d_head_v % 32 == 0 && heads_together(y) * w->m->d_head_v % 32 == 0;
+}
+
+/* Query i over n parts of its positions, n states in a row: the first becomes the mean of the values over all.
+ * What a part weighed relative to its own maximum is weighed relative to the largest. */
+static void merge(const struct infer_work *w, float *states, uint32_t n, uint32_t i)
+{
+    size_t stride = state_floats(w->m), ld = kern_kv_padded(w->m->d_head_v);
+    struct state first = state_at(states);
+    float max = -INFINITY, sum = 0, *out = first.out + i * ld;
+    for (uint32_t c = 0; c < n; c++) max = fmaxf(max, states[c * stride + i]);
+    for (uint32_t c = 0; c < n; c++) {
+        struct state s = state_at(states + c * stride);
+        float weight = expf(s.max[i] - max);
+        sum += weight * s.sum[i];
+        if (c == 0) w->k->scale(weight, out, ld);
+        else w->k->axpy(weight, s.out + i * ld, out, ld);
     }
-    if (infer_wants_q8(&y->out) && share * d % 32 == 0)
-        for (uint32_t r = row; r < row + n; r++)
-            infer_quantize(w, &w->act[1], w->mixed + (size_t)r * y->out.n_in, r, y->out.n_in,
-                           (size_t)head_kv * share * d, share * d);
+    w->k->scale(1.0f / sum, out, ld);
 }
 
-static void one_row(void *work, int i, int n)
+static void finish(struct infer_work *w, const struct unit *u, float *states, uint32_t n)
 {
-    struct infer_work *w = work;
-    uint64_t from, to;
-    infer_share(w->layer->n_head_kv, i, n, &from, &to);
-    for (uint64_t h = from; h < to; h++) {
-        prepare(w, 0, h);
-        attend_head(w, i, 0, 1, h);
+    const struct model_layer *y = w->layer;
+    size_t ld = kern_kv_padded(w->m->d_head_v), d = w->m->d_head_v;
+    const float *out = state_at(states).out;
+    for (uint32_t i = 0; i < u->n_rows * u->n_heads; i++) {
+        merge(w, states, n, i);
+        emit(w, u->row + i / u->n_heads, u->head + i % u->n_heads, out + i * ld);
+    }
+    if (infer_wants_q8(&y->out) && whole_blocks(w))
+        for (uint32_t r = u->row; r < u->row + u->n_rows; r++)
+            infer_quantize(w, &w->act[1], w->mixed + (size_t)r * y->out.n_in, r, y->out.n_in, u->head * d,
+                           u->n_heads * d);
+}
+
+/* Chunk c of a unit's positions: what the queries see of it. Positions become cells of the cache. */
+static void clip(const struct infer_work *w, const struct unit *u, uint32_t c, uint32_t *from, uint32_t *to)
+{
+    uint32_t low, high, last;
+    sight(w, u->g, u->row, &low, &last);
+    sight(w, u->g, u->row + u->n_rows - 1, &last, &high);
+    low = low / KERN_STRIP * KERN_STRIP;
+    uint32_t step = up(up(high - low, w->attn.n_chunks), KERN_STRIP) * KERN_STRIP;
+    uint32_t begin = low + c * step, end = begin + step;
+    for (uint32_t i = 0; i < u->n_rows * u->n_heads; i++) {
+        sight(w, u->g, u->row + i / u->n_heads, &from[i], &to[i]);
+        from[i] = from[i] > begin ? from[i] : begin;
+        to[i] = to[i] < end ? to[i] : end;
+        if (to[i] < from[i]) to[i] = from[i];
+        from[i] += u->g->cell0;
+        to[i] += u->g->cell0;
     }
 }
 
-static void prepare_share(void *work, int i, int n)
+static void attend(struct infer_work *w, int thread, uint32_t unit, const struct unit *u, uint32_t c)
 {
-    struct infer_work *w = work;
-    uint64_t from, to, n_kv = w->layer->n_head_kv;
-    infer_share(n_kv * w->n_rows, i, n, &from, &to);
-    for (uint64_t u = from; u < to; u++) prepare(w, u / n_kv, u % n_kv);
+    const struct model *m = w->m;
+    const struct infer_session *s = u->g->s;
+    const struct infer_cache *cache = &s->cache[w->layer_i];
+    uint32_t n_q = u->n_rows * u->n_heads, n_chunks = w->attn.n_chunks;
+    float *q = w->attn.scratch + thread * local_floats(m), *own = q + QUERIES * m->d_head;
+    float *shared = w->attn.scratch + w->pool->n * local_floats(m);
+    float *states = n_chunks == 1 ? own : shared + (size_t)unit * n_chunks * state_floats(m);
+    uint32_t *from = (uint32_t *)(own + state_floats(m)), *to = from + QUERIES;
+    struct state state = state_at(states + c * state_floats(m));
+    clip(w, u, c, from, to);
+    for (uint32_t i = 0; i < n_q; i++) {
+        memcpy(q + (size_t)i * m->d_head, query(w, u->row + i / u->n_heads, u->head + i % u->n_heads),
+               m->d_head * sizeof *q);
+        state.max[i] = -INFINITY;
+        state.sum[i] = 0;
+    }
+    memset(state.out, 0, n_q * kern_kv_padded(m->d_head_v) * sizeof *state.out);
+    w->k->attend[s->kv](&(struct kern_attn){.q = q,
+                                            .n_q = n_q,
+                                            .d = m->d_head,
+                                            .d_v = m->d_head_v,
+                                            .k = head_of(cache->k, u->g, u->head_kv, s->k_row),
+                                            .v = head_of(cache->v, u->g, u->head_kv, s->v_row),
+                                            .from = from,
+                                            .to = to,
+                                            .scale = m->attn_scale,
+                                            .softcap = m->attn_softcap,
+                                            .max = state.max,
+                                            .sum = state.sum,
+                                            .out = state.out,
+                                            .scratch = (float *)(to + QUERIES)});
+    if (n_chunks == 1 || atomic_fetch_sub(&w->attn.left[unit], 1) == 1) finish(w, u, states, n_chunks);
 }
 
-/* Units of all segments, dealt out one by one: later rows see more keys, so shares in a line would be
- * unequal. */
-static void attend_share(void *work, int i, int n)
+/* Tasks come in ascending order, so that the segment of the next is this one or a later one. */
+static void attend_tasks(void *work, int i, int n)
 {
     struct infer_work *w = work;
-    uint32_t together = rows_together(w->layer);
-    uint64_t unit = 0;
-    for (uint32_t k = 0; k < w->n_segments; k++) {
-        const struct infer_segment *g = &w->segment[k];
-        for (uint32_t r = 0; r < g->n; r += together)
-            for (uint32_t h = 0; h < w->layer->n_head_kv; h++)
-                if (unit++ % n == (unsigned)i)
-                    attend_head(w, i, g->row0 + r, g->n - r < together ? g->n - r : together, h);
+    uint32_t n_chunks = w->attn.n_chunks, first = 0, k = 0, task;
+    while ((task = atomic_fetch_add(&w->attn.next, 1)) < w->attn.n_units * n_chunks) {
+        uint32_t unit = task / n_chunks;
+        while (unit - first >= units_of(w, &w->segment[k])) first += units_of(w, &w->segment[k++]);
+        struct unit u = unit_at(w, &w->segment[k], unit - first);
+        attend(w, i, unit, &u, task % n_chunks);
     }
 }
 
@@ -217,15 +281,12 @@ static void quantize_rows(void *work, int i, int n)
     for (uint64_t r = from; r < to; r++) infer_quantize(w, &w->act[1], w->mixed + r * n_in, r, n_in, 0, n_in);
 }
 
+/* One row is prepared by the caller: that takes less than a barrier. */
 void infer_attention(struct infer_work *w)
 {
-    const struct model_layer *y = w->layer;
-    if (w->n_rows == 1 && y->n_head_kv >= (unsigned)w->pool->n) {
-        infer_run(w, one_row);
-    } else {
-        infer_run(w, prepare_share);
-        infer_run(w, attend_share);
-    }
-    if (infer_wants_q8(&y->out) && y->n_head / y->n_head_kv * w->m->d_head_v % 32)
-        infer_run(w, quantize_rows);
+    if (w->n_rows == 1) prepare_share(w, 0, 1);
+    else infer_run(w, prepare_share);
+    plan(w);
+    infer_run(w, attend_tasks);
+    if (infer_wants_q8(&w->layer->out) && !whole_blocks(w)) infer_run(w, quantize_rows);
 }

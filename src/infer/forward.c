@@ -64,9 +64,7 @@ static size_t layout(struct infer_work *w, char *base)
     w->up = place(base, &ffn, rows * m->n_ff_max * f);
     used = mixer > ffn ? mixer : ffn;
     for (int i = 0; i < 2; i++) w->turn[i] = place(base, &used, rows * m->rope[i].n_rot * f);
-    w->scores = place(base, &used, n * QUERIES * w->max_ctx * f);
-    w->queries = place(base, &used, n * QUERIES * m->d_head * f);
-    w->outputs = place(base, &used, n * QUERIES * m->d_head_v * f);
+    w->attn.scratch = place(base, &used, infer_attention_floats(m, w->pool->n) * f);
     w->local_floats = 2 * (size_t)m->d_state;
     w->local = place(base, &used, n * w->local_floats * f);
     for (int i = 0; i < 2; i++) {
@@ -78,8 +76,7 @@ static size_t layout(struct infer_work *w, char *base)
     return used;
 }
 
-static int work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct infer_work **out,
-                    struct err *e)
+static int work_new(struct infer_engine *g, uint32_t max_rows, struct infer_work **out, struct err *e)
 {
     struct infer_work *w = mem_calloc(1, sizeof *w);
     if (!w) return err_nomem(e, sizeof *w);
@@ -87,7 +84,6 @@ static int work_new(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx,
     w->k = g->ops;
     w->pool = g->pool;
     w->max_rows = max_rows;
-    w->max_ctx = max_ctx;
     widths(w);
     w->slab_bytes = layout(w, NULL);
     w->slab = mem_calloc(1, w->slab_bytes + 64);
@@ -108,16 +104,15 @@ void infer_work_free(struct infer_work *w)
     mem_free(w);
 }
 
-int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct err *e)
+int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, struct err *e)
 {
     int rc = 0;
+    struct infer_work *w;
     pthread_mutex_lock(&g->lock);
-    struct infer_work *have = g->work, *w;
-    if (!have || max_rows > have->max_rows || max_ctx > have->max_ctx) {
-        uint32_t rows = larger(max_rows, have ? have->max_rows : 0);
-        rc = work_new(g, rows, larger(max_ctx, have ? have->max_ctx : 0), &w, e);
+    if (!g->work || max_rows > g->work->max_rows) {
+        rc = work_new(g, max_rows, &w, e);
         if (!rc) {
-            infer_work_free(have);
+            infer_work_free(g->work);
             g->work = w;
         }
     }

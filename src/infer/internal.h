@@ -17,7 +17,7 @@
 
 enum {
     COLS = 32,   /* output columns are split between threads at multiples of it (a block of the int8 form) */
-    QUERIES = 8, /* queries (rows times heads) that attention takes through the keys together */
+    INFER_TASKS = 64, /* pieces of work that attention wants at least */
     CHANNELS = 16, /* channels that a convolution takes through time together */
     MAX_PRODUCTS = 4,
 };
@@ -33,7 +33,7 @@ struct infer_engine {
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
 
-/* Cached keys and values of one attention layer: [n_head_kv, n_cells, d_head] of the session's kv type; in an
+/* Cached keys and values of one attention layer: [n_head_kv, n_cells] as kern_ops.h draws them; in an
  * encoder, which keeps none beyond a layer, the same memory for all layers. Of a recurrent layer: the last
  * d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state [n_head_v, d_state, d_state]. */
 struct infer_cache {
@@ -49,7 +49,7 @@ struct infer_session {
     size_t recurrent_floats, slab_bytes;
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
-    uint32_t n_cells; /* rows of a head's cache: n_ctx, or n_batch in an encoder */
+    uint32_t n_cells; /* positions of a head's cache: n_ctx, or n_batch in an encoder; whole strips */
     enum kern_kv kv;
     size_t k_row, v_row;              /* bytes of a cached row */
     bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
@@ -66,12 +66,6 @@ struct infer_segment {
     uint32_t member; /* whose: an index into the list being evaluated */
     uint32_t cell0;  /* the sequence's position 0 in the caches: 0, or that of a text among several */
 };
-
-/* The cache row of a key head at a position of a segment. */
-static inline size_t infer_cell(const struct infer_segment *g, uint32_t head_kv, uint32_t pos)
-{
-    return (size_t)head_kv * g->s->n_cells + g->cell0 + pos;
-}
 
 /* The int8 form of activations, beside the f32 it was made from. */
 struct infer_act {
@@ -94,7 +88,7 @@ struct infer_work {
     struct plat_pool *pool;
     char *slab;
     size_t slab_bytes;
-    uint32_t max_rows, max_ctx;
+    uint32_t max_rows;
     /* the batch */
     int32_t *token;                /* [max_rows] */
     uint32_t *pos, *segment_of;    /* [max_rows] */
@@ -109,11 +103,13 @@ struct infer_work {
     float *mixed; /* output of the mixer before its out product */
     uint32_t mixed_width;
     float *gate, *up; /* [n_ff_max] */
-    float *turn[2];   /* cos, sin of each rotary pair: [max_rows, n_rot] for each model.rope */
-    /* per thread */
-    float *scores;            /* [QUERIES, max_ctx] */
-    float *queries, *outputs; /* [QUERIES, d_head], [QUERIES, d_head_v] */
-    float *local;             /* [local_floats] */
+    float *turn[2];   /* cosines and sines of the rotary pairs: [max_rows, 2, n_rot/2] for each model.rope */
+    struct {
+        float *scratch; /* [infer_attention_floats] */
+        uint32_t n_units, n_chunks;
+        atomic_uint next, left[INFER_TASKS]; /* the next task; chunks of a unit that are not done */
+    } attn;
+    float *local; /* [local_floats] for each thread */
     size_t local_floats;
     struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
     /* the step in progress: arguments of the function that infer_run calls */
@@ -150,15 +146,19 @@ void infer_act_copy(const struct infer_act *act, size_t n_in, uint32_t to, uint3
 void infer_products(struct infer_work *w); /* w->mul: all products of one input, columns over threads */
 void infer_gate_up(struct infer_work *w);  /* gate, up, activation and the int8 form, fused */
 
-/* attention.c, recurrent.c: the mixers: w->in[] to w->mixed, with its int8 form when `out` wants it */
+/* rope.c */
 void infer_turns(struct infer_work *w, uint32_t row); /* fills w->turn of a row */
+void infer_rotate(const struct model_rope *r, const float *restrict turn, float *restrict x);
+
+/* attention.c, recurrent.c: the mixers: w->in[] to w->mixed, with its int8 form when `out` wants it */
 void infer_attention(struct infer_work *w);
+size_t infer_attention_floats(const struct model *m, int n_threads);
 void infer_recurrent(struct infer_work *w);
 size_t infer_recurrent_channels(const struct model *m, const struct model_layer *y);
 
 /* forward.c */
-/* Lets the engine's scratch hold max_rows rows with max_ctx keys in sight; it never shrinks. */
-int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, uint32_t max_ctx, struct err *e);
+/* Lets the engine's scratch hold max_rows rows; it never shrinks. */
+int infer_work_reserve(struct infer_engine *g, uint32_t max_rows, struct err *e);
 void infer_work_free(struct infer_work *w);
 /* A batch is made and used under the engine's lock: clear, add segments (row0 is filled in, tokens are
  * copied), want rows, forward. */

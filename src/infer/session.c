@@ -10,12 +10,6 @@
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_CTX = 1 << 24 };
 
-static size_t cached_row(enum kern_kv kv, uint32_t d)
-{
-    if (kv == KERN_KV_Q8_0) return kern_row_bytes(KERN_Q8_0, d);
-    return d * (kv == KERN_KV_F32 ? sizeof(float) : sizeof(uint16_t));
-}
-
 static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
 
 /* Places the caches of all layers in `base`; recurrent ones first and contiguous, so that a snapshot is one
@@ -72,9 +66,10 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
                    "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
                    m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
-    s->n_cells = m->causal ? s->n_ctx : s->n_batch; /* an encoder sees all rows of its texts at once */
-    s->k_row = cached_row(s->kv, m->d_head);
-    s->v_row = cached_row(s->kv, m->d_head_v);
+    uint32_t cells = m->causal ? s->n_ctx : s->n_batch; /* an encoder sees all rows of its texts at once */
+    s->n_cells = (cells + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP;
+    s->k_row = kern_kv_row_bytes(s->kv, m->d_head);
+    s->v_row = kern_kv_row_bytes(s->kv, m->d_head_v);
     return 0;
 }
 
@@ -97,7 +92,7 @@ int infer_session_new(struct infer_engine *g, const struct infer_session_params 
         goto out;
     }
     layout(s, (char *)align64((uintptr_t)s->slab));
-    rc = infer_work_reserve(g, s->n_batch, s->n_ctx, e);
+    rc = infer_work_reserve(g, s->n_batch, e);
 out:
     if (rc) infer_session_free(s);
     else *out = s;

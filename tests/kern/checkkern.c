@@ -9,7 +9,7 @@
  * differ by their order: |got - want| <= SUM_TOL * sum |terms|; integer parts are exact, so this is float rounding
  * alone. Functions with an exponential may differ by EXP_TOL of the value.
  *
- *   checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE]] */
+ *   checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE | attention]] */
 #include "kern_ops.h"
 #include "plat_cpu.h"
 #include "ref/ref.h"
@@ -36,7 +36,7 @@ struct region {
 struct ctx {
     const struct kern_ops *ref, *got;
     const char *kernel, *level;
-    int type; /* of gemm and dequant; kind of cache of kv_*; -1 */
+    int type; /* of gemm and dequant; kind of cache of attend; -1 */
     size_t n, rows, n_act;
     int place;
     uint64_t seed, rng;
@@ -66,7 +66,7 @@ static const char *type_name(const struct ctx *c)
 {
     static const char *const kv[] = {"F32", "F16", "Q8_0"};
     if (c->type < 0) return "-";
-    return strncmp(c->kernel, "kv_", 3) == 0 ? kv[c->type] : kern_type_get(c->type)->name;
+    return strcmp(c->kernel, "attend") == 0 ? kv[c->type] : kern_type_get(c->type)->name;
 }
 
 __attribute__((format(printf, 2, 3))) static void fail(struct ctx *c, const char *fmt, ...)
@@ -456,65 +456,98 @@ static void check_softcap(struct ctx *c)
 
 /* ---- attention ---- */
 
+/* A head's cache with garbage where no position or no element is. */
 struct cache {
-    size_t d, stride, n_kv;
-    uint8_t *rows;
-    float *values; /* [n_kv, d], what the rows mean */
+    size_t d, d_v, n; /* n positions */
+    uint8_t *k, *v;
+    float *keys, *values; /* [n, d], [n, d_v]: what the cache means */
 };
 
 static struct cache random_cache(struct ctx *c)
 {
-    struct cache k = {.d = c->type == KERN_KV_Q8_0 ? (1 + c->n % 8) * 32 : 1 + c->n % 300, .n_kv = c->rows};
-    size_t bytes = c->type == KERN_KV_F32 ? 4 * k.d : c->type == KERN_KV_F16 ? 2 * k.d : k.d / 32 * 34;
-    size_t unit = c->type == KERN_KV_F32 ? 4 : 2;
-    k.stride = bytes + below(c, 3) * unit;
-    k.rows = buffer(c, k.stride * k.n_kv - (k.stride - bytes), unit);
-    k.values = random_floats(c, k.d * k.n_kv, 2);
-    for (size_t j = 0; j < k.n_kv; j++) {
-        float *v = k.values + j * k.d;
-        uint8_t *row = k.rows + j * k.stride;
-        if (c->type == KERN_KV_F32) memcpy(row, v, bytes);
-        else if (c->type == KERN_KV_F16) c->ref->f32_to_f16(v, (uint16_t *)(void *)row, k.d);
-        else c->ref->f32_to_q8_0(v, row, k.d);
+    bool q8 = c->type == KERN_KV_Q8_0;
+    struct cache h = {.d = q8 ? (1 + c->n % 8) * 32 : 1 + c->n % 300, .n = 1 + below(c, below(c, 2) ? 200 : 20)};
+    h.d_v = below(c, 2) ? h.d : q8 ? 32 * (1 + below(c, 3)) : 1 + below(c, 80);
+    size_t k_row = kern_kv_row_bytes(c->type, h.d), v_row = kern_kv_row_bytes(c->type, h.d_v);
+    size_t k_bytes = (h.n + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP * k_row, unit = c->type == KERN_KV_F32 ? 4 : 2;
+    h.k = buffer(c, k_bytes, unit);
+    h.v = buffer(c, h.n * v_row, unit);
+    memset(h.k, 0xff, k_bytes); /* as floats, none */
+    memset(h.v, 0xff, h.n * v_row);
+    h.keys = random_floats(c, h.n * h.d, 2);
+    h.values = random_floats(c, h.n * h.d_v, 2);
+    for (size_t j = 0; j < h.n; j++) {
+        kern_kv_put_key(c->ref, c->type, h.keys + j * h.d, h.d, h.k, j);
+        kern_kv_put_value(c->ref, c->type, h.values + j * h.d_v, h.d_v, h.v, j);
     }
-    return k;
+    return h;
 }
 
-static void check_kv_dot(struct ctx *c)
+/* The largest sum of |terms| of a score of query i: rounding errors of its scores are relative to it. */
+static double score_terms(const struct kern_attn *a, const struct cache *h, size_t i)
 {
-    struct cache k = random_cache(c);
-    size_t n_q = c->n_act, ldq = k.d + below(c, 3), lds = k.n_kv + below(c, 3);
-    float *q = random_floats(c, ldq * n_q, 2), *want = floats(c, lds * n_q), *got = floats(c, lds * n_q);
-    memset(want, 0x5a, lds * n_q * 4);
-    memset(got, 0x5a, lds * n_q * 4);
-    c->ref->kv_dot[c->type](q, n_q, ldq, k.rows, k.stride, k.n_kv, k.d, 0.125f, want, lds);
-    c->got->kv_dot[c->type](q, n_q, ldq, k.rows, k.stride, k.n_kv, k.d, 0.125f, got, lds);
-    for (size_t i = 0; i < n_q; i++) {
-        for (size_t j = 0; j < k.n_kv; j++) {
-            double terms = 1e-6;
-            for (size_t e = 0; e < k.d; e++) terms += fabs((double)q[i * ldq + e] * (double)k.values[j * k.d + e]);
-            close_to(c, i * lds + j, (double)want[i * lds + j], (double)got[i * lds + j], 0.125 * SUM_TOL * terms * 2);
+    double most = 0;
+    for (size_t j = a->from[i]; j < a->to[i]; j++) {
+        double sum = 0;
+        for (size_t e = 0; e < h->d; e++) sum += fabs((double)a->q[i * h->d + e] * (double)h->keys[j * h->d + e]);
+        most = fmax(most, sum * (double)a->scale);
+    }
+    return most;
+}
+
+static void attn_start(struct kern_attn *a)
+{
+    for (size_t i = 0; i < a->n_q; i++) a->max[i] = -INFINITY, a->sum[i] = 0;
+    memset(a->out, 0, a->n_q * kern_kv_padded(a->d_v) * 4);
+}
+
+/* The positions in two calls, cut at `at`. */
+static void attend_cut(const struct ctx *c, struct kern_attn a, uint32_t at, uint32_t *from, uint32_t *to)
+{
+    for (int part = 0; part < 2; part++) {
+        for (size_t i = 0; i < a.n_q; i++) {
+            from[i] = part && a.from[i] < at ? at : a.from[i];
+            to[i] = !part && a.to[i] > at ? at : a.to[i];
         }
-        same_bytes(c, want + i * lds + k.n_kv, got + i * lds + k.n_kv, 4, lds - k.n_kv, "a score past n_kv");
+        struct kern_attn half = a;
+        half.from = from, half.to = to;
+        c->got->attend[c->type](&half);
     }
 }
 
-static void check_kv_mix(struct ctx *c)
+static void check_attend(struct ctx *c)
 {
-    struct cache v = random_cache(c);
-    size_t n_q = c->n_act, ldp = v.n_kv + below(c, 3), ldo = v.d + below(c, 3);
-    float *p = random_floats(c, ldp * n_q, 1), *want = floats(c, ldo * n_q), *got = floats(c, ldo * n_q);
-    memset(want, 0x5a, ldo * n_q * 4);
-    memset(got, 0x5a, ldo * n_q * 4);
-    c->ref->kv_mix[c->type](p, n_q, ldp, v.rows, v.stride, v.n_kv, v.d, want, ldo);
-    c->got->kv_mix[c->type](p, n_q, ldp, v.rows, v.stride, v.n_kv, v.d, got, ldo);
-    for (size_t i = 0; i < n_q; i++) {
-        for (size_t e = 0; e < v.d; e++) {
-            double terms = 1e-6;
-            for (size_t j = 0; j < v.n_kv; j++) terms += fabs((double)p[i * ldp + j] * (double)v.values[j * v.d + e]);
-            close_to(c, i * ldo + e, (double)want[i * ldo + e], (double)got[i * ldo + e], 2 * SUM_TOL * terms);
-        }
-        same_bytes(c, want + i * ldo + v.d, got + i * ldo + v.d, 4, ldo - v.d, "an element past d");
+    struct cache h = random_cache(c);
+    size_t n = c->n_act, ld = kern_kv_padded(h.d_v);
+    struct kern_attn a = {.n_q = n, .d = h.d, .d_v = h.d_v, .k = h.k, .v = h.v, .scale = 0.125f};
+    if (below(c, 4) == 0) a.softcap = 5;
+    a.q = random_floats(c, n * h.d, 2);
+    uint32_t *from = buffer(c, 4 * n * 4, 4), *to = from + n;
+    bool all = below(c, 3) == 0, causal = below(c, 2);
+    for (size_t i = 0; i < n; i++) {
+        from[i] = all || causal ? 0 : (uint32_t)below(c, h.n);
+        to[i] = (uint32_t)(all ? h.n : from[i] + below(c, h.n - from[i] + 1));
+    }
+    a.from = from, a.to = to;
+    float *state = floats(c, 2 * n * (2 + ld));
+    struct kern_attn b = a;
+    a.max = state, a.sum = state + n, a.out = state + 2 * n;
+    b.max = state + n * (2 + ld), b.sum = b.max + n, b.out = b.max + 2 * n;
+    attn_start(&a);
+    attn_start(&b);
+    b.scratch = floats(c, kern_attn_scratch(h.d, h.d_v));
+    c->ref->attend[c->type](&a);
+    if (below(c, 3)) c->got->attend[c->type](&b);
+    else attend_cut(c, b, (uint32_t)below(c, h.n + 1), from + 2 * n, from + 3 * n);
+    for (size_t i = 0; i < n && !c->failed; i++) {
+        if (a.from[i] == a.to[i] && (b.sum[i] != 0 || b.max[i] != -INFINITY)) fail(c, "query %zu sees nothing", i);
+        if (a.from[i] == a.to[i]) continue;
+        double off = 2 * SUM_TOL * score_terms(&a, &h, i) + EXP_TOL * (1 + (double)a.softcap);
+        double want = (double)a.max[i] + log((double)a.sum[i]), got = (double)b.max[i] + log((double)b.sum[i]);
+        close_to(c, i, want, got, off + 2 * SUM_TOL * fabs(want));
+        for (size_t e = 0; e < h.d_v; e++)
+            close_to(c, i * ld + e, (double)(a.out[i * ld + e] / a.sum[i]), (double)(b.out[i * ld + e] / b.sum[i]),
+                     2 * (2 * off + 4 * SUM_TOL)); /* no value is larger than 2 */
     }
 }
 
@@ -545,8 +578,7 @@ static const struct check {
     {"silu_mul", check_silu_mul, ONCE, false},
     {"gelu_mul", check_gelu_mul, ONCE, false},
     {"softcap", check_softcap, ONCE, false},
-    {"kv_dot", check_kv_dot, KINDS, true},
-    {"kv_mix", check_kv_mix, KINDS, true},
+    {"attend", check_attend, KINDS, true},
 };
 enum { N_CHECKS = sizeof checks / sizeof checks[0] };
 
@@ -707,11 +739,72 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
     }
 }
 
+/* Attention of n_q queries over n positions of one head: seconds, and bytes of the cache. Heads rotate over `pool`. */
+static double time_attend(const struct kern_ops *o, int kv, size_t n_q, size_t d, size_t n, uint8_t *pool,
+                          size_t pool_bytes, double *out_bytes)
+{
+    static float q[64 * 256], out[64 * 256], state[128], scratch[1 << 16];
+    uint32_t from[64] = {0}, to[64];
+    size_t half = n * kern_kv_row_bytes(kv, d), heads = pool_bytes / (2 * half);
+    struct kern_attn a = {.q = q, .n_q = n_q, .d = d, .d_v = d, .from = from, .to = to, .scale = 0.1f,
+                          .max = state, .sum = state + 64, .out = out, .scratch = scratch};
+    double best = 1e9, spent = 0;
+    for (size_t i = 0; i < n_q; i++) to[i] = (uint32_t)n;
+    for (size_t i = 0; spent < 0.2 || i < 2; i++) {
+        double t = now_s();
+        for (size_t h = 0; h < heads; h++) {
+            attn_start(&a);
+            a.k = pool + h * 2 * half;
+            a.v = pool + h * 2 * half + half;
+            o->attend[kv](&a);
+        }
+        t = (now_s() - t) / (double)heads;
+        spent += t * (double)heads;
+        best = fmin(best, t);
+    }
+    *out_bytes = 2 * (double)half;
+    return best;
+}
+
+static void bench_attention(const char *only_level)
+{
+    static const size_t sizes_d[] = {64, 128}, queries[] = {1, 4, 7, 48};
+    size_t pool_bytes = 192u << 20;
+    uint8_t *pool = big(pool_bytes);
+    void (*before)(const struct kern_attn *) = NULL;
+    memset(pool, 0x11, pool_bytes);
+    double reads = read_bandwidth((const uint64_t *)(const void *)pool, pool_bytes) / 1e9;
+    printf("%s; clock %.2f GHz; reads %.1f GB/s (one thread)\n", plat_cpu_get()->brand, clock_ghz(), reads);
+    printf("%-7s %-5s %4s %8s %10s %8s %8s %10s\n", "level", "cache", "d", "queries", "positions", "GB/s", "GFLOP/s",
+           "% of peak");
+    for (const char *const *l = kern_levels(); *l; l++) {
+        const struct kern_ops *o = kern_level_get(*l);
+        if (!o || (only_level ? strcmp(*l, only_level) != 0 : o->attend[KERN_KV_F16] == before)) continue;
+        before = o->attend[KERN_KV_F16];
+        if (!o->peak[KERN_PEAK_F32]) continue;
+        double peak = 0;
+        for (int i = 0; i < 3; i++) {
+            double t = now_s();
+            uint64_t done = o->peak[KERN_PEAK_F32](10000000);
+            peak = fmax(peak, (double)done / (now_s() - t));
+        }
+        for (size_t i = 0; i < 16; i++) {
+            size_t d = sizes_d[i / 4 % 2], n_q = queries[i % 4], n = n_q > 8 ? 512 : 8192;
+            int kv = i < 8 ? KERN_KV_F16 : KERN_KV_Q8_0;
+            double bytes, t = time_attend(o, kv, n_q, d, n, pool, n_q > 8 ? 1 << 20 : pool_bytes, &bytes);
+            double rate = 4 * (double)(n_q * n * d) / t;
+            printf("%-7s %-5s %4zu %8zu %10zu %8.1f %8.1f %10.0f\n", *l, kv == KERN_KV_F16 ? "F16" : "Q8_0", d, n_q, n,
+                   bytes / t / 1e9, rate / 1e9, 100 * rate / peak);
+            fflush(stdout);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct ctx c = {.seed = 1};
     const char *level = NULL, *kernel = NULL;
-    bool want_bench = false;
+    bool want_bench = false, want_attention = false;
     int bench_type = -1;
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
@@ -724,13 +817,15 @@ int main(int argc, char **argv)
             return 0;
         } else if (strcmp(argv[i], "--bench") == 0) {
             want_bench = true;
-            if (next && next[0] != '-') bench_type = kern_type_find(argv[++i]);
+            if (next && strcmp(next, "attention") == 0) want_attention = true, i++;
+            else if (next && next[0] != '-') bench_type = kern_type_find(argv[++i]);
         } else {
             fprintf(stderr, "usage: checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] "
-                            "[--bench [TYPE]]\n");
+                            "[--bench [TYPE | attention]]\n");
             return 64;
         }
     }
+    if (want_attention) return bench_attention(level), 0;
     if (want_bench) return bench(&c, level, bench_type), 0;
 
     map_regions(&c);

@@ -29,7 +29,37 @@ typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const s
                           size_t ldy);
 typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a multiple of the block */
 
-enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT }; /* how a KV cache row is stored */
+/* How a head's keys and values are cached. Keys lie in strips: KERN_STRIP positions side by side, element by element,
+ * so that a vector holds one element of many keys and each lane adds up the score of its own. Values lie in rows,
+ * because an output element adds up over positions. n positions take n rounded up to whole strips times
+ * kern_kv_row_bytes(kv, d), for keys and for values; d is padded to a multiple of KERN_STRIP with anything.
+ *
+ *   keys    F32, F16   strip: element [d][KERN_STRIP]
+ *           Q8_0       strip: [d/32] of { f16 scale[KERN_STRIP]; int8 q[32][KERN_STRIP] }
+ *   values  F32, F16   row: element [d]
+ *           Q8_0       row: [d/32] of { f16 scale; int8 q[32] } */
+enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT };
+enum { KERN_STRIP = 16 };
+size_t kern_kv_row_bytes(enum kern_kv kv, size_t d); /* 0 if the type cannot hold rows of d: Q8_0 takes blocks of 32 */
+
+/* Queries over the cached positions of one head. Query i meets the positions j in [from[i], to[i]):
+ *
+ *   s_ij = scale q_i.k_j, softcap tanh(s_ij / softcap) if there is a cap
+ *   max_i = max s_ij      sum_i = sum_j exp(s_ij - max_i)      out_i = sum_j exp(s_ij - max_i) v_j
+ *
+ * max, sum and out are added to: -INFINITY, 0 and 0 start, and a second call goes on with other positions, which makes
+ * it the attention over both. out_i / sum_i is the weighted mean of the values. */
+struct kern_attn {
+    const float *q; /* [n_q, d] */
+    size_t n_q, d, d_v;
+    const void *k, *v; /* position 0 of the head */
+    const uint32_t *from, *to;
+    float scale, softcap;
+    float *max, *sum, *out; /* [n_q], [n_q], [n_q, d_v padded] */
+    float *scratch;         /* kern_attn_scratch(d, d_v) floats */
+};
+size_t kern_attn_scratch(size_t d, size_t d_v);
+static inline size_t kern_kv_padded(size_t d) { return (d + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP; }
 
 enum kern_peak { KERN_PEAK_F32, KERN_PEAK_INT8, KERN_PEAK_COUNT };
 
@@ -62,18 +92,16 @@ struct kern_ops {
     void (*gelu_mul)(const float *gate, const float *up, float *y, size_t n); /* tanh form; up NULL: 1 */
     void (*softcap)(float *x, size_t n, float cap);                        /* cap * tanh(x / cap) */
 
-    /* Attention of n_q queries over one head's cached keys, for each kern_kv.
-     * kv_dot: s[i*lds + j] = scale * q_i . k_j for j in [0, n_kv).  kv_mix: out_i = sum_j p[i*ldp + j] v_j.
-     * Rows of K and V are `stride` bytes apart and hold d elements (Q8_0: d a multiple of 32). */
-    void (*kv_dot[KERN_KV_COUNT])(const float *q, size_t n_q, size_t ldq, const void *k, size_t stride, size_t n_kv,
-                                  size_t d, float scale, float *s, size_t lds);
-    void (*kv_mix[KERN_KV_COUNT])(const float *p, size_t n_q, size_t ldp, const void *v, size_t stride, size_t n_kv,
-                                  size_t d, float *out, size_t ldo);
+    void (*attend[KERN_KV_COUNT])(const struct kern_attn *a);
 
     /* Do `rounds` rounds of independent multiply-adds in registers and return the operations done (2 each): the highest
      * rate that this level's instructions allow, for comparing measured rates with. NULL where a level has none. */
     uint64_t (*peak[KERN_PEAK_COUNT])(uint64_t rounds);
 };
+
+/* Store the key x, or the value x, of a position. */
+void kern_kv_put_key(const struct kern_ops *ops, enum kern_kv kv, const float *x, size_t d, void *keys, size_t pos);
+void kern_kv_put_value(const struct kern_ops *ops, enum kern_kv kv, const float *x, size_t d, void *values, size_t pos);
 
 /* The table in use: chosen at the first call from CROFT_CPU or the machine. NULL and *e if CROFT_CPU names a level
  * that does not exist or is not supported here. Thread-safe. */

@@ -10,7 +10,8 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 typedef float32x4_t vf;
-enum { VF = 4, GEMM_ROWS = 4, GEMM_ACTS = 4, ATTN_Q = 4 }; /* lanes; register tiles of 32 registers */
+enum { VF = 4, GEMM_ROWS = 4, GEMM_ACTS = 4 };     /* lanes; register tiles of 32 registers */
+enum { ATTN_Q = 6, ATTN_STRIPS = 1, ATTN_V = 4 }; /* and of attention (body/attn.h) */
 
 INLINE vf vf_load(const float *p) { return vld1q_f32(p); }
 INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }

@@ -1,124 +1,236 @@
-/* Attention over a KV cache for any vector width: ref/attn.c says what it computes. Included after a simd header.
+/* Attention over a KV cache for any vector width: ref/attn.c says what it computes, kern_ops.h how the cache lies.
+ * Included after a simd header.
  *
- * The queries of one head share its keys (grouped-query attention), so ATTN_Q queries are met by each cached row while
- * it is in registers. */
+ * One pass: positions are taken in tiles of KERN_KEYS, and for each group of at most ATTN_Q queries a tile goes through
+ *
+ *   scores    S = scale Q K    ATTN_Q x ATTN_STRIPS strips of scores in registers; a vector of keys meets all queries
+ *   weights   P = exp(S - max), where max is the largest so far; if it grew, sum and out shrink by exp(old - new)
+ *   mix       out += P V       ATTN_Q x ATTN_V vectors of out in registers; a vector of values meets all queries
+ *
+ * so scores never leave the first-level cache, and keys and values are read once. Tiles that no query of a group sees
+ * are left out. A cache of halves or int8 is converted in registers while there is one group; for more queries the tile
+ * is converted once, to `scratch`. Queries do not depend on which others share their pass. */
 #ifndef KERN_BODY_ATTN_H
 #define KERN_BODY_ATTN_H
 
 #include "body/math.h"
 #include "kern_ops.h"
+#include "levels.h"
 
-/* VF elements of a cache row from element e on (a multiple of VF); fewer at its end. */
-INLINE vf kv_load(const int kind, const uint8_t *row, size_t e, size_t d)
+#include <math.h>
+
+enum { STRIP_VECTORS = KERN_STRIP / VF, TILE_STRIPS = KERN_KEYS / KERN_STRIP };
+
+/* Positions [first, first + n) of a cache: keys in strips, first a multiple of KERN_STRIP, and rows of values. */
+struct tile {
+    size_t first, n;
+    const uint8_t *k, *v;
+    size_t k_row, v_row; /* bytes of a position; a strip has KERN_STRIP times k_row */
+};
+
+INLINE size_t element_bytes(const int kind) { return kind == KERN_KV_F32 ? 4 : kind == KERN_KV_F16 ? 2 : 1; }
+
+/* VF elements as they lie in the cache; int8 without its scale. */
+INLINE vf load_elements(const int kind, const void *p)
 {
-    _Alignas(64) uint8_t t[4 * VF];
-    if (kind == KERN_KV_Q8_0) {
-        const uint8_t *b = row + e / 32 * 34;
-        return vf_mul(vf_half(b), vf_load_i8(b + 2 + e % 32));
-    }
-    size_t size = kind == KERN_KV_F16 ? 2 : 4;
-    const void *p = row + e * size;
-    if (e + VF > d) {
-        memset(t, 0, sizeof t);
-        memcpy(t, p, (d - e) * size);
-        p = t;
-    }
-    return kind == KERN_KV_F16 ? vf_load_f16(p) : vf_load(p);
+    return kind == KERN_KV_F32 ? vf_load(p) : kind == KERN_KV_F16 ? vf_load_f16(p) : vf_load_i8(p);
 }
 
-INLINE void kv_dot_tile(const int kind, const int nq, const float *q, size_t ldq, const uint8_t *k, size_t stride,
-                        size_t n_kv, size_t d, float scale, float *s, size_t lds)
+/* s[i][KERN_KEYS]: scores of nq queries with ns strips. Int8: scales change every 32 elements. */
+INLINE void scores(const int kind, const int nq, const int ns, const struct kern_attn *a, const float *q,
+                   const uint8_t *strip, size_t strip_bytes, float *s)
 {
-    for (size_t j = 0; j < n_kv; j++, k += stride) {
-        vf acc[ATTN_Q];
-        for (int i = 0; i < nq; i++) acc[i] = vf_set(0);
-        for (size_t e = 0; e < d; e += VF) {
-            vf kv = kv_load(kind, k, e, d);
+    const int nk = ns * STRIP_VECTORS;
+    const size_t step = kind == KERN_KV_Q8_0 ? 32 : a->d, size = element_bytes(kind);
+    vf acc[ATTN_Q][ATTN_STRIPS * STRIP_VECTORS], scale[ATTN_STRIPS * STRIP_VECTORS], k[ATTN_STRIPS * STRIP_VECTORS];
+    for (int i = 0; i < nq; i++)
+        for (int c = 0; c < nk; c++) acc[i][c] = vf_set(0);
+    for (size_t first = 0; first < a->d; first += step) {
+        const uint8_t *p = strip + (kind == KERN_KV_Q8_0 ? first / 32 * 34 * KERN_STRIP : 0);
+        if (kind == KERN_KV_Q8_0) {
+            for (int c = 0; c < nk; c++)
+                scale[c] = vf_load_f16(p + c / STRIP_VECTORS * strip_bytes + 2 * VF * (c % STRIP_VECTORS));
+            p += 2 * KERN_STRIP;
+        }
+        for (size_t e = first; e < first + step; e++, p += KERN_STRIP * size) {
+            for (int c = 0; c < nk; c++) {
+                k[c] = load_elements(kind, p + c / STRIP_VECTORS * strip_bytes + VF * size * (c % STRIP_VECTORS));
+                if (kind == KERN_KV_Q8_0) k[c] = vf_mul(k[c], scale[c]);
+            }
             for (int i = 0; i < nq; i++) {
-                const float *p = q + (size_t)i * ldq + e;
-                acc[i] = vf_fma(e + VF <= d ? vf_load(p) : vf_load_part(p, d - e), kv, acc[i]);
+                vf x = vf_set(q[i * a->d + e]);
+                for (int c = 0; c < nk; c++) acc[i][c] = vf_fma(x, k[c], acc[i][c]);
             }
         }
-        for (int i = 0; i < nq; i++) s[(size_t)i * lds + j] = scale * vf_sum(acc[i]);
     }
-}
-
-INLINE void kv_dot(const int kind, const float *q, size_t n_q, size_t ldq, const uint8_t *k, size_t stride, size_t n_kv,
-                   size_t d, float scale, float *s, size_t lds)
-{
-    size_t i = 0;
-    for (; i + ATTN_Q <= n_q; i += ATTN_Q)
-        kv_dot_tile(kind, ATTN_Q, q + i * ldq, ldq, k, stride, n_kv, d, scale, s + i * lds, lds);
-    for (; i < n_q; i++) kv_dot_tile(kind, 1, q + i * ldq, ldq, k, stride, n_kv, d, scale, s + i * lds, lds);
-}
-
-/* nq queries and nv vectors of the output, summed over all cached rows in registers. */
-INLINE void kv_mix_tile(const int kind, const int nq, const int nv, const float *p, size_t ldp, const uint8_t *v,
-                        size_t stride, size_t n_kv, size_t e, size_t d, float *out, size_t ldo)
-{
-    vf acc[ATTN_Q][4];
     for (int i = 0; i < nq; i++)
-        for (int c = 0; c < nv; c++) acc[i][c] = vf_set(0);
-    for (size_t j = 0; j < n_kv; j++, v += stride) {
-        vf x[4];
-        for (int c = 0; c < nv; c++) x[c] = kv_load(kind, v, e + (size_t)c * VF, d);
-        for (int i = 0; i < nq; i++) {
-            vf a = vf_set(p[(size_t)i * ldp + j]);
-            for (int c = 0; c < nv; c++) acc[i][c] = vf_fma(a, x[c], acc[i][c]);
-        }
-    }
-    for (int i = 0; i < nq; i++) {
-        for (int c = 0; c < nv; c++) {
-            size_t at_e = e + (size_t)c * VF;
-            if (at_e + VF <= d) vf_store(out + (size_t)i * ldo + at_e, acc[i][c]);
-            else vf_store_part(out + (size_t)i * ldo + at_e, acc[i][c], d - at_e);
-        }
-    }
+        for (int c = 0; c < nk; c++) vf_store(s + i * KERN_KEYS + c * VF, vf_mul(vf_set(a->scale), acc[i][c]));
 }
 
-INLINE void kv_mix(const int kind, const float *p, size_t n_q, size_t ldp, const uint8_t *v, size_t stride, size_t n_kv,
-                   size_t d, float *out, size_t ldo)
+/* Scores of query i with the positions [first, first + n), n a multiple of KERN_STRIP, become weights; those out of its
+ * sight become 0. */
+INLINE void weights(const struct kern_attn *a, size_t i, size_t first, size_t n, float *s, size_t d_v)
 {
-    for (size_t i = 0; i < n_q;) {
-        bool many = i + ATTN_Q <= n_q;
-        const float *pi = p + i * ldp;
-        float *oi = out + i * ldo;
-        for (size_t e = 0; e < d;) {
-            bool wide = e + 4 * VF <= d;
-            if (many && wide) kv_mix_tile(kind, ATTN_Q, 4, pi, ldp, v, stride, n_kv, e, d, oi, ldo);
-            else if (many) kv_mix_tile(kind, ATTN_Q, 1, pi, ldp, v, stride, n_kv, e, d, oi, ldo);
-            else if (wide) kv_mix_tile(kind, 1, 4, pi, ldp, v, stride, n_kv, e, d, oi, ldo);
-            else kv_mix_tile(kind, 1, 1, pi, ldp, v, stride, n_kv, e, d, oi, ldo);
-            e += wide ? 4 * VF : VF;
+    size_t from = a->from[i] > first ? a->from[i] - first : 0, to = a->to[i] > first ? a->to[i] - first : 0;
+    vf top = vf_set(-INFINITY), sum = vf_set(0);
+    if (a->softcap != 0)
+        for (size_t j = 0; j < n; j += VF)
+            vf_store(s + j, vf_mul(vf_set(a->softcap), vf_tanh(vf_div(vf_load(s + j), vf_set(a->softcap)))));
+    for (size_t j = 0; j < from && j < n; j++) s[j] = -INFINITY;
+    for (size_t j = to; j < n; j++) s[j] = -INFINITY;
+    for (size_t j = 0; j < n; j += VF) top = vf_max(top, vf_load(s + j));
+    float max = vf_hmax(top);
+    if (max > a->max[i]) {
+        vf shrink = vf_set(expf(a->max[i] - max));
+        float *out = a->out + i * d_v;
+        for (size_t e = 0; e < d_v; e += VF) vf_store(out + e, vf_mul(shrink, vf_load(out + e)));
+        a->sum[i] *= expf(a->max[i] - max);
+        a->max[i] = max;
+    }
+    const vf m = vf_set(a->max[i]), least = vf_set(-87.3f);
+    for (size_t j = 0; j < n; j += VF) {
+        vf x = vf_sub(vf_load(s + j), m);
+        x = vf_if_gt(x, least, vf_exp(x), vf_set(0));
+        vf_store(s + j, x);
+        sum = vf_add(sum, x);
+    }
+    a->sum[i] += vf_sum(sum);
+}
+
+/* nv vectors of nq rows of out, from element e on, += the rows of values weighted by p[i][KERN_KEYS]. */
+INLINE void mix(const int kind, const int nq, const int nv, const float *p, const uint8_t *v, size_t v_row, size_t n,
+                size_t e, float *out, size_t d_v)
+{
+    const size_t size = element_bytes(kind);
+    vf acc[ATTN_Q][ATTN_V], x[ATTN_V];
+    for (int i = 0; i < nq; i++)
+        for (int c = 0; c < nv; c++) acc[i][c] = vf_load(out + i * d_v + e + c * VF);
+    for (size_t j = 0; j < n; j++, v += v_row) {
+        for (int c = 0; c < nv; c++) {
+            size_t at = e + c * VF;
+            const uint8_t *block = v + at / 32 * 34;
+            if (kind == KERN_KV_Q8_0) x[c] = vf_mul(vf_half(block), vf_load_i8(block + 2 + at % 32));
+            else x[c] = load_elements(kind, v + at * size);
         }
-        i += many ? ATTN_Q : 1;
+        for (int i = 0; i < nq; i++) {
+            vf w = vf_set(p[i * KERN_KEYS + j]);
+            for (int c = 0; c < nv; c++) acc[i][c] = vf_fma(w, x[c], acc[i][c]);
+        }
+    }
+    for (int i = 0; i < nq; i++)
+        for (int c = 0; c < nv; c++) vf_store(out + i * d_v + e + c * VF, acc[i][c]);
+}
+
+/* Queries [i, i + nq) through a tile. */
+INLINE void group(const int kind, const int nq, const struct kern_attn *a, size_t i, const struct tile *t)
+{
+    _Alignas(64) float s[ATTN_Q * KERN_KEYS];
+    size_t d_v = kern_kv_padded(a->d_v), from = t->first + t->n, to = 0;
+    for (int k = 0; k < nq; k++) {
+        if (a->from[i + k] < from) from = a->from[i + k];
+        if (a->to[i + k] > to) to = a->to[i + k];
+    }
+    if (from < t->first) from = t->first;
+    if (to > t->first + t->n) to = t->first + t->n;
+    if (from >= to) return;
+    size_t first = from / KERN_STRIP * KERN_STRIP, n = (to - first + KERN_STRIP - 1) / KERN_STRIP;
+    const uint8_t *strip = t->k + (first - t->first) * t->k_row;
+    for (size_t c = 0; c < n;) {
+        const float *q = a->q + i * a->d;
+        int ns = n - c >= ATTN_STRIPS ? ATTN_STRIPS : n - c >= 2 ? 2 : 1;
+        if (ns == ATTN_STRIPS) scores(kind, nq, ATTN_STRIPS, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
+        else if (ns == 2 && ATTN_STRIPS > 2)
+            scores(kind, nq, ATTN_STRIPS > 2 ? 2 : 1, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
+        else scores(kind, nq, 1, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
+        c += ns;
+        strip += ns * KERN_STRIP * t->k_row;
+    }
+    for (int k = 0; k < nq; k++) weights(a, i + k, first, n * KERN_STRIP, s + k * KERN_KEYS, d_v);
+    const float *p = s + (from - first);
+    const uint8_t *v = t->v + (from - t->first) * t->v_row;
+    for (size_t e = 0; e < d_v;) {
+        float *out = a->out + i * d_v;
+        size_t left = (d_v - e) / VF;
+        if (left >= ATTN_V) mix(kind, nq, ATTN_V, p, v, t->v_row, to - from, e, out, d_v), e += ATTN_V * VF;
+        else if (left >= 2 && ATTN_V > 2) mix(kind, nq, 2, p, v, t->v_row, to - from, e, out, d_v), e += 2 * VF;
+        else mix(kind, nq, 1, p, v, t->v_row, to - from, e, out, d_v), e += VF;
     }
 }
 
-#define ATTN(K)                                                                                                    \
-    static void kv_dot_##K(const float *q, size_t n_q, size_t ldq, const void *k, size_t stride, size_t n_kv,      \
-                           size_t d, float scale, float *s, size_t lds)                                            \
-    {                                                                                                              \
-        kv_dot(KERN_KV_##K, q, n_q, ldq, k, stride, n_kv, d, scale, s, lds);                                       \
-    }                                                                                                              \
-    static void kv_mix_##K(const float *p, size_t n_q, size_t ldp, const void *v, size_t stride, size_t n_kv,      \
-                           size_t d, float *out, size_t ldo)                                                       \
-    {                                                                                                              \
-        kv_mix(KERN_KV_##K, p, n_q, ldp, v, stride, n_kv, d, out, ldo);                                            \
+/* All queries, in groups as equal as can be. */
+INLINE void groups_of(const int kind, const struct kern_attn *a, const struct tile *t)
+{
+    size_t n = (a->n_q + ATTN_Q - 1) / ATTN_Q;
+    for (size_t g = 0; g < n; g++) {
+        size_t i = a->n_q * g / n;
+        switch (a->n_q * (g + 1) / n - i) {
+        case 1: group(kind, 1, a, i, t); break;
+        case 2: group(kind, 2, a, i, t); break;
+        case 3: group(kind, 3, a, i, t); break;
+        case 4: group(kind, 4, a, i, t); break;
+        case 5: group(kind, 5, a, i, t); break;
+        case 6: group(kind, 6, a, i, t); break;
+        }
     }
-ATTN(F32)
-ATTN(F16)
-ATTN(Q8_0)
-#undef ATTN
+}
+
+#define X(K) \
+    static void groups_##K(const struct kern_attn *a, const struct tile *t) { groups_of(KERN_KV_##K, a, t); }
+KERN_KV_KINDS(X)
+#undef X
+
+/* The tile as floats. */
+INLINE struct tile converted(const int kind, const struct kern_attn *a, const struct tile *t)
+{
+    size_t d = kern_kv_padded(a->d), d_v = kern_kv_padded(a->d_v), n_strips = (t->n + KERN_STRIP - 1) / KERN_STRIP;
+    float *k = a->scratch, *v = k + KERN_KEYS * d;
+    struct tile f = {t->first, t->n, (const uint8_t *)k, (const uint8_t *)v, 4 * d, 4 * d_v};
+    if (kind == KERN_KV_F16) {
+        for (size_t i = 0; i < n_strips * KERN_STRIP * d; i += VF) vf_store(k + i, vf_load_f16(t->k + 2 * i));
+        for (size_t i = 0; i < t->n * d_v; i += VF) vf_store(v + i, vf_load_f16(t->v + 2 * i));
+        return f;
+    }
+    for (size_t b = 0; b < n_strips * d / 32; b++, k += 32 * KERN_STRIP) {
+        const uint8_t *block = t->k + b * 34 * KERN_STRIP;
+        for (size_t i = 0; i < 32 * KERN_STRIP; i += VF)
+            vf_store(k + i, vf_mul(vf_load_i8(block + 2 * KERN_STRIP + i), vf_load_f16(block + 2 * (i % KERN_STRIP))));
+    }
+    for (size_t b = 0; b < t->n * d_v / 32; b++, v += 32)
+        for (size_t i = 0; i < 32; i += VF)
+            vf_store(v + i, vf_mul(vf_half(t->v + 34 * b), vf_load_i8(t->v + 34 * b + 2 + i)));
+    return f;
+}
+
+INLINE void attend(const int kind, void (*groups)(const struct kern_attn *, const struct tile *),
+                   const struct kern_attn *a)
+{
+    size_t from = SIZE_MAX, to = 0, k_row = kern_kv_row_bytes(kind, a->d), v_row = kern_kv_row_bytes(kind, a->d_v);
+    for (size_t i = 0; i < a->n_q; i++) {
+        if (a->from[i] < from) from = a->from[i];
+        if (a->to[i] > to) to = a->to[i];
+    }
+    for (size_t first = from / KERN_STRIP * KERN_STRIP; first < to; first += KERN_KEYS) {
+        struct tile t = {first, to - first < KERN_KEYS ? to - first : KERN_KEYS, (const uint8_t *)a->k + first * k_row,
+                         (const uint8_t *)a->v + first * v_row, k_row, v_row};
+        if (kind != KERN_KV_F32 && a->n_q > ATTN_Q) {
+            t = converted(kind, a, &t);
+            groups_F32(a, &t);
+        } else {
+            groups(a, &t);
+        }
+    }
+}
+
+#define X(K) \
+    static void attend_##K(const struct kern_attn *a) { attend(KERN_KV_##K, groups_##K, a); }
+KERN_KV_KINDS(X)
+#undef X
 
 INLINE void attn_fill(struct kern_ops *ops)
 {
-    ops->kv_dot[KERN_KV_F32] = kv_dot_F32;
-    ops->kv_dot[KERN_KV_F16] = kv_dot_F16;
-    ops->kv_dot[KERN_KV_Q8_0] = kv_dot_Q8_0;
-    ops->kv_mix[KERN_KV_F32] = kv_mix_F32;
-    ops->kv_mix[KERN_KV_F16] = kv_mix_F16;
-    ops->kv_mix[KERN_KV_Q8_0] = kv_mix_Q8_0;
+#define X(K) ops->attend[KERN_KV_##K] = attend_##K;
+    KERN_KV_KINDS(X)
+#undef X
 }
 
 #endif

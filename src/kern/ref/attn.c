@@ -1,62 +1,78 @@
-/* Attention over a KV cache in plain C: scores against cached keys, and the weighted sum of cached values.
- * Owns nothing. A cache row holds d elements as f32, f16 or Q8_0 blocks (34 bytes for 32). Read next: ../table.c. */
+/* Attention over a KV cache in plain C, and the layout of the cache (kern_ops.h draws it). Owns nothing.
+ * Read next: ../body/attn.h for how it is done fast, ../table.c. */
 #include "ref.h"
 #include "levels.h"
 #include "f16.h"
 
-enum { LANES = 16 };
+#include <math.h>
 
-static float element(int kv, const uint8_t *row, size_t i)
+static float load_f32(const uint8_t *p)
 {
     float v;
-    if (kv == KERN_KV_F16) return load_f16(row + 2 * i);
-    if (kv == KERN_KV_Q8_0) return load_f16(row + i / 32 * 34) * (float)(int8_t)row[i / 32 * 34 + 2 + i % 32];
-    memcpy(&v, row + 4 * i, 4);
+    memcpy(&v, p, 4);
     return v;
 }
 
-static void kv_dot(int kv, const float *q, size_t n_q, size_t ldq, const uint8_t *k, size_t stride, size_t n_kv,
-                   size_t d, float scale, float *s, size_t lds)
+static float key_element(enum kern_kv kv, const uint8_t *keys, size_t row_bytes, size_t pos, size_t e)
 {
-    for (size_t i = 0; i < n_q; i++) {
-        for (size_t j = 0; j < n_kv; j++) {
-            float acc[LANES] = {0}, sum = 0;
-            for (size_t e = 0; e < d; e++) acc[e % LANES] += q[i * ldq + e] * element(kv, k + j * stride, e);
-            for (int l = 0; l < LANES; l++) sum += acc[l];
-            s[i * lds + j] = scale * sum;
+    const uint8_t *strip = keys + pos / KERN_STRIP * KERN_STRIP * row_bytes;
+    size_t lane = pos % KERN_STRIP, i = e * KERN_STRIP + lane;
+    if (kv == KERN_KV_F32) return load_f32(strip + 4 * i);
+    if (kv == KERN_KV_F16) return load_f16(strip + 2 * i);
+    const uint8_t *block = strip + e / 32 * 34 * KERN_STRIP, *q = block + 2 * KERN_STRIP;
+    return load_f16(block + 2 * lane) * (float)(int8_t)q[e % 32 * KERN_STRIP + lane];
+}
+
+static float value_element(enum kern_kv kv, const uint8_t *values, size_t row_bytes, size_t pos, size_t e)
+{
+    const uint8_t *row = values + pos * row_bytes;
+    if (kv == KERN_KV_F32) return load_f32(row + 4 * e);
+    if (kv == KERN_KV_F16) return load_f16(row + 2 * e);
+    const uint8_t *block = row + e / 32 * 34;
+    return load_f16(block) * (float)(int8_t)block[2 + e % 32];
+}
+
+static float score(enum kern_kv kv, const struct kern_attn *a, size_t i, size_t pos)
+{
+    enum { LANES = 16 };
+    size_t row_bytes = kern_kv_row_bytes(kv, a->d);
+    float acc[LANES] = {0}, sum = 0;
+    for (size_t e = 0; e < a->d; e++)
+        acc[e % LANES] += a->q[i * a->d + e] * key_element(kv, a->k, row_bytes, pos, e);
+    for (int l = 0; l < LANES; l++) sum += acc[l];
+    sum *= a->scale;
+    return a->softcap != 0 ? a->softcap * tanhf(sum / a->softcap) : sum;
+}
+
+static void attend(enum kern_kv kv, const struct kern_attn *a)
+{
+    size_t v_row = kern_kv_row_bytes(kv, a->d_v), ld = kern_kv_padded(a->d_v);
+    for (size_t i = 0; i < a->n_q; i++) {
+        float *out = a->out + i * ld;
+        for (size_t j = a->from[i]; j < a->to[i]; j++) {
+            float s = score(kv, a, i, j);
+            if (s > a->max[i]) { /* what there is was relative to a smaller maximum */
+                float shrink = expf(a->max[i] - s);
+                for (size_t e = 0; e < a->d_v; e++) out[e] *= shrink;
+                a->sum[i] *= shrink;
+                a->max[i] = s;
+            }
+            float p = expf(s - a->max[i]);
+            a->sum[i] += p;
+            for (size_t e = 0; e < a->d_v; e++) out[e] += p * value_element(kv, a->v, v_row, j, e);
         }
     }
 }
 
-static void kv_mix(int kv, const float *p, size_t n_q, size_t ldp, const uint8_t *v, size_t stride, size_t n_kv,
-                   size_t d, float *out, size_t ldo)
-{
-    for (size_t i = 0; i < n_q; i++) {
-        for (size_t e = 0; e < d; e++) out[i * ldo + e] = 0;
-        for (size_t j = 0; j < n_kv; j++)
-            for (size_t e = 0; e < d; e++) out[i * ldo + e] += p[i * ldp + j] * element(kv, v + j * stride, e);
-    }
-}
-
-#define KINDS(X) X(F32) X(F16) X(Q8_0)
-#define X(K)                                                                                                     \
-    static void kv_dot_##K(const float *q, size_t n_q, size_t ldq, const void *k, size_t stride, size_t n_kv,    \
-                           size_t d, float scale, float *s, size_t lds)                                          \
-    {                                                                                                            \
-        kv_dot(KERN_KV_##K, q, n_q, ldq, k, stride, n_kv, d, scale, s, lds);                                     \
-    }                                                                                                            \
-    static void kv_mix_##K(const float *p, size_t n_q, size_t ldp, const void *v, size_t stride, size_t n_kv,    \
-                           size_t d, float *out, size_t ldo)                                                     \
-    {                                                                                                            \
-        kv_mix(KERN_KV_##K, p, n_q, ldp, v, stride, n_kv, d, out, ldo);                                          \
-    }
-KINDS(X)
+#define X(K) \
+    static void attend_##K(const struct kern_attn *a) { attend(KERN_KV_##K, a); }
+KERN_KV_KINDS(X)
 #undef X
 
 void kern_ref_fill_attn(struct kern_ops *ops)
 {
-#define X(K) ops->kv_dot[KERN_KV_##K] = kv_dot_##K; ops->kv_mix[KERN_KV_##K] = kv_mix_##K;
-    KINDS(X)
+#define X(K) ops->attend[KERN_KV_##K] = attend_##K;
+    KERN_KV_KINDS(X)
 #undef X
 }
 

@@ -10,7 +10,8 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 typedef __m256 vf;
-enum { VF = 8, GEMM_ROWS = 3, GEMM_ACTS = 4, ATTN_Q = 2 }; /* lanes; register tiles of 16 registers */
+enum { VF = 8, GEMM_ROWS = 3, GEMM_ACTS = 4 };     /* lanes; register tiles of 16 registers */
+enum { ATTN_Q = 6, ATTN_STRIPS = 1, ATTN_V = 2 }; /* and of attention (body/attn.h) */
 
 INLINE vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }

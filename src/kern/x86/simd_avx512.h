@@ -10,7 +10,8 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 typedef __m512 vf;
-enum { VF = 16, GEMM_ROWS = 4, GEMM_ACTS = 6, ATTN_Q = 4 }; /* lanes; register tiles of 32 registers */
+enum { VF = 16, GEMM_ROWS = 4, GEMM_ACTS = 6 };     /* lanes; register tiles of 32 registers */
+enum { ATTN_Q = 6, ATTN_STRIPS = 4, ATTN_V = 4 }; /* and of attention (body/attn.h) */
 
 INLINE vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }

@@ -38,7 +38,7 @@ struct model_norm {
     const float *w, *b; /* w NULL: no norm here; b NULL: no bias */
 };
 
-/* Rotary position: pair j of a head turns by angle(pos, j); see forward_rope.c for the formula. */
+/* Rotary position: pair j of a head turns by angle(pos, j); see src/infer/rope.c for the formula. */
 struct model_rope {
     bool neox;      /* pairs are (j, j + n_rot/2); otherwise (2j, 2j + 1) */
     uint32_t n_rot; /* leading elements of a head that turn */

@@ -85,11 +85,15 @@ f32("half_in", h)
 with np.errstate(over="ignore"):
     array("uint16_t", "half_out", h.astype(np.float16).view(np.uint16), lambda v: f"0x{v:04x}")
 
-# attention: 3 queries, 5 cached rows, 32 elements
-q, k = rng.normal(0, 1, (3, 32)).astype(np.float32), rng.normal(0, 1, (5, 32)).astype(np.float32)
-p = rng.uniform(0, 1, (3, 5)).astype(np.float32)
+# attention: 3 queries of 32 elements, 21 positions; query i sees [i, 21 - 4 i); with and without a cap of 2 on scores
+q, k = rng.normal(0, 1, (3, 32)).astype(np.float32), rng.normal(0, 1, (21, 32)).astype(np.float32)
+v = rng.normal(0, 1, (21, 32)).astype(np.float32)
 f32("attn_q", q)
 f32("attn_k", k)
-f32("attn_p", p)
-f32("want_kv_dot", 0.25 * (q.astype(np.float64) @ k.astype(np.float64).T))
-f32("want_kv_mix", p.astype(np.float64) @ k.astype(np.float64))
+f32("attn_v", v)
+for name, cap in (("want_attend", lambda s: s), ("want_attend_capped", lambda s: 2 * np.tanh(s / 2))):
+    s = cap(0.25 * (q.astype(np.float64) @ k.astype(np.float64).T))
+    for i in range(3):
+        s[i, :i], s[i, 21 - 4 * i:] = -np.inf, -np.inf
+    e = np.exp(s - s.max(1, keepdims=True))
+    f32(name, e / e.sum(1, keepdims=True) @ v.astype(np.float64))
