@@ -78,6 +78,45 @@ static void threads_bit_equal(void **state)
         }
 }
 
+/* Logits after N_LONG tokens, the last `steps` of them one by one. */
+enum { N_LONG = 700 };
+static float *after_long(const char *name, int threads, int steps, size_t *n_vocab)
+{
+    struct err e = {0};
+    struct infer_engine *g = open_golden(name, threads);
+    struct infer_session *s = golden_session(g, N_LONG, N_LONG, 1, INFER_KV_F32);
+    *n_vocab = infer_engine_model(g)->n_vocab;
+    float *logits = mem_calloc(*n_vocab, sizeof *logits);
+    int32_t t[N_LONG];
+    for (int i = 0; i < N_LONG; i++) t[i] = (i * 2654435761u >> 16) % 40; /* chunks must differ */
+    assert_ok(infer_session_eval(s, t, N_LONG - steps, INFER_LOGITS_LAST, &e), e);
+    for (int i = N_LONG - steps; i < N_LONG; i++)
+        assert_ok(infer_session_eval(s, t + i, 1, INFER_LOGITS_LAST, &e), e);
+    memcpy(logits, infer_session_logits(s, 0), *n_vocab * sizeof *logits);
+    infer_session_free(s);
+    infer_engine_close(g);
+    return logits;
+}
+
+/* With hundreds of positions behind it a token's attention is cut into chunks; that of a prompt evaluated at once is
+ * not. */
+static void long_context(void **state)
+{
+    static const char *const long_models[] = {"llama", "gemma3", "phi3"};
+    for (size_t k = 0; k < sizeof long_models / sizeof long_models[0]; k++) {
+        size_t n;
+        const char *name = long_models[k];
+        float *whole = after_long(name, 1, 0, &n), *steps = after_long(name, 1, 3, &n),
+              *threads = after_long(name, 3, 3, &n);
+        double rms = golden_rms(steps, whole, n);
+        if (!(rms < 1e-5)) fail_msg("%s: %.2e", name, rms);
+        assert_memory_equal(threads, steps, n * sizeof *steps);
+        mem_free(whole);
+        mem_free(steps);
+        mem_free(threads);
+    }
+}
+
 static void rewind_equal(void **state)
 {
     struct err e = {0};
@@ -280,7 +319,8 @@ static void cache_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cuts),          cmocka_unit_test(threads_bit_equal),  cmocka_unit_test(rewind_equal),
+        cmocka_unit_test(cuts),          cmocka_unit_test(threads_bit_equal),  cmocka_unit_test(long_context),
+        cmocka_unit_test(rewind_equal),
         cmocka_unit_test(no_allocation), cmocka_unit_test(failed_allocations), cmocka_unit_test(refusals),
         cmocka_unit_test(pools),         cmocka_unit_test(shared_engine),      cmocka_unit_test(cache_types),
     };
