@@ -210,8 +210,8 @@ static void clip(const struct infer_work *w, const struct unit *u, uint32_t c, u
     uint32_t low, high, last;
     sight(w, u->g, u->row, &low, &last);
     sight(w, u->g, u->row + u->n_rows - 1, &last, &high);
-    low = low / KERN_STRIP * KERN_STRIP;
-    uint32_t step = up(up(high - low, w->attn.n_chunks), KERN_STRIP) * KERN_STRIP;
+    low = low / KERN_KV_STRIP * KERN_KV_STRIP;
+    uint32_t step = up(up(high - low, w->attn.n_chunks), KERN_KV_STRIP) * KERN_KV_STRIP;
     uint32_t begin = low + c * step, end = begin + step;
     for (uint32_t i = 0; i < u->n_rows * u->n_heads; i++) {
         sight(w, u->g, u->row + i / u->n_heads, &from[i], &to[i]);

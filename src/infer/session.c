@@ -67,7 +67,7 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
                    m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
     uint32_t cells = m->causal ? s->n_ctx : s->n_batch; /* an encoder sees all rows of its texts at once */
-    s->n_cells = (cells + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP;
+    s->n_cells = (cells + KERN_KV_STRIP - 1) / KERN_KV_STRIP * KERN_KV_STRIP;
     s->k_row = kern_kv_row_bytes(s->kv, m->d_head);
     s->v_row = kern_kv_row_bytes(s->kv, m->d_head_v);
     return 0;

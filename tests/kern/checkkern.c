@@ -469,7 +469,8 @@ static struct cache random_cache(struct ctx *c)
     struct cache h = {.d = q8 ? (1 + c->n % 8) * 32 : 1 + c->n % 300, .n = 1 + below(c, below(c, 2) ? 200 : 20)};
     h.d_v = below(c, 2) ? h.d : q8 ? 32 * (1 + below(c, 3)) : 1 + below(c, 80);
     size_t k_row = kern_kv_row_bytes(c->type, h.d), v_row = kern_kv_row_bytes(c->type, h.d_v);
-    size_t k_bytes = (h.n + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP * k_row, unit = c->type == KERN_KV_F32 ? 4 : 2;
+    size_t k_bytes = (h.n + KERN_KV_STRIP - 1) / KERN_KV_STRIP * KERN_KV_STRIP * k_row;
+    size_t unit = c->type == KERN_KV_F32 ? 4 : 2;
     h.k = buffer(c, k_bytes, unit);
     h.v = buffer(c, h.n * v_row, unit);
     memset(h.k, 0xff, k_bytes); /* as floats, none */

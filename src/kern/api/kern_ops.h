@@ -29,17 +29,17 @@ typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const s
                           size_t ldy);
 typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a multiple of the block */
 
-/* How a head's keys and values are cached. Keys lie in strips: KERN_STRIP positions side by side, element by element,
+/* How a head's keys and values are cached. Keys lie in strips: KERN_KV_STRIP positions side by side, element by element,
  * so that a vector holds one element of many keys and each lane adds up the score of its own. Values lie in rows,
  * because an output element adds up over positions. n positions take n rounded up to whole strips times
- * kern_kv_row_bytes(kv, d), for keys and for values; d is padded to a multiple of KERN_STRIP with anything.
+ * kern_kv_row_bytes(kv, d), for keys and for values; d is padded to a multiple of KERN_KV_STRIP with anything.
  *
- *   keys    F32, F16   strip: element [d][KERN_STRIP]
- *           Q8_0       strip: [d/32] of { f16 scale[KERN_STRIP]; int8 q[32][KERN_STRIP] }
+ *   keys    F32, F16   strip: element [d][KERN_KV_STRIP]
+ *           Q8_0       strip: [d/32] of { f16 scale[KERN_KV_STRIP]; int8 q[32][KERN_KV_STRIP] }
  *   values  F32, F16   row: element [d]
  *           Q8_0       row: [d/32] of { f16 scale; int8 q[32] } */
 enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_Q8_0, KERN_KV_COUNT };
-enum { KERN_STRIP = 16 };
+enum { KERN_KV_STRIP = 16 };
 size_t kern_kv_row_bytes(enum kern_kv kv, size_t d); /* 0 if the type cannot hold rows of d: Q8_0 takes blocks of 32 */
 
 /* Queries over the cached positions of one head. Query i meets the positions j in [from[i], to[i]):
@@ -59,7 +59,7 @@ struct kern_attn {
     float *scratch;         /* kern_attn_scratch(d, d_v) floats */
 };
 size_t kern_attn_scratch(size_t d, size_t d_v);
-static inline size_t kern_kv_padded(size_t d) { return (d + KERN_STRIP - 1) / KERN_STRIP * KERN_STRIP; }
+static inline size_t kern_kv_padded(size_t d) { return (d + KERN_KV_STRIP - 1) / KERN_KV_STRIP * KERN_KV_STRIP; }
 
 enum kern_peak { KERN_PEAK_F32, KERN_PEAK_INT8, KERN_PEAK_COUNT };
 

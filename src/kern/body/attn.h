@@ -19,13 +19,13 @@
 
 #include <math.h>
 
-enum { STRIP_VECTORS = KERN_STRIP / VF, TILE_STRIPS = KERN_KEYS / KERN_STRIP };
+enum { STRIP_VECTORS = KERN_KV_STRIP / VF, TILE_STRIPS = KERN_KEYS / KERN_KV_STRIP };
 
-/* Positions [first, first + n) of a cache: keys in strips, first a multiple of KERN_STRIP, and rows of values. */
+/* Positions [first, first + n) of a cache: keys in strips, first a multiple of KERN_KV_STRIP, and rows of values. */
 struct tile {
     size_t first, n;
     const uint8_t *k, *v;
-    size_t k_row, v_row; /* bytes of a position; a strip has KERN_STRIP times k_row */
+    size_t k_row, v_row; /* bytes of a position; a strip has KERN_KV_STRIP times k_row */
 };
 
 INLINE size_t element_bytes(const int kind) { return kind == KERN_KV_F32 ? 4 : kind == KERN_KV_F16 ? 2 : 1; }
@@ -46,13 +46,13 @@ INLINE void scores(const int kind, const int nq, const int ns, const struct kern
     for (int i = 0; i < nq; i++)
         for (int c = 0; c < nk; c++) acc[i][c] = vf_set(0);
     for (size_t first = 0; first < a->d; first += step) {
-        const uint8_t *p = strip + (kind == KERN_KV_Q8_0 ? first / 32 * 34 * KERN_STRIP : 0);
+        const uint8_t *p = strip + (kind == KERN_KV_Q8_0 ? first / 32 * 34 * KERN_KV_STRIP : 0);
         if (kind == KERN_KV_Q8_0) {
             for (int c = 0; c < nk; c++)
                 scale[c] = vf_load_f16(p + c / STRIP_VECTORS * strip_bytes + 2 * VF * (c % STRIP_VECTORS));
-            p += 2 * KERN_STRIP;
+            p += 2 * KERN_KV_STRIP;
         }
-        for (size_t e = first; e < first + step; e++, p += KERN_STRIP * size) {
+        for (size_t e = first; e < first + step; e++, p += KERN_KV_STRIP * size) {
             for (int c = 0; c < nk; c++) {
                 k[c] = load_elements(kind, p + c / STRIP_VECTORS * strip_bytes + VF * size * (c % STRIP_VECTORS));
                 if (kind == KERN_KV_Q8_0) k[c] = vf_mul(k[c], scale[c]);
@@ -67,7 +67,7 @@ INLINE void scores(const int kind, const int nq, const int ns, const struct kern
         for (int c = 0; c < nk; c++) vf_store(s + i * KERN_KEYS + c * VF, vf_mul(vf_set(a->scale), acc[i][c]));
 }
 
-/* Scores of query i with the positions [first, first + n), n a multiple of KERN_STRIP, become weights; those out of its
+/* Scores of query i with the positions [first, first + n), n a multiple of KERN_KV_STRIP, become weights; those out of its
  * sight become 0. */
 INLINE void weights(const struct kern_attn *a, size_t i, size_t first, size_t n, float *s, size_t d_v)
 {
@@ -133,19 +133,19 @@ INLINE void group(const int kind, const int nq, const struct kern_attn *a, size_
     if (from < t->first) from = t->first;
     if (to > t->first + t->n) to = t->first + t->n;
     if (from >= to) return;
-    size_t first = from / KERN_STRIP * KERN_STRIP, n = (to - first + KERN_STRIP - 1) / KERN_STRIP;
+    size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP, n = (to - first + KERN_KV_STRIP - 1) / KERN_KV_STRIP;
     const uint8_t *strip = t->k + (first - t->first) * t->k_row;
     for (size_t c = 0; c < n;) {
         const float *q = a->q + i * a->d;
         int ns = n - c >= ATTN_STRIPS ? ATTN_STRIPS : n - c >= 2 ? 2 : 1;
-        if (ns == ATTN_STRIPS) scores(kind, nq, ATTN_STRIPS, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
+        if (ns == ATTN_STRIPS) scores(kind, nq, ATTN_STRIPS, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
         else if (ns == 2 && ATTN_STRIPS > 2)
-            scores(kind, nq, ATTN_STRIPS > 2 ? 2 : 1, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
-        else scores(kind, nq, 1, a, q, strip, KERN_STRIP * t->k_row, s + c * KERN_STRIP);
+            scores(kind, nq, ATTN_STRIPS > 2 ? 2 : 1, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
+        else scores(kind, nq, 1, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
         c += ns;
-        strip += ns * KERN_STRIP * t->k_row;
+        strip += ns * KERN_KV_STRIP * t->k_row;
     }
-    for (int k = 0; k < nq; k++) weights(a, i + k, first, n * KERN_STRIP, s + k * KERN_KEYS, d_v);
+    for (int k = 0; k < nq; k++) weights(a, i + k, first, n * KERN_KV_STRIP, s + k * KERN_KEYS, d_v);
     const float *p = s + (from - first);
     const uint8_t *v = t->v + (from - t->first) * t->v_row;
     for (size_t e = 0; e < d_v;) {
@@ -182,18 +182,19 @@ KERN_KV_KINDS(X)
 /* The tile as floats. */
 INLINE struct tile converted(const int kind, const struct kern_attn *a, const struct tile *t)
 {
-    size_t d = kern_kv_padded(a->d), d_v = kern_kv_padded(a->d_v), n_strips = (t->n + KERN_STRIP - 1) / KERN_STRIP;
+    size_t d = kern_kv_padded(a->d), d_v = kern_kv_padded(a->d_v);
+    size_t n_strips = (t->n + KERN_KV_STRIP - 1) / KERN_KV_STRIP;
     float *k = a->scratch, *v = k + KERN_KEYS * d;
     struct tile f = {t->first, t->n, (const uint8_t *)k, (const uint8_t *)v, 4 * d, 4 * d_v};
     if (kind == KERN_KV_F16) {
-        for (size_t i = 0; i < n_strips * KERN_STRIP * d; i += VF) vf_store(k + i, vf_load_f16(t->k + 2 * i));
+        for (size_t i = 0; i < n_strips * KERN_KV_STRIP * d; i += VF) vf_store(k + i, vf_load_f16(t->k + 2 * i));
         for (size_t i = 0; i < t->n * d_v; i += VF) vf_store(v + i, vf_load_f16(t->v + 2 * i));
         return f;
     }
-    for (size_t b = 0; b < n_strips * d / 32; b++, k += 32 * KERN_STRIP) {
-        const uint8_t *block = t->k + b * 34 * KERN_STRIP;
-        for (size_t i = 0; i < 32 * KERN_STRIP; i += VF)
-            vf_store(k + i, vf_mul(vf_load_i8(block + 2 * KERN_STRIP + i), vf_load_f16(block + 2 * (i % KERN_STRIP))));
+    for (size_t b = 0; b < n_strips * d / 32; b++, k += 32 * KERN_KV_STRIP) {
+        const uint8_t *scale = t->k + b * 34 * KERN_KV_STRIP, *q = scale + 2 * KERN_KV_STRIP;
+        for (size_t i = 0; i < 32 * KERN_KV_STRIP; i += VF)
+            vf_store(k + i, vf_mul(vf_load_i8(q + i), vf_load_f16(scale + 2 * (i % KERN_KV_STRIP))));
     }
     for (size_t b = 0; b < t->n * d_v / 32; b++, v += 32)
         for (size_t i = 0; i < 32; i += VF)
@@ -209,7 +210,7 @@ INLINE void attend(const int kind, void (*groups)(const struct kern_attn *, cons
         if (a->from[i] < from) from = a->from[i];
         if (a->to[i] > to) to = a->to[i];
     }
-    for (size_t first = from / KERN_STRIP * KERN_STRIP; first < to; first += KERN_KEYS) {
+    for (size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP; first < to; first += KERN_KEYS) {
         struct tile t = {first, to - first < KERN_KEYS ? to - first : KERN_KEYS, (const uint8_t *)a->k + first * k_row,
                          (const uint8_t *)a->v + first * v_row, k_row, v_row};
         if (kind != KERN_KV_F32 && a->n_q > ATTN_Q) {

@@ -15,12 +15,12 @@ static float load_f32(const uint8_t *p)
 
 static float key_element(enum kern_kv kv, const uint8_t *keys, size_t row_bytes, size_t pos, size_t e)
 {
-    const uint8_t *strip = keys + pos / KERN_STRIP * KERN_STRIP * row_bytes;
-    size_t lane = pos % KERN_STRIP, i = e * KERN_STRIP + lane;
+    const uint8_t *strip = keys + pos / KERN_KV_STRIP * KERN_KV_STRIP * row_bytes;
+    size_t lane = pos % KERN_KV_STRIP, i = e * KERN_KV_STRIP + lane;
     if (kv == KERN_KV_F32) return load_f32(strip + 4 * i);
     if (kv == KERN_KV_F16) return load_f16(strip + 2 * i);
-    const uint8_t *block = strip + e / 32 * 34 * KERN_STRIP, *q = block + 2 * KERN_STRIP;
-    return load_f16(block + 2 * lane) * (float)(int8_t)q[e % 32 * KERN_STRIP + lane];
+    const uint8_t *block = strip + e / 32 * 34 * KERN_KV_STRIP, *q = block + 2 * KERN_KV_STRIP;
+    return load_f16(block + 2 * lane) * (float)(int8_t)q[e % 32 * KERN_KV_STRIP + lane];
 }
 
 static float value_element(enum kern_kv kv, const uint8_t *values, size_t row_bytes, size_t pos, size_t e)

@@ -118,7 +118,7 @@ static void test_vectors(void **state) { each_level(vec_level); }
 static void attend_golden(const struct kern_ops *ops, enum kern_kv kv, float softcap, uint32_t step, double tol)
 {
     enum { D = 32, N = 21, N_Q = 3 };
-    static float k[2 * KERN_STRIP * D], v[N * D], scratch[8192];
+    static float k[2 * KERN_KV_STRIP * D], v[N * D], scratch[8192];
     float max[N_Q] = {-INFINITY, -INFINITY, -INFINITY}, sum[N_Q] = {0}, out[N_Q * D] = {0};
     uint32_t from[N_Q], to[N_Q];
     for (size_t j = 0; j < N; j++) {
