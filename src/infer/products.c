@@ -47,7 +47,8 @@ static void multiply(const struct kern_ops *k, const struct model_weight *m, siz
                      const struct kern_act *x, float *y, size_t ldy)
 {
     if (m->packed)
-        k->gemm_packed[m->type]((const char *)m->packed + c / KERN_STRIP * m->strip_bytes, m->strip_bytes, n, x, y, ldy);
+        k->gemm_packed[m->type]((const char *)m->packed + c / KERN_STRIP * m->strip_bytes, m->strip_bytes, n, x, y,
+                                ldy);
     else k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, x, y, ldy);
 }
 
