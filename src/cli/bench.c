@@ -2,6 +2,7 @@
  * snapshot, so that a long context is evaluated once. The first repetition warms up and is not counted. */
 #include "bench.h"
 #include "base_clock.h"
+#include "model_tok.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,20 +191,24 @@ static int first_byte(char *const argv[], double *out_ms, struct err *e)
         waitpid(child, &status, 0);
     }
     close(fd[0]);
-    if (rc) return err_errno(e, rc, "start", "croft run");
+    if (rc) return err_errno(e, rc, "start", argv[1]);
     return status == 0 ? 0
                        : ERR(e, UNSUPPORTED, "croft run does not work with this model, so --start cannot.");
 }
 
-int cli_bench_start(const char *model, const struct bench_settings *set, double *out_ms, struct err *e)
+int cli_bench_start(const char *model, const struct infer_engine *g, const struct bench_settings *set, double *out_ms,
+                    struct err *e)
 {
     double ms[BENCH_REPEAT_MAX];
-    char threads[24];
-    snprintf(threads, sizeof threads, "%lld", (long long)set->engine.threads);
-    char *const argv[] = {
-        "croft", "run", "--raw", "-n", "1", "-t", threads, (char *)model, "Once upon a time", NULL};
+    char threads[24], *path = (char *)model;
+    struct tok *tok = NULL;
+    snprintf(threads, sizeof threads, "%d", infer_engine_threads(g));
+    char *const text[] = {"croft", "run", "--raw", "-n", "1", "-t", threads, path, "Once upon a time", NULL};
+    char *const ids[] = {"croft", "logits", "--tokens", "1", "--kv", "f16", "-t", threads, "-o", "/dev/stdout", path, NULL};
+    bool has_text = tok_new(infer_engine_gguf(g), &tok, NULL) == 0;
+    tok_free(tok);
     int rc = 0;
-    for (int64_t r = 0; r < set->repeat && rc == 0; r++) rc = first_byte(argv, &ms[r], e);
+    for (int64_t r = 0; r < set->repeat && rc == 0; r++) rc = first_byte(has_text ? text : ids, &ms[r], e);
     if (rc == 0) *out_ms = stats_of(ms, (int)set->repeat).median;
     return rc;
 }

@@ -47,8 +47,9 @@ int cli_bench_decode_once(struct bench *b, int64_t n, struct err *e) ERR_CHECK;
 /* An encoder reads `sequences` texts of `n` tokens, in batches or one by one. */
 int cli_bench_encode(struct bench *b, int64_t n, bool batched, struct bench_stats *out,
                      struct err *e) ERR_CHECK;
-/* Starts this program anew (croft run MODEL) and waits for its first token: milliseconds, the median. */
-int cli_bench_start(const char *model, const struct bench_settings *set, double *out_ms,
+/* Starts this program anew and waits for the first byte that it writes: milliseconds, the median. The program
+ * is `croft run`; of a model without a tokenizer `croft logits` with one token. */
+int cli_bench_start(const char *model, const struct infer_engine *g, const struct bench_settings *set, double *out_ms,
                     struct err *e) ERR_CHECK;
 
 #endif

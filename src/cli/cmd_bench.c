@@ -272,7 +272,7 @@ int cmd_bench(int argc, char **argv)
         {"repetitions", 'r', CONF_I64, FIELD(repeat), "N", "5", NULL, NULL, 1, BENCH_REPEAT_MAX,
          "runs of each test; the median is reported"},
         {"start", 0, CONF_FLAG, FIELD(start), NULL, NULL, NULL, NULL, 0, 0,
-         "measure croft run too, from its start to the first token"},
+         "measure a new process too, from its start to the first token"},
         {"sustained", 0, CONF_F64, FIELD(sustained), "SECONDS", "0", NULL, NULL, 0, 86400,
          "instead: generate for this long, print rate and temperature over time"},
         {"ceilings", 0, CONF_FLAG, FIELD(ceilings), NULL, "1", NULL, NULL, 0, 0,
@@ -291,7 +291,7 @@ int cmd_bench(int argc, char **argv)
     struct results r = {0};
     int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
     if (rc == 0) rc = check(&set, g, &e);
-    if (rc == 0 && set.start) rc = cli_bench_start(words.item[0], &set, &r.start_ms, &e);
+    if (rc == 0 && set.start) rc = cli_bench_start(words.item[0], g, &set, &r.start_ms, &e);
     if (rc == 0 && (rc = cli_bench_open(&b, g, &set, &e)) == 0) {
         rc = set.sustained > 0 ? sustained(&b, &set, &exit_code, &e) : measure(&b, &set, &r, &e);
         cli_bench_close(&b);
