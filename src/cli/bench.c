@@ -204,7 +204,8 @@ int cli_bench_start(const char *model, const struct infer_engine *g, const struc
     struct tok *tok = NULL;
     snprintf(threads, sizeof threads, "%d", infer_engine_threads(g));
     char *const text[] = {"croft", "run", "--raw", "-n", "1", "-t", threads, path, "Once upon a time", NULL};
-    char *const ids[] = {"croft", "logits", "--tokens", "1", "--kv", "f16", "-t", threads, "-o", "/dev/stdout", path, NULL};
+    char *const ids[] = {"croft", "logits", "--tokens", "1",           "--kv", "f16",
+                         "-t",    threads,  "-o",       "/dev/stdout", path,   NULL};
     bool has_text = tok_new(infer_engine_gguf(g), &tok, NULL) == 0;
     tok_free(tok);
     int rc = 0;

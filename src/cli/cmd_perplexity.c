@@ -26,6 +26,7 @@ struct sums {
 static int score_chunk(struct infer_session *s, int32_t *ids, uint32_t n_ctx, int32_t bos, struct sums *sum,
                        struct err *e)
 {
+    const struct kern_ops *k = infer_engine_ops(infer_session_engine(s));
     uint32_t n_vocab = infer_engine_model(infer_session_engine(s))->n_vocab, first = n_ctx / 2;
     int32_t saved = ids[0];
     if (bos >= 0) ids[0] = bos;
@@ -33,7 +34,7 @@ static int score_chunk(struct infer_session *s, int32_t *ids, uint32_t n_ctx, in
     if (rc == 0) rc = infer_session_eval(s, ids, first, INFER_LOGITS_NONE, e);
     if (rc == 0) rc = infer_session_eval(s, ids + first, n_ctx - first, INFER_LOGITS_ALL, e);
     for (uint32_t i = first; i + 1 < n_ctx && rc == 0; i++) {
-        double l = -infer_logprob(infer_session_logits(s, i - first), n_vocab, ids[i + 1]);
+        double l = -infer_logprob(k, infer_session_logits(s, i - first), n_vocab, ids[i + 1]);
         sum->nll += l;
         sum->nll2 += l * l;
         sum->n_tokens++;

@@ -80,10 +80,12 @@ static int show(struct loop *l, int32_t token)
 
 static void logprobs(struct loop *l, const float *logits, int32_t token)
 {
-    uint32_t n_vocab = infer_engine_model(infer_session_engine(l->s))->n_vocab;
+    const struct infer_engine *g = infer_session_engine(l->s);
+    const struct kern_ops *k = infer_engine_ops(g);
+    uint32_t n_vocab = infer_engine_model(g)->n_vocab;
     if (!l->p->logprobs) return;
-    l->piece.logprob = (float)infer_logprob(logits, n_vocab, token);
-    l->piece.n_top = infer_top_logprobs(logits, n_vocab, l->p->n_top, l->top);
+    l->piece.logprob = (float)infer_logprob(k, logits, n_vocab, token);
+    l->piece.n_top = infer_top_logprobs(k, logits, n_vocab, l->p->n_top, l->top);
     l->piece.top = l->top;
 }
 

@@ -5,12 +5,17 @@
  * Random numbers: SplitMix64. state += 0x9E3779B97F4A7C15, then two xor-shift-multiply rounds; the top 53
  * bits make a number in [0, 1). A draw takes exactly one, greedy takes none.
  *
- * Only what is needed gets sorted: candidates form a max-heap, and popping gives them in order of likelihood.
- */
+ * A vocabulary is large (150,000 tokens) and a sampler needs few of them. When only the k most likely count
+ * (greedy: one), the k-th highest of the blocks' maxima is a bound: k tokens at least reach it, so whatever
+ * lies below is out, and most blocks need no second look. Only what is needed gets sorted: candidates form a
+ * max-heap, and popping gives them in order of likelihood. */
 #include "infer_sample.h"
 #include "base_mem.h"
+#include "kern_ops.h"
 
 #include <math.h>
+
+enum { BLOCK = 64, LANES = 16 };
 
 struct candidate {
     float logit;
@@ -22,6 +27,8 @@ struct infer_sampler {
     struct infer_sample_params p;
     struct croft_bias *bias;
     struct candidate *c; /* [n_vocab] */
+    float *adjusted;     /* [n_vocab] logits after bias and penalties */
+    float *peak;         /* [n_vocab / BLOCK + 1] the highest logit of each block */
     uint32_t *count;     /* [n_vocab] occurrences among the recent tokens */
     int32_t *recent;     /* ring [penalty_last_n] */
     size_t n_recent, next;
@@ -67,9 +74,11 @@ int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, str
     s->n_vocab = n_vocab;
     s->bias = mem_calloc(p->n_bias, sizeof *s->bias);
     s->c = mem_calloc(n_vocab, sizeof *s->c);
+    s->adjusted = mem_calloc(n_vocab, sizeof *s->adjusted);
+    s->peak = mem_calloc(n_vocab / BLOCK + 1, sizeof *s->peak);
     s->count = mem_calloc(n_vocab, sizeof *s->count);
     s->recent = mem_calloc(p->penalty_last_n, sizeof *s->recent);
-    if (!s->bias || !s->c || !s->count || !s->recent) {
+    if (!s->bias || !s->c || !s->adjusted || !s->peak || !s->count || !s->recent) {
         infer_sampler_free(s);
         return err_nomem(e, n_vocab * sizeof *s->c);
     }
@@ -85,6 +94,8 @@ void infer_sampler_free(struct infer_sampler *s)
     if (!s) return;
     mem_free(s->bias);
     mem_free(s->c);
+    mem_free(s->adjusted);
+    mem_free(s->peak);
     mem_free(s->count);
     mem_free(s->recent);
     mem_free(s);
@@ -226,16 +237,56 @@ static float penalized(const struct infer_sample_params *p, float logit, uint32_
     return logit - count * p->frequency_penalty - p->presence_penalty;
 }
 
-/* Candidates with their logits after bias and penalties; those at -infinity (or not a number) are left out.
- */
-static size_t gather(struct infer_sampler *s, const float *logits)
+/* The highest of n numbers, in lanes that a compiler makes vectors of; what is no number does not count. */
+static float highest(const float *x, size_t n)
 {
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->n_vocab; i++) s->c[i] = (struct candidate){logits[i], (int32_t)i, 0};
-    for (size_t i = 0; i < s->p.n_bias; i++) s->c[s->bias[i].token].logit += s->bias[i].add;
-    for (uint32_t i = 0; i < s->n_vocab; i++) {
-        if (s->count[i]) s->c[i].logit = penalized(&s->p, s->c[i].logit, s->count[i]);
-        if (s->c[i].logit > -INFINITY) s->c[n++] = s->c[i];
+    float m[LANES], max = -INFINITY;
+    size_t i = 0;
+    for (size_t j = 0; j < LANES; j++) m[j] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
+    for (; i < n; i++) m[0] = x[i] > m[0] ? x[i] : m[0];
+    for (size_t j = 0; j < LANES; j++) max = m[j] > max ? m[j] : max;
+    return max;
+}
+
+/* Logits after bias and penalties. */
+static const float *adjust(struct infer_sampler *s, const float *logits)
+{
+    const struct infer_sample_params *p = &s->p;
+    bool penalties = p->repeat_penalty != 1 || p->frequency_penalty != 0 || p->presence_penalty != 0;
+    if (p->n_bias == 0 && !penalties) return logits;
+    float *x = s->adjusted;
+    memcpy(x, logits, s->n_vocab * sizeof *x);
+    for (size_t i = 0; i < p->n_bias; i++) x[s->bias[i].token] += s->bias[i].add;
+    for (uint32_t i = 0; i < s->n_vocab && penalties; i++)
+        if (s->count[i]) x[i] = penalized(p, x[i], s->count[i]);
+    return x;
+}
+
+/* A bound that the k highest logits reach, from the blocks' maxima in s->peak. */
+static float bound(struct infer_sampler *s, size_t n_blocks, size_t k)
+{
+    if (k == 0 || k > n_blocks) return -INFINITY;
+    for (size_t i = 0; i < n_blocks; i++) s->c[i] = (struct candidate){s->peak[i], (int32_t)i, 0};
+    heap(s->c, n_blocks);
+    for (size_t i = 0; i + 1 < k; i++) pop(s->c, n_blocks - i);
+    return s->c[0].logit;
+}
+
+/* Candidates in order of their ids: all, or (k > 0) the k highest and a few others. Those at -infinity (or
+ * not a number) are left out. */
+static size_t gather(struct infer_sampler *s, const float *logits, size_t k)
+{
+    size_t n_vocab = s->n_vocab, n_blocks = 0, n = 0;
+    for (size_t i = 0; i < n_vocab; i += BLOCK)
+        s->peak[n_blocks++] = highest(logits + i, n_vocab - i < BLOCK ? n_vocab - i : BLOCK);
+    float least = bound(s, n_blocks, k);
+    for (size_t b = 0; b < n_blocks; b++) {
+        if (!(s->peak[b] >= least)) continue;
+        for (size_t i = b * BLOCK; i < n_vocab && i < (b + 1) * BLOCK; i++)
+            if (logits[i] >= least && logits[i] > -INFINITY)
+                s->c[n++] = (struct candidate){logits[i], (int32_t)i, 0};
     }
     return n;
 }
@@ -244,13 +295,10 @@ int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits)
 {
     const struct infer_sample_params *p = &s->p;
     struct candidate *c = s->c;
-    size_t n = gather(s, logits), best = 0;
+    bool greedy = p->temperature <= 0;
+    size_t n = gather(s, adjust(s, logits), greedy ? 1 : p->top_k > 0 ? p->top_k + (size_t)1 : 0);
     if (n == 0) return -1;
-    if (p->temperature <= 0) {
-        for (size_t i = 1; i < n; i++)
-            if (before(&c[i], &c[best])) best = i;
-        return c[best].token;
-    }
+    if (greedy) return c[0].token; /* only the highest are left, by id */
     if (p->top_k > 0) n = top_k(c, n, p->top_k);
     if (p->typical_p < 1) n = typical(c, n, p->typical_p);
     if (p->top_p < 1) n = top_p(c, n, p->top_p);
@@ -266,23 +314,38 @@ int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits)
 
 /* ---- log-probabilities ---- */
 
-static double log_sum(const float *logits, uint32_t n)
+/* In blocks, each a softmax of its own: the highest of its probabilities is 1 / sum exp(x - max). */
+double infer_log_sum(const struct kern_ops *k, const float *logits, uint32_t n)
 {
+    enum { STEP = 1024 };
+    float p[STEP];
     double max = -INFINITY, sum = 0;
-    for (uint32_t i = 0; i < n; i++) max = logits[i] > max ? logits[i] : max;
-    for (uint32_t i = 0; i < n; i++) sum += exp(logits[i] - max);
+    for (uint32_t i = 0; i < n; i += STEP) {
+        size_t m = n - i < STEP ? n - i : STEP;
+        float top = highest(logits + i, m);
+        if (!(top > -INFINITY)) continue;
+        memcpy(p, logits + i, m * sizeof *p);
+        k->softmax(p, m);
+        double part = 1.0 / highest(p, m);
+        if (top > max)
+            sum = sum * exp(max - top) + part, max = top;
+        else
+            sum += part * exp(top - max);
+    }
     return max + log(sum);
 }
 
-double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token)
+double infer_logprob(const struct kern_ops *k, const float *logits, uint32_t n_vocab, int32_t token)
 {
-    return token < 0 || (uint32_t)token >= n_vocab ? -INFINITY : logits[token] - log_sum(logits, n_vocab);
+    return token < 0 || (uint32_t)token >= n_vocab ? -INFINITY
+                                                   : logits[token] - infer_log_sum(k, logits, n_vocab);
 }
 
-size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct croft_logprob *out)
+size_t infer_top_logprobs(const struct kern_ops *k, const float *logits, uint32_t n_vocab, size_t n,
+                          struct croft_logprob *out)
 {
     size_t have = 0;
-    double all = log_sum(logits, n_vocab);
+    double all = infer_log_sum(k, logits, n_vocab);
     for (uint32_t i = 0; i < n_vocab && n; i++) {
         if (have == n && !(logits[i] > out[n - 1].logprob)) continue;
         size_t at = have < n ? have++ : n - 1;

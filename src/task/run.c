@@ -130,12 +130,13 @@ static size_t expand(struct task_runner *r, struct path p, size_t n_open)
 {
     const float *logits = infer_session_logits(r->session, 0);
     uint32_t n_vocab = infer_engine_model(r->engine)->n_vocab;
+    double all = infer_log_sum(infer_engine_ops(r->engine), logits, n_vocab);
     for (unsigned i = 0; i < r->task->n_labels; i++) {
         const struct label *l = &r->label[i];
         bool seen = !same_start(l, &r->label[p.label], p.depth) || l->n <= p.depth;
         for (unsigned j = 0; j < i && !seen; j++) seen = same_start(l, &r->label[j], p.depth + 1);
         if (seen) continue;
-        double step = infer_logprob(logits, n_vocab, l->ids[p.depth]);
+        double step = logits[l->ids[p.depth]] - all;
         r->open[n_open++] = (struct path){(int)i, p.depth + 1, p.logprob + step};
     }
     return n_open;
@@ -220,7 +221,7 @@ static int generate(struct task_runner *r, struct task_answer *a, struct buf *te
     for (uint32_t i = 0; i < max && rc == 0; i++) {
         const float *logits = infer_session_logits(r->session, 0);
         struct croft_logprob top;
-        if (infer_top_logprobs(logits, n_vocab, 1, &top) != 1)
+        if (infer_top_logprobs(infer_engine_ops(r->engine), logits, n_vocab, 1, &top) != 1)
             return ERR(e, INTERNAL, "The model computed no usable logits.");
         a->logprob += top.logprob;
         if (tok_is_end(r->tok, top.token)) break;

@@ -6,6 +6,8 @@
 
 #include "base_buf.h"
 
+struct kern_ops;
+
 /* Steps run in this order, the reference's: bias, penalties, top_k, typical_p, top_p, min_p, temperature,
  * draw. INFER_SAMPLE_DEFAULTS is greedy with every step off. */
 struct infer_sample_params {
@@ -38,10 +40,13 @@ int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits);
 void infer_sampler_accept(struct infer_sampler *s, int32_t token);
 void infer_sampler_reset(struct infer_sampler *s); /* empty history, the seed again */
 
-/* ln softmax(logits)[token], computed in double from the raw logits. */
-double infer_logprob(const float *logits, uint32_t n_vocab, int32_t token);
+/* ln of the sum of exp(logits), with a kernel's exp: within 1e-6. A log-probability is a logit minus it. */
+double infer_log_sum(const struct kern_ops *k, const float *logits, uint32_t n_vocab);
+/* ln softmax(logits)[token] of the raw logits. */
+double infer_logprob(const struct kern_ops *k, const float *logits, uint32_t n_vocab, int32_t token);
 /* The n most likely, best first; returns how many (≤ n). n ≤ 64 is meant: cost grows with it. */
-size_t infer_top_logprobs(const float *logits, uint32_t n_vocab, size_t n, struct croft_logprob *out);
+size_t infer_top_logprobs(const struct kern_ops *k, const float *logits, uint32_t n_vocab, size_t n,
+                          struct croft_logprob *out);
 
 /* Stop strings over streamed text: what comes out never holds a stop string, nor the beginning of one that a
  * later piece completes. Pieces are any bytes. */

@@ -2,6 +2,7 @@
  * the random numbers are SplitMix64's published ones for the seed 1234567. */
 #include "golden.h"
 #include "infer_sample.h"
+#include "kern_ops.h"
 
 static const float logits[6] = {2, 1, 0.5, 0, -1, -3};
 static const double share[6] = {0.560893, 0.206341, 0.125152, 0.075909, 0.027925, 0.003779}; /* of e^logit */
@@ -188,21 +189,112 @@ static void bad_parameters(void **state)
     }
 }
 
+/* A vocabulary of many blocks, against the plain way: sort all of it, walk through the shares. */
+enum { LARGE = 5003 };
+static float large[LARGE];
+
+static int by_likelihood(const void *a, const void *b)
+{
+    int32_t i = *(const int32_t *)a, j = *(const int32_t *)b;
+    return large[i] != large[j] ? (large[i] < large[j] ? 1 : -1) : i - j;
+}
+
+static void fill_large(uint64_t state)
+{
+    for (int i = 0; i < LARGE; i++) { /* few distinct values: many ties */
+        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        large[i] = (float)((int)(state >> 40) % 97) / 8 - 5;
+    }
+    large[17] = -INFINITY;
+    large[18] = NAN;
+}
+
+static void large_vocabulary(void **state)
+{
+    static int32_t order[LARGE];
+    struct err e = {0};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct infer_sample_params p = INFER_SAMPLE_DEFAULTS;
+        struct infer_sampler *s;
+        int n = 0, k = seed % 2 ? 40 : 120; /* 79 blocks: fewer and more than them */
+        fill_large(seed);
+        for (int i = 0; i < LARGE; i++)
+            if (large[i] > -INFINITY) order[n++] = i;
+        qsort(order, n, sizeof *order, by_likelihood);
+        assert_ok(infer_sampler_new(&p, LARGE, &s, &e), e);
+        assert_int_equal(infer_sampler_draw(s, large), order[0]);
+        infer_sampler_free(s);
+
+        p.temperature = 1;
+        p.top_k = k;
+        p.seed = seed;
+        assert_ok(infer_sampler_new(&p, LARGE, &s, &e), e);
+        double sum = 0;
+        for (int i = 0; i < k; i++) sum += exp((double)large[order[i]] - large[order[0]]);
+        uint64_t z = 0, rng = seed;
+        for (int draws = 0; draws < 50; draws++) {
+            z = rng += 0x9E3779B97F4A7C15ull;
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+            double u = (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+            int i = 0;
+            for (; i + 1 < k; i++)
+                if ((u -= exp((double)large[order[i]] - large[order[0]]) / sum) < 0) break;
+            assert_int_equal(infer_sampler_draw(s, large), order[i]);
+        }
+        infer_sampler_free(s);
+    }
+}
+
+/* Bias and penalties reach single tokens of a large vocabulary. */
+static void large_adjusted(void **state)
+{
+    struct err e = {0};
+    struct croft_bias bias[] = {{4000, 30}, {10, 20}};
+    struct infer_sample_params p = INFER_SAMPLE_DEFAULTS;
+    struct infer_sampler *s;
+    p.bias = bias;
+    p.n_bias = 2;
+    p.presence_penalty = 25;
+    fill_large(3);
+    assert_ok(infer_sampler_new(&p, LARGE, &s, &e), e);
+    assert_int_equal(infer_sampler_draw(s, large), 4000);
+    infer_sampler_accept(s, 4000);
+    assert_int_equal(infer_sampler_draw(s, large), 10);
+    infer_sampler_free(s);
+}
+
+static void log_sums(void **state)
+{
+    for (const char *const *level = kern_levels(); *level; level++) {
+        const struct kern_ops *k = kern_level_get(*level);
+        if (!k) continue;
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            double sum = 0;
+            fill_large(seed);
+            large[18] = 90; /* far above the rest */
+            for (int i = 0; i < LARGE; i++) sum += exp((double)large[i] * (seed > 1 ? 1 : 0.01));
+            for (int i = 0; i < LARGE && seed == 1; i++) large[i] *= 0.01f;
+            assert_float_equal(infer_log_sum(k, large, LARGE), log(sum), 2e-6 * fmax(1, log(sum)));
+        }
+    }
+}
+
 static void log_probabilities(void **state)
 {
     struct croft_logprob top[8];
-    assert_float_equal(infer_logprob(logits, 6, 0), -0.578224, 1e-5);
-    assert_float_equal(infer_logprob(logits, 6, 5), -5.578224, 1e-5);
-    assert_true(isinf(infer_logprob(logits, 6, 6)));
+    assert_float_equal(infer_logprob(kern_get(NULL), logits, 6, 0), -0.578224, 1e-5);
+    assert_float_equal(infer_logprob(kern_get(NULL), logits, 6, 5), -5.578224, 1e-5);
+    assert_true(isinf(infer_logprob(kern_get(NULL), logits, 6, 6)));
     const float shuffled[6] = {0.5, -3, 2, 1, -1, 0};
-    assert_int_equal(infer_top_logprobs(shuffled, 6, 3, top), 3);
+    assert_int_equal(infer_top_logprobs(kern_get(NULL), shuffled, 6, 3, top), 3);
     assert_int_equal(top[0].token, 2);
     assert_int_equal(top[1].token, 3);
     assert_int_equal(top[2].token, 0);
     assert_float_equal(top[1].logprob, -1.578224, 1e-5);
-    assert_int_equal(infer_top_logprobs(shuffled, 6, 8, top), 6);
+    assert_int_equal(infer_top_logprobs(kern_get(NULL), shuffled, 6, 8, top), 6);
     assert_int_equal(top[5].token, 1);
-    assert_int_equal(infer_top_logprobs(shuffled, 6, 0, top), 0);
+    assert_int_equal(infer_top_logprobs(kern_get(NULL), shuffled, 6, 0, top), 0);
 }
 
 /* Feed `text` in pieces of 1 … 5 bytes: what comes out must always be `want`. */
@@ -251,10 +343,18 @@ static void stop_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters),           cmocka_unit_test(temperature),  cmocka_unit_test(random_numbers),
-        cmocka_unit_test(penalties),         cmocka_unit_test(bias),         cmocka_unit_test(bad_parameters),
+        cmocka_unit_test(filters),
+        cmocka_unit_test(temperature),
+        cmocka_unit_test(random_numbers),
+        cmocka_unit_test(penalties),
+        cmocka_unit_test(bias),
+        cmocka_unit_test(bad_parameters),
         cmocka_unit_test(infinities),
-        cmocka_unit_test(log_probabilities), cmocka_unit_test(stop_strings),
+        cmocka_unit_test(log_probabilities),
+        cmocka_unit_test(large_vocabulary),
+        cmocka_unit_test(large_adjusted),
+        cmocka_unit_test(log_sums),
+        cmocka_unit_test(stop_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

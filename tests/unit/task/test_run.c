@@ -60,10 +60,10 @@ static double brute_force(const char *prompt, const char *label)
     assert_int_equal(tok_encode(tok, label, strlen(label), 0, 64, &rest, &m, &e), 0);
     assert_int_equal(infer_session_eval(s, ids, n, INFER_LOGITS_LAST, &e), 0);
     for (size_t i = 0; i < m; i++) {
-        sum += infer_logprob(infer_session_logits(s, 0), n_vocab, rest[i]);
+        sum += infer_logprob(infer_engine_ops(engine), infer_session_logits(s, 0), n_vocab, rest[i]);
         assert_int_equal(infer_session_eval(s, &rest[i], 1, INFER_LOGITS_LAST, &e), 0);
     }
-    sum += infer_logprob(infer_session_logits(s, 0), n_vocab, tok_eos(tok));
+    sum += infer_logprob(infer_engine_ops(engine), infer_session_logits(s, 0), n_vocab, tok_eos(tok));
     mem_free(ids);
     mem_free(rest);
     infer_session_free(s);
