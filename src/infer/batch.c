@@ -28,11 +28,8 @@ static int check_tokens(const struct infer_session *s, const int32_t *tokens, si
 }
 
 /* Numbers that are none must not become an answer. */
-static int check_finite(const float *x, size_t n, struct err *e)
+static int not_finite(struct err *e)
 {
-    int bad = 0;
-    for (size_t i = 0; i < n; i++) bad |= !(fabsf(x[i]) < INFINITY);
-    if (!bad) return 0;
     return ERR(
         e, FORMAT,
         "The model computes infinities or values that are not numbers: its weights or hyperparameters are "
@@ -110,6 +107,10 @@ static void count(const struct infer_work *w, struct infer_batch_item *item)
         s->n_past += g->n;
         m->n_done += g->n;
     }
+    for (uint32_t i = 0; i < w->n_wanted; i++) {
+        struct err *e = &item[w->segment[w->segment_of[w->wanted[i]]].member].err;
+        if (!w->finite[i] && !e->code) not_finite(e);
+    }
 }
 
 /* False when nothing is left to do. */
@@ -135,10 +136,8 @@ int infer_batch_eval(struct infer_batch_item *item, size_t n)
     while (chunk(g, item, n)) {
     }
     for (size_t i = 0; i < n; i++) {
-        struct infer_session *s = item[i].session;
         size_t rows = item[i].want == INFER_LOGITS_ALL ? item[i].n : item[i].want == INFER_LOGITS_LAST;
-        if (!item[i].err.code && !check_finite(s->logits, rows * g->model->n_vocab, &item[i].err))
-            s->n_rows_logits = rows;
+        if (!item[i].err.code) item[i].session->n_rows_logits = rows;
         if (!first) first = item[i].err.code;
     }
     return first;
@@ -247,7 +246,7 @@ int infer_session_embed_all(struct infer_session *s, const struct infer_text *te
     while (!rc && b.next < n) rc = chunk_of_texts(&b, e);
     for (size_t i = 0; i < n && !rc; i++) {
         size_t vectors = pool == MODEL_POOL_NONE ? text[i].n : 1;
-        rc = check_finite(text[i].out, vectors * d, e);
+        rc = infer_is_finite(text[i].out, vectors * d) ? 0 : not_finite(e);
         for (size_t j = 0; j < vectors && normalize && !rc; j++)
             unit_length(s->engine->ops, text[i].out + j * d, d);
     }

@@ -54,6 +54,7 @@ static size_t layout(struct infer_work *w, char *base)
     w->segment = place(base, &used, rows * sizeof *w->segment);
     w->wanted = place(base, &used, rows * sizeof *w->wanted);
     w->logits = place(base, &used, rows * sizeof *w->logits);
+    w->finite = place(base, &used, rows * sizeof *w->finite);
     w->x = place(base, &used, rows * m->n_embd * f);
     w->h = place(base, &used, rows * m->n_embd * f);
     w->y = place(base, &used, rows * m->n_embd * f);
@@ -277,12 +278,37 @@ static void feed_forward(struct infer_work *w, const struct model_layer *y)
     infer_products(w);
 }
 
+/* Times 0 a number is 0, and what is none stays none. In lanes that a compiler makes vectors of. */
+bool infer_is_finite(const float *x, size_t n)
+{
+    enum { LANES = 16 };
+    float sum[LANES] = {0}, all = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) sum[j] += x[i + j] * 0;
+    for (; i < n; i++) all += x[i] * 0;
+    for (size_t j = 0; j < LANES; j++) all += sum[j];
+    return all == 0;
+}
+
+static void check_share(void *work, int i, int n)
+{
+    struct infer_work *w = work;
+    uint64_t from, to;
+    infer_share(w->n_wanted, i, n, &from, &to);
+    for (uint64_t r = from; r < to; r++) w->finite[r] = infer_is_finite(w->logits[r], w->m->n_vocab);
+}
+
 static void head(struct infer_work *w)
 {
     products_of(w, w->h, w->m->n_embd, &w->act[0]);
     w->mul.softcap = w->m->logit_softcap;
     w->mul.p[w->mul.n++] = (struct infer_product){.w = &w->m->head, .rows = w->logits};
     infer_products(w);
+    if (w->n_rows == 1)
+        check_share(w, 0, 1);
+    else
+        infer_run(w, check_share);
 }
 
 static bool stopped(struct infer_work *w)

@@ -95,6 +95,7 @@ struct infer_work {
     struct infer_segment *segment; /* [max_rows] */
     uint32_t *wanted;              /* [max_rows] rows whose result is read, ascending */
     float **logits;                /* [max_rows] where the logits of each wanted row go */
+    bool *finite;                  /* [max_rows] whether they are numbers */
     uint32_t n_rows, n_segments, n_wanted;
     /* buffers */
     float *x, *h, *y; /* residual stream, normed input, output of a product: [n_embd] wide */
@@ -165,6 +166,7 @@ void infer_work_free(struct infer_work *w);
 void infer_batch_clear(struct infer_work *w);
 void infer_batch_add(struct infer_work *w, struct infer_segment g, const int32_t *tokens);
 void infer_batch_want(struct infer_work *w, uint32_t row, float *logits); /* ascending; logits may be NULL */
+bool infer_is_finite(const float *x, size_t n);
 /* All layers. Then h [n_wanted, n_embd] holds the hidden states of the wanted rows, and their logits are
  * where they should be (`head` says whether to compute any). False if all sessions asked to stop. */
 bool infer_forward(struct infer_work *w, bool head);
