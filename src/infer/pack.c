@@ -22,16 +22,22 @@ static void count(struct model_weight *w, void *ctx)
     if (is_packed(p->g, w)) p->used += kern_packed_bytes(w->type, w->n_out, w->n_in);
 }
 
+/* A slice at a time, whose pages are let go at once: the largest matrix must not be in memory twice. */
 static void pack_share(void *ctx, int i, int n)
 {
+    enum { SLICE = 64 * KERN_STRIP };
     struct packing *p = ctx;
     const struct model_weight *w = p->w;
     uint64_t from, to;
     infer_share((w->n_out + KERN_STRIP - 1) / KERN_STRIP, i, n, &from, &to);
-    if (from == to) return;
-    size_t r0 = from * KERN_STRIP, r1 = to * KERN_STRIP < w->n_out ? to * KERN_STRIP : w->n_out;
-    kern_pack(w->type, (const char *)w->data + r0 * w->row_bytes, w->row_bytes, r1 - r0, w->n_in,
-              (char *)p->g->packed + p->used + from * kern_strip_bytes(w->type, w->n_in));
+    size_t end = to * KERN_STRIP < w->n_out ? to * KERN_STRIP : w->n_out;
+    for (size_t r = from * KERN_STRIP; r < end; r += SLICE) {
+        size_t rows = end - r < SLICE ? end - r : SLICE;
+        const char *data = (const char *)w->data + r * w->row_bytes;
+        kern_pack(w->type, data, w->row_bytes, rows, w->n_in,
+                  (char *)p->g->packed + p->used + r / KERN_STRIP * kern_strip_bytes(w->type, w->n_in));
+        gguf_drop(p->g->gguf, data, rows * w->row_bytes);
+    }
 }
 
 static void pack(struct model_weight *w, void *ctx)
