@@ -292,6 +292,7 @@ int cmd_bench(int argc, char **argv)
     int rc = cli_engine_open(words.item[0], &set.engine, &g, &e);
     if (rc == 0) rc = check(&set, g, &e);
     if (rc == 0 && set.start) rc = cli_bench_start(words.item[0], g, &set, &r.start_ms, &e);
+    if (rc == 0) infer_engine_warm(g);
     if (rc == 0 && (rc = cli_bench_open(&b, g, &set, &e)) == 0) {
         rc = set.sustained > 0 ? sustained(&b, &set, &exit_code, &e) : measure(&b, &set, &r, &e);
         cli_bench_close(&b);

@@ -143,6 +143,7 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
     if (rc == 0) rc = task_examples_load(data, &x, e);
     if (rc == 0 && set->limit && (size_t)set->limit < x.n) x.n = (size_t)set->limit;
     if (rc == 0) rc = cli_engine_open(set->model, &set->engine, &g, e);
+    if (rc == 0) infer_engine_warm(g);
     if (rc == 0) rc = task_runner_new(g, task, (uint32_t)set->engine.ctx, &runner, e);
     if (rc == 0) rc = task_eval(runner, task, &x, show_progress, &p, &r, e);
     if (rc == 0) *out_exit = set->json ? report_json(task, &r, set->model) : report_text(task, &r, set);

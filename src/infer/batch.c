@@ -135,6 +135,7 @@ int infer_batch_eval(struct infer_batch_item *item, size_t n)
     list(item, n);
     while (chunk(g, item, n)) {
     }
+    infer_pack_start(g);
     for (size_t i = 0; i < n; i++) {
         size_t rows = item[i].want == INFER_LOGITS_ALL ? item[i].n : item[i].want == INFER_LOGITS_LAST;
         if (!item[i].err.code) item[i].session->n_rows_logits = rows;
@@ -244,6 +245,7 @@ int infer_session_embed_all(struct infer_session *s, const struct infer_text *te
     if (pool == MODEL_POOL_MEAN)
         for (size_t i = 0; i < n; i++) memset(text[i].out, 0, d * sizeof(float));
     while (!rc && b.next < n) rc = chunk_of_texts(&b, e);
+    infer_pack_start(s->engine);
     for (size_t i = 0; i < n && !rc; i++) {
         size_t vectors = pool == MODEL_POOL_NONE ? text[i].n : 1;
         rc = infer_is_finite(text[i].out, vectors * d) ? 0 : not_finite(e);

@@ -26,7 +26,8 @@ static int start(struct infer_engine *g, const struct infer_engine_params *p, st
     g->pool = mem_aligned(64, sizeof *g->pool);
     if (!g->pool) return err_nomem(e, sizeof *g->pool);
     rc = plat_pool_init(g->pool, n);
-    return rc ? err_errno(e, -rc, "start threads for", "the engine") : infer_pack(g, e);
+    infer_pack_plan(g);
+    return rc ? err_errno(e, -rc, "start threads for", "the engine") : 0;
 }
 
 static int open_with(struct gguf *gguf, const struct infer_engine_params *p, struct infer_engine **out,
@@ -65,9 +66,9 @@ void infer_engine_close(struct infer_engine *g)
 {
     if (!g) return;
     infer_work_free(g->work);
+    infer_pack_stop(g);
     if (g->pool) plat_pool_done(g->pool);
     mem_free(g->pool);
-    mem_pages_free(g->packed, g->packed_bytes);
     model_free(g->model);
     gguf_close(g->gguf);
     pthread_mutex_destroy(&g->lock);

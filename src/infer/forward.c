@@ -42,6 +42,13 @@ static void widths(struct infer_work *w)
     }
 }
 
+static void widest_strips(struct model_weight *m, void *ctx)
+{
+    struct infer_work *w = ctx;
+    size_t bytes = infer_strips_bytes(m);
+    if (bytes > w->strips_bytes) w->strips_bytes = bytes;
+}
+
 /* Sets the buffers inside `base`, or (NULL) only adds up their bytes. The mixer's buffers and the
  * feed-forward's are never in use together and lie over each other. */
 static size_t layout(struct infer_work *w, char *base)
@@ -66,6 +73,7 @@ static size_t layout(struct infer_work *w, char *base)
     used = mixer > ffn ? mixer : ffn;
     for (int i = 0; i < 2; i++) w->turn[i] = place(base, &used, rows * m->rope[i].n_rot * f);
     w->attn.scratch = place(base, &used, infer_attention_floats(m, w->pool->n) * f);
+    w->strips = place(base, &used, n * w->strips_bytes);
     w->local_floats = 2 * (size_t)m->d_state;
     w->local = place(base, &used, n * w->local_floats * f);
     for (int i = 0; i < 2; i++) {
@@ -86,6 +94,7 @@ static int work_new(struct infer_engine *g, uint32_t max_rows, struct infer_work
     w->pool = g->pool;
     w->max_rows = max_rows;
     widths(w);
+    model_each_product(g->model, widest_strips, w);
     w->slab_bytes = layout(w, NULL);
     w->slab = mem_calloc(1, w->slab_bytes + 64);
     if (!w->slab) {

@@ -27,8 +27,13 @@ struct infer_engine {
     struct model *model;
     const struct kern_ops *ops;
     struct plat_pool *pool;
-    void *packed; /* the weights' strips, or NULL */
-    size_t packed_bytes;
+    struct {            /* the packed weights and the thread that makes them (pack.c) */
+        void *slab;     /* strips of all weights that are packed, [bytes] */
+        size_t bytes;
+        pthread_t thread;
+        bool started, running; /* under `lock` */
+        atomic_int stop;
+    } pack;
     pthread_mutex_t lock;    /* of the pool and the scratch: one chunk at a time */
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
@@ -112,6 +117,8 @@ struct infer_work {
     } attn;
     float *local; /* [local_floats] for each thread */
     size_t local_floats;
+    char *strips; /* of a panel whose weight is not packed yet: [strips_bytes] for each thread */
+    size_t strips_bytes;
     struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
     /* the step in progress: arguments of the function that infer_run calls */
     const struct model_layer *layer;
@@ -137,9 +144,12 @@ void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n));
 void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
 
 /* pack.c */
-int infer_pack(struct infer_engine *g, struct err *e) ERR_CHECK;
+void infer_pack_plan(struct infer_engine *g);  /* decides which weights are packed: sets their strip_bytes */
+void infer_pack_start(struct infer_engine *g); /* after an evaluation; does nothing the second time */
+void infer_pack_stop(struct infer_engine *g);
 
 /* products.c */
+size_t infer_strips_bytes(const struct model_weight *w);
 bool infer_wants_q8(const struct model_weight *w);
 void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
                     size_t n_in, size_t from, size_t n);

@@ -1,66 +1,89 @@
-/* Weights packed for the kernels, once, when a model is opened (kern_pack.h): made from the map by all threads, after
- * which the map's pages are let go, so that a model is in memory once. Types that this level reads as the file has
- * them stay in the map. Next to read: products.c. */
+/* Weights packed for the kernels (kern_pack.h), by a thread of its own that starts after the first evaluation: the
+ * first token waits for nothing, and reads the file as it lies (products.c packs each panel just before it is used).
+ * Both ways run the same product on the same strips, so when a weight changes over no bit of a result changes.
+ *
+ * The thread goes from weight to weight, a few MiB at a time, lets go of the map's pages it has read, and publishes a
+ * weight when it is whole; so a model is in memory once, but for one slice. Without the memory or the thread the
+ * engine goes on as it began, only slower. Next to read: products.c. */
 #include "internal.h"
-#include "kern_pack.h"
+#include "base_log.h"
 
-static bool is_packed(const struct infer_engine *g, const struct model_weight *w)
-{
-    const struct kern_type_info *t = kern_type_get(w->type);
-    return g->ops->gemm_packed[w->type] && w->n_in % t->block == 0;
-}
+#include <errno.h>
+
+enum { SLICE = 8 << 20 }; /* bytes packed between two looks at `stop` */
 
 struct packing {
     struct infer_engine *g;
     size_t used; /* of the slab */
-    struct model_weight *w;
 };
 
-static void count(struct model_weight *w, void *ctx)
+static void plan(struct model_weight *w, void *ctx)
 {
-    struct packing *p = ctx;
-    if (is_packed(p->g, w)) p->used += kern_packed_bytes(w->type, w->n_out, w->n_in);
-}
-
-/* A slice at a time, whose pages are let go at once: the largest matrix must not be in memory twice. */
-static void pack_share(void *ctx, int i, int n)
-{
-    enum { SLICE = 64 * KERN_STRIP };
-    struct packing *p = ctx;
-    const struct model_weight *w = p->w;
-    uint64_t from, to;
-    infer_share((w->n_out + KERN_STRIP - 1) / KERN_STRIP, i, n, &from, &to);
-    size_t end = to * KERN_STRIP < w->n_out ? to * KERN_STRIP : w->n_out;
-    for (size_t r = from * KERN_STRIP; r < end; r += SLICE) {
-        size_t rows = end - r < SLICE ? end - r : SLICE;
-        const char *data = (const char *)w->data + r * w->row_bytes;
-        kern_pack(w->type, data, w->row_bytes, rows, w->n_in,
-                  (char *)p->g->packed + p->used + r / KERN_STRIP * kern_strip_bytes(w->type, w->n_in));
-        gguf_drop(p->g->gguf, data, rows * w->row_bytes);
-    }
+    struct infer_engine *g = ctx;
+    const struct kern_type_info *t = kern_type_get(w->type);
+    if (!g->ops->gemm_packed[w->type] || w->n_in % t->block) return;
+    w->strip_bytes = kern_strip_bytes(w->type, w->n_in);
+    g->pack.bytes += kern_packed_bytes(w->type, w->n_out, w->n_in);
 }
 
 static void pack(struct model_weight *w, void *ctx)
 {
     struct packing *p = ctx;
-    if (!is_packed(p->g, w)) return;
-    p->w = w;
-    plat_pool_run(p->g->pool, pack_share, p);
-    w->packed = (const char *)p->g->packed + p->used;
-    w->strip_bytes = kern_strip_bytes(w->type, w->n_in);
+    struct infer_engine *g = p->g;
+    if (!w->strip_bytes) return;
+    char *to = (char *)g->pack.slab + p->used;
+    size_t strips = 1 + SLICE / w->strip_bytes, rows = strips * KERN_STRIP;
+    for (size_t r = 0; r < w->n_out; r += rows) {
+        if (atomic_load_explicit(&g->pack.stop, memory_order_relaxed)) return;
+        size_t n = w->n_out - r < rows ? w->n_out - r : rows;
+        const char *from = (const char *)w->data + r * w->row_bytes;
+        kern_pack(w->type, from, w->row_bytes, n, w->n_in, to + r / KERN_STRIP * w->strip_bytes);
+        gguf_drop(g->gguf, from, n * w->row_bytes);
+    }
+    __atomic_store_n(&w->packed, to, __ATOMIC_RELEASE);
     p->used += kern_packed_bytes(w->type, w->n_out, w->n_in);
-    gguf_drop(p->g->gguf, w->data, w->n_out * w->row_bytes);
 }
 
-int infer_pack(struct infer_engine *g, struct err *e)
+static void *pack_all(void *engine)
 {
+    struct infer_engine *g = engine;
     struct packing p = {.g = g};
-    model_each_product(g->model, count, &p);
-    if (!p.used) return 0;
-    g->packed_bytes = p.used;
-    g->packed = mem_pages(p.used);
-    if (!g->packed) return err_nomem(e, p.used);
-    p.used = 0;
     model_each_product(g->model, pack, &p);
-    return 0;
+    return NULL;
+}
+
+void infer_pack_plan(struct infer_engine *g) { model_each_product(g->model, plan, g); }
+
+static void start(struct infer_engine *g)
+{
+    if (!g->pack.bytes || g->pack.started) return;
+    g->pack.started = true;
+    g->pack.slab = mem_pages(g->pack.bytes);
+    int rc = g->pack.slab ? pthread_create(&g->pack.thread, NULL, pack_all, g) : ENOMEM;
+    g->pack.running = rc == 0;
+    if (rc)
+        log_warn("The weights (%zu bytes) cannot be packed, answers take longer: %s", g->pack.bytes, strerror(rc));
+}
+
+void infer_pack_start(struct infer_engine *g)
+{
+    pthread_mutex_lock(&g->lock);
+    start(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+void infer_engine_warm(struct infer_engine *g)
+{
+    pthread_mutex_lock(&g->lock);
+    start(g);
+    if (g->pack.running) pthread_join(g->pack.thread, NULL);
+    g->pack.running = false;
+    pthread_mutex_unlock(&g->lock);
+}
+
+void infer_pack_stop(struct infer_engine *g)
+{
+    atomic_store(&g->pack.stop, 1);
+    if (g->pack.running) pthread_join(g->pack.thread, NULL);
+    mem_pages_free(g->pack.slab, g->pack.bytes);
 }

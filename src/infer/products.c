@@ -42,23 +42,26 @@ static float *output(const struct infer_product *p, uint32_t row)
     return p->rows ? p->rows[row] : p->y + row * p->ldy;
 }
 
-/* Columns [c, c + n) of the product of x; c a multiple of a strip. */
-static void multiply(const struct kern_ops *k, const struct model_weight *m, size_t c, size_t n,
+/* A panel: columns [c, c + n) of a weight, and their strips if it is one that is packed. */
+struct panel {
+    size_t c, n;
+    const void *strips;
+};
+
+static void multiply(const struct kern_ops *k, const struct model_weight *m, const struct panel *p,
                      const struct kern_act *x, float *y, size_t ldy)
 {
-    if (m->packed)
-        k->gemm_packed[m->type]((const char *)m->packed + c / KERN_STRIP * m->strip_bytes, m->strip_bytes, n, x, y,
-                                ldy);
-    else k->gemm[m->type]((const char *)m->data + c * m->row_bytes, m->row_bytes, n, x, y, ldy);
+    if (p->strips) k->gemm_packed[m->type](p->strips, m->strip_bytes, p->n, x, y, ldy);
+    else k->gemm[m->type]((const char *)m->data + p->c * m->row_bytes, m->row_bytes, p->n, x, y, ldy);
 }
 
-/* Columns [c, c + n) of rows [r, r + n_rows). Rows that lie apart are made side by side and copied. */
-static void tile(struct infer_work *w, const struct infer_product *p, size_t c, size_t n, uint32_t r,
+/* A panel for rows [r, r + n_rows). Rows that lie apart are made side by side and copied. */
+static void tile(struct infer_work *w, const struct infer_product *p, const struct panel *panel, uint32_t r,
                  uint32_t n_rows)
 {
     const struct model_weight *m = p->w;
     const struct infer_act *a = w->mul.act;
-    size_t n_in = w->mul.n_in;
+    size_t n_in = w->mul.n_in, n = panel->n;
     struct kern_act x = {n_in,
                          n_rows,
                          w->mul.x + r * w->mul.ldx,
@@ -67,26 +70,36 @@ static void tile(struct infer_work *w, const struct infer_product *p, size_t c, 
                          a->d + r * n_in / 32,
                          a->sum16 + r * n_in / 16};
     if (!p->rows || n_rows == 1) {
-        multiply(w->k, m, c, n, &x, output(p, r) + c, p->ldy);
+        multiply(w->k, m, panel, &x, output(p, r) + panel->c, p->ldy);
         return;
     }
     float side[TILE_ROWS * PANEL_COLS];
-    multiply(w->k, m, c, n, &x, side, n);
-    for (uint32_t i = 0; i < n_rows; i++) memcpy(p->rows[r + i] + c, side + i * n, n * sizeof *side);
+    multiply(w->k, m, panel, &x, side, n);
+    for (uint32_t i = 0; i < n_rows; i++) memcpy(p->rows[r + i] + panel->c, side + i * n, n * sizeof *side);
 }
 
-/* Output columns [from, to) of one product for all rows. */
-static void columns(struct infer_work *w, const struct infer_product *p, size_t from, size_t to)
+/* Output columns [from, to) of one product for all rows, by thread i. Strips that are not made yet are made panel by
+ * panel. */
+static void columns(struct infer_work *w, int i, const struct infer_product *p, size_t from, size_t to)
 {
-    bool panels = w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
-    size_t panel = panels ? PANEL_COLS : to - from;
-    for (size_t c = from; c < to; c += panel)
-        for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS) {
-            uint32_t rows = w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS;
-            tile(w, p, c, to - c < panel ? to - c : panel, r, rows);
-        }
-    for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, p->w, output(p, r) + from, from, to - from);
+    const struct model_weight *m = p->w;
+    const char *packed = __atomic_load_n(&m->packed, __ATOMIC_ACQUIRE);
+    char *scratch = m->strip_bytes && !packed ? w->strips + (size_t)i * w->strips_bytes : NULL;
+    bool panels = scratch || w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
+    size_t step = panels ? PANEL_COLS : to - from;
+    for (size_t c = from; c < to; c += step) {
+        struct panel panel = {c, to - c < step ? to - c : step, scratch};
+        if (packed) panel.strips = packed + c / KERN_STRIP * m->strip_bytes;
+        if (scratch)
+            kern_pack(m->type, (const char *)m->data + c * m->row_bytes, m->row_bytes, panel.n, m->n_in, scratch);
+        for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS)
+            tile(w, p, &panel, r, w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS);
+    }
+    for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, m, output(p, r) + from, from, to - from);
 }
+
+/* Scratch of a thread for the strips of a panel. */
+size_t infer_strips_bytes(const struct model_weight *w) { return PANEL_COLS / KERN_STRIP * w->strip_bytes; }
 
 static size_t blocks(const struct model_weight *m) { return (m->n_out + COLS - 1) / COLS; }
 
@@ -103,7 +116,7 @@ static void products_share(void *work, int i, int n)
         if (b0 < b1) {
             size_t c0 = (b0 - first) * COLS, c1 = (b1 - first) * COLS;
             if (c1 > m->n_out) c1 = m->n_out;
-            columns(w, &w->mul.p[p], c0, c1);
+            columns(w, i, &w->mul.p[p], c0, c1);
             if (w->mul.softcap != 0)
                 for (uint32_t r = 0; r < w->mul.n_rows; r++)
                     w->k->softcap(output(&w->mul.p[p], r) + c0, c1 - c0, w->mul.softcap);
@@ -149,8 +162,8 @@ static void gate_up_share(void *work, int i, int n)
     infer_share(blocks(&y->up), i, n, &from, &to);
     size_t c0 = from * COLS, c1 = to * COLS < n_ff ? to * COLS : n_ff;
     if (c0 >= c1) return;
-    if (y->gate.data) columns(w, &w->mul.p[0], c0, c1);
-    columns(w, &w->mul.p[w->mul.n - 1], c0, c1);
+    if (y->gate.data) columns(w, i, &w->mul.p[0], c0, c1);
+    columns(w, i, &w->mul.p[w->mul.n - 1], c0, c1);
     for (uint32_t r = 0; r < w->mul.n_rows; r++) {
         float *gate = w->gate + (size_t)r * n_ff + c0, *up = w->up + (size_t)r * n_ff + c0;
         const float *in = y->gate.data ? gate : up, *factor = y->gate.data ? up : NULL;

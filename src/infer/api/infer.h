@@ -25,6 +25,9 @@ int infer_engine_open(const char *path, const struct infer_engine_params *p, str
 int infer_engine_open_memory(const void *data, size_t size, const struct infer_engine_params *p,
                              struct infer_engine **out, struct err *e) ERR_CHECK;
 void infer_engine_close(struct infer_engine *g); /* after its sessions; NULL is fine */
+/* Weights are packed for the kernels by a thread of their own after the first evaluation. A server that would rather
+ * wait before than serve its first answers more slowly calls this: it returns when all are packed. */
+void infer_engine_warm(struct infer_engine *g);
 const struct model *infer_engine_model(const struct infer_engine *g);
 const struct gguf *infer_engine_gguf(const struct infer_engine *g);
 const struct kern_ops *infer_engine_ops(const struct infer_engine *g);

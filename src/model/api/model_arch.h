@@ -30,8 +30,8 @@ struct model_weight {
     const float *bias; /* [n_out] or NULL */
     float scale;
     bool scale_last;
-    const void *packed; /* the same rows as strips of strip_bytes (kern_pack.h), or NULL; set by the engine */
-    size_t strip_bytes;
+    size_t strip_bytes; /* the engine wants the rows as strips (kern_pack.h) of so many bytes; 0: as they are */
+    const void *packed; /* the strips, or NULL while they are not made; set by another thread, read it atomically */
 };
 
 struct model_norm {
