@@ -11,6 +11,7 @@
 #include "plat_sensor.h"
 
 #include <math.h>
+#include <sys/resource.h>
 
 /* What one token costs. */
 struct cost {
@@ -90,6 +91,7 @@ struct results {
     struct bench_stats prompt, decode; /* of an encoder: texts one by one, and in batches */
     double start_ms;
     double read, peak; /* the ceilings: bytes and operations per second; 0: not measured */
+    size_t session_bytes, resident_bytes; /* of one session; of this process at most, before the ceilings */
 };
 
 /* A line of the report: a test and what it gave. */
@@ -163,14 +165,14 @@ static int report_json(const struct infer_engine *g, const char *name, const str
     bool encoder = !m->causal, batch = encoder && set->sequences > 1;
     const struct bench_stats none = {0}, *pp = &r->prompt, *tg = encoder ? &none : &r->decode;
     double bytes = bytes_per_token(m, set), texts = encoder ? 1.0 / (double)set->prompt : NAN;
-    json_t *o = json_pack(
-        "{s:s s:s s:I s:I s:i s:s s:I s:I s:I s:I s:I s:I s:f}", "model", name, "architecture", m->arch, "size_bytes",
-        (json_int_t)gguf_file_bytes(infer_engine_gguf(g)), "params", (json_int_t)m->n_params, "threads",
-        infer_engine_threads(g), "level", infer_engine_ops(g)->level, "n_prompt", (json_int_t)set->prompt, "n_decode",
-        (json_int_t)set->decode, "depth", (json_int_t)set->depth, "prefix", (json_int_t)set->prefix, "sequences",
-        (json_int_t)set->sequences, "repeat", (json_int_t)set->repeat, "bytes_per_token", bytes);
-    const struct { const char *key; double v; bool known; } more[] = {
-        {"prompt_tokens_per_s", pp->median, set->prompt}, {"prompt_mean", pp->mean, set->prompt},
+    json_t *o = json_pack("{s:s s:s s:s}", "model", name, "architecture", m->arch, "level", infer_engine_ops(g)->level);
+    const struct { const char *key; int64_t v; } whole[] = {
+        {"size_bytes", (int64_t)gguf_file_bytes(infer_engine_gguf(g))}, {"params", (int64_t)m->n_params},
+        {"threads", infer_engine_threads(g)}, {"n_prompt", set->prompt}, {"n_decode", set->decode},
+        {"depth", set->depth}, {"prefix", set->prefix}, {"sequences", set->sequences}, {"repeat", set->repeat},
+        {"session_bytes", (int64_t)r->session_bytes}, {"resident_bytes", (int64_t)r->resident_bytes}};
+    const struct { const char *key; double v; bool known; } real[] = {
+        {"bytes_per_token", bytes, true}, {"prompt_tokens_per_s", pp->median, set->prompt}, {"prompt_mean", pp->mean, set->prompt},
         {"prompt_sd", pp->sd, set->prompt}, {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
         {"decode_tokens_per_s", tg->median, set->decode}, {"decode_mean", tg->mean, set->decode},
         {"decode_sd", tg->sd, set->decode}, {"decode_step_ms", step_ms(tg, set->sequences), set->decode},
@@ -179,8 +181,10 @@ static int report_json(const struct infer_engine *g, const char *name, const str
         {"peak_ops_per_s", r->peak, r->peak > 0},
         {"bandwidth_share", tg->median * bytes / r->read, r->read > 0 && set->decode},
         {"peak_share", pp->median * cost_of(m).ops / r->peak, r->peak > 0 && set->prompt}};
-    for (size_t i = 0; o && i < sizeof more / sizeof more[0]; i++)
-        json_object_set_new(o, more[i].key, more[i].known ? json_real(more[i].v) : json_null());
+    for (size_t i = 0; o && i < sizeof whole / sizeof whole[0]; i++)
+        json_object_set_new(o, whole[i].key, json_integer(whole[i].v));
+    for (size_t i = 0; o && i < sizeof real / sizeof real[0]; i++)
+        json_object_set_new(o, real[i].key, real[i].known ? json_real(real[i].v) : json_null());
     return cli_json_done(o, "bench");
 }
 
@@ -244,15 +248,20 @@ static int ceilings(const struct infer_engine *g, struct results *r, struct err 
 static int measure(struct bench *b, const struct bench_settings *set, struct results *r, struct err *e)
 {
     bool encoder = !infer_engine_model(b->engine)->causal;
-    int rc = set->ceilings ? ceilings(b->engine, r, e) : 0;
+    struct rusage use = {0};
+    int rc = 0;
     if (encoder) {
-        if (rc == 0) rc = cli_bench_encode(b, set->prompt, false, &r->prompt, e);
+        rc = cli_bench_encode(b, set->prompt, false, &r->prompt, e);
         if (rc == 0 && set->sequences > 1) rc = cli_bench_encode(b, set->prompt, true, &r->decode, e);
-        return rc;
+    } else {
+        if (set->prompt)
+            rc = cli_bench_prompt(b, set->prompt, set->prefix ? set->prefix : set->depth, &r->prompt, e);
+        if (rc == 0 && set->decode) rc = cli_bench_decode(b, set->decode, set->depth, &r->decode, e);
     }
-    if (rc == 0 && set->prompt)
-        rc = cli_bench_prompt(b, set->prompt, set->prefix ? set->prefix : set->depth, &r->prompt, e);
-    return rc == 0 && set->decode ? cli_bench_decode(b, set->decode, set->depth, &r->decode, e) : rc;
+    getrusage(RUSAGE_SELF, &use);
+    r->session_bytes = infer_session_bytes(b->session[0]);
+    r->resident_bytes = (size_t)use.ru_maxrss * 1024;
+    return rc == 0 && set->ceilings ? ceilings(b->engine, r, e) : rc;
 }
 
 int cmd_bench(int argc, char **argv)

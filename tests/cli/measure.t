@@ -36,7 +36,7 @@ run: (echo one; seq -s ' ' 400; echo two) | croft embed ../shared/models/stories
 out: 1
 err~ too few
 run: croft bench ../shared/models/stories260K.gguf -p 8 --prefix 60 -n 8 -d 40 --sequences 3 -r 2 --no-ceilings --json
-json: .prefix == 60 and .sequences == 3 and .depth == 40 and .decode_tokens_per_s > 0 and (.decode_step_ms * .decode_tokens_per_s / 3000 - 1 | fabs) < 1e-6 and (.prompt_ms * .prompt_tokens_per_s / 8000 - 1 | fabs) < 1e-6 and .texts_per_s == null and .start_ms == null
+json: .prefix == 60 and .sequences == 3 and .depth == 40 and .decode_tokens_per_s > 0 and (.decode_step_ms * .decode_tokens_per_s / 3000 - 1 | fabs) < 1e-6 and (.prompt_ms * .prompt_tokens_per_s / 8000 - 1 | fabs) < 1e-6 and .texts_per_s == null and .start_ms == null and .session_bytes > 60000 and .resident_bytes > .session_bytes
 # A token's share of the weights shrinks with the sequences; its own keys and values do not.
 run: for n in 1 2 4; do croft bench ../shared/models/stories260K.gguf -p 0 -n 4 --sequences $n -r 1 --no-ceilings --json; done | jq -s 'map(.bytes_per_token) | (.[0] - .[1] == 2 * (.[1] - .[2])) and .[2] > .[0] / 4'
 out: true

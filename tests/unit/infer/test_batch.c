@@ -220,6 +220,22 @@ static void cancelled(void **state)
     }
 }
 
+/* A session costs its keys and values, token ids and logits; scratch is the engine's. */
+static void session_bytes(void **state)
+{
+    enum { N_CTX = 160 };
+    struct infer_engine *g = open_golden("llama", NULL);
+    const struct model *m = infer_engine_model(g);
+    struct infer_session *s = golden_session(g, N_CTX, 0, 2, INFER_KV_F16);
+    size_t kv = 0, rest = N_CTX * sizeof(int32_t) + 2 * m->n_vocab * sizeof(float);
+    for (uint32_t i = 0; i < m->n_layer; i++)
+        kv += (size_t)m->layer[i].n_head_kv * N_CTX *
+              (kern_kv_row_bytes(KERN_KV_F16, m->d_head) + kern_kv_row_bytes(KERN_KV_F16, m->d_head_v));
+    assert_in_range(infer_session_bytes(s), kv + rest, kv + rest + m->n_layer * 256);
+    infer_session_free(s);
+    infer_engine_close(g);
+}
+
 static void no_allocation(void **state)
 {
     struct infer_engine *g = open_golden("qwen35", NULL);
@@ -287,7 +303,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_alone),  cmocka_unit_test(wants),         cmocka_unit_test(errors),
-        cmocka_unit_test(cancelled), cmocka_unit_test(no_allocation), cmocka_unit_test(texts),
+        cmocka_unit_test(cancelled), cmocka_unit_test(no_allocation), cmocka_unit_test(session_bytes),
+        cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
