@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct kern_pack_form forms[KERN_TYPE_COUNT] = {
-#define X(T, bits, offset, scales, table) [KERN_##T] = {bits, offset, KERN_SCALES_##scales, table},
+#define X(T, bits, offset, scales, table) [KERN_##T] = {bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table},
     KERN_PACK_TABLE(X)
 #undef X
 };
@@ -31,10 +31,10 @@ size_t kern_packed_bytes(int type, size_t n_out, size_t n)
     return (n_out + KERN_STRIP - 1) / KERN_STRIP * kern_strip_bytes(type, n);
 }
 
-/* One row's 32 quants: `low` has element j in the lo nibble of byte j and 16 + j in the hi (or all 32 bytes of an
- * 8-bit type); `high` has what is above four bits, element by element. */
+/* One row's 32 quants, as far as its type has these parts: `low` has element j in the lo nibble of byte j and 16 + j in
+ * the hi (or all 32 bytes of an 8-bit type); `two` two bits of each element, `one` a bit of each. */
 struct group {
-    uint8_t low[32], high[32];
+    uint8_t low[32], two[32], one[32];
 };
 
 static void nibbles_of(const uint8_t *p, int shift, uint8_t low[16])
@@ -42,9 +42,14 @@ static void nibbles_of(const uint8_t *p, int shift, uint8_t low[16])
     for (int j = 0; j < 16; j++) low[j] = (uint8_t)((p[j] >> shift & 15) | (p[16 + j] >> shift & 15) << 4);
 }
 
-static void fifth_bits_of(const uint8_t *p, uint8_t high[32])
+static void two_bits_of(const uint8_t *p, int shift, uint8_t two[32])
 {
-    for (int j = 0; j < 32; j++) high[j] = p[j / 8] >> j % 8 & 1;
+    for (int j = 0; j < 32; j++) two[j] = p[j] >> shift & 3;
+}
+
+static void bits_of(const uint8_t *p, uint8_t one[32])
+{
+    for (int j = 0; j < 32; j++) one[j] = p[j / 8] >> j % 8 & 1;
 }
 
 /* Group b of the chunk at p: ref/block.c draws the blocks. */
@@ -60,44 +65,64 @@ static void group_of(int type, const uint8_t *p, int b, struct group *g)
         break;
     case KERN_Q5_0:
         memcpy(g->low, p + 22 * b + 6, 16);
-        fifth_bits_of(p + 22 * b + 2, g->high);
+        bits_of(p + 22 * b + 2, g->one);
         break;
     case KERN_Q5_1:
         memcpy(g->low, p + 24 * b + 8, 16);
-        fifth_bits_of(p + 24 * b + 4, g->high);
+        bits_of(p + 24 * b + 4, g->one);
         break;
     case KERN_Q8_0:
         for (int j = 0; j < 32; j++) g->low[j] = p[34 * b + 2 + j] ^ 0x80;
+        break;
+    case KERN_MXFP4:
+        memcpy(g->low, p + 17 * b + 1, 16);
+        break;
+    case KERN_IQ4_XS:
+        memcpy(g->low, p + 8 + 16 * b, 16);
+        break;
+    case KERN_Q2_K:
+        two_bits_of(p + 16 + b / 4 * 32, b % 4 * 2, g->two);
+        break;
+    case KERN_Q3_K:
+        two_bits_of(p + 32 + b / 4 * 32, b % 4 * 2, g->two);
+        for (int j = 0; j < 32; j++) g->one[j] = p[j] >> b & 1;
         break;
     case KERN_Q4_K:
         nibbles_of(p + 16 + b / 2 * 32, b % 2 * 4, g->low);
         break;
     case KERN_Q5_K:
         nibbles_of(p + 48 + b / 2 * 32, b % 2 * 4, g->low);
-        for (int j = 0; j < 32; j++) g->high[j] = p[16 + j] >> b & 1;
+        for (int j = 0; j < 32; j++) g->one[j] = p[16 + j] >> b & 1;
         break;
     case KERN_Q6_K:
         nibbles_of(p + b / 4 * 64 + b % 2 * 32, b / 2 % 2 * 4, g->low);
-        for (int j = 0; j < 32; j++) g->high[j] = p[128 + b / 4 * 32 + j] >> b % 4 * 2 & 3;
+        two_bits_of(p + 128 + b / 4 * 32, b % 4 * 2, g->two);
         break;
+    }
+}
+
+/* Vectors share a register, `each` bits of a byte for each: row r's four bytes of the register at `to`. */
+static void put_shared(const uint8_t *part, int each, int r, uint8_t *to)
+{
+    for (int k = 0; k < 4; k++) {
+        unsigned sum = 0;
+        for (int v = 0; v < 8 / each; v++) sum |= (unsigned)part[4 * v + k] << v * each;
+        to[4 * r + k] = (uint8_t)sum;
     }
 }
 
 /* Row r's share of a group of the strip at `to`. */
 static void put_group(int bits, const struct group *g, int r, uint8_t *to)
 {
-    int n = bits == 8 ? 8 : 4, each = bits - 4;
+    int n = bits == 8 ? 8 : bits >= 4 ? 4 : 0;
     for (int v = 0; v < n; v++) memcpy(to + 64 * v + 4 * r, g->low + 4 * v, 4);
-    if (bits == 8 || bits == 4) return;
-    for (int h = 0; h < each; h++) {
-        uint8_t *byte = to + 256 + 64 * h + 4 * r;
-        int per = 8 / each; /* vectors that share a register */
-        for (int k = 0; k < 4; k++) {
-            unsigned sum = 0;
-            for (int v = 0; v < per; v++) sum |= (unsigned)g->high[4 * (h * per + v) + k] << v * each;
-            byte[k] = (uint8_t)sum;
-        }
+    to += 64 * n;
+    if (bits == 2 || bits == 3 || bits == 6) {
+        put_shared(g->two, 2, r, to);
+        put_shared(g->two + 16, 2, r, to + 64);
+        to += 128;
     }
+    if (bits == 3 || bits == 5) put_shared(g->one, 1, r, to);
 }
 
 /* The twelve bytes of Q4_K and Q5_K: six bits of a scale and of a minimum for each of eight groups. */
@@ -106,6 +131,24 @@ static void k_scales(const uint8_t p[12], int r, uint8_t *to)
     for (int b = 0; b < 8; b++) {
         to[32 * b + r] = (uint8_t)(b < 4 ? p[b] & 63 : (p[4 + b] & 15) | p[b - 4] >> 6 << 4);
         to[32 * b + 16 + r] = (uint8_t)(b < 4 ? p[4 + b] & 63 : p[4 + b] >> 4 | p[b] >> 6 << 4);
+    }
+}
+
+/* The sixteen 6-bit scales of Q3_K in 12 bytes, less 32. */
+static void q3_scales(const uint8_t p[12], int r, uint8_t *to)
+{
+    for (int g = 0; g < 16; g++) {
+        int low = g < 8 ? p[g] & 15 : p[g - 8] >> 4, high = p[8 + g % 4] >> g / 4 * 2 & 3;
+        to[16 * g + r] = (uint8_t)((low | high << 4) - 32);
+    }
+}
+
+/* The eight 6-bit scales of IQ4_XS, less 32. */
+static void iq4_scales(const uint8_t *p, int r, uint8_t *to)
+{
+    for (int b = 0; b < 8; b++) {
+        int low = p[4 + b / 2] >> b % 2 * 4 & 15, high = (p[2] | p[3] << 8) >> 2 * b & 3;
+        to[16 * b + r] = (uint8_t)((low | high << 4) - 32);
     }
 }
 
@@ -123,14 +166,28 @@ static void put_scales(int type, const uint8_t *p, int n_groups, int r, uint8_t 
             memcpy(to + 64 * b + 32 + 2 * r, p + t->bytes * b + 2, 2);
         }
         break;
-    case KERN_SCALES_K_MIN:
+    case KERN_SCALES_E8M0:
+        for (int b = 0; b < n_groups; b++) to[16 * b + r] = p[t->bytes * b];
+        break;
+    case KERN_SCALES_K_32:
+        memcpy(to + 2 * r, p, 2);
+        iq4_scales(p, r, to + 64);
+        break;
+    case KERN_SCALES_K_32_MIN:
         memcpy(to + 2 * r, p, 2);
         memcpy(to + 32 + 2 * r, p + 2, 2);
         k_scales(p + 4, r, to + 64);
         break;
     case KERN_SCALES_K_16:
-        memcpy(to + 2 * r, p + 208, 2);
-        for (int g = 0; g < 16; g++) to[64 + 16 * g + r] = p[192 + g];
+        memcpy(to + 2 * r, p + t->bytes - 2, 2);
+        if (type == KERN_Q3_K) q3_scales(p + 96, r, to + 64);
+        else
+            for (int g = 0; g < 16; g++) to[64 + 16 * g + r] = p[192 + g];
+        break;
+    case KERN_SCALES_K_16_MIN:
+        memcpy(to + 2 * r, p + 80, 2);
+        memcpy(to + 32 + 2 * r, p + 82, 2);
+        for (int g = 0; g < 16; g++) to[64 + 16 * g + r] = p[g];
         break;
     }
 }

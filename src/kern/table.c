@@ -20,11 +20,11 @@ static void build(void)
     for (; kern_ladder[n_levels].name; n_levels++) names[n_levels] = kern_ladder[n_levels].name;
     for (int i = 0; i < n_levels; i++) {
         if (kern_ladder[i].have && !kern_ladder[i].have(c)) break;
-        kern_gemm_fn *before[KERN_TYPE_COUNT];
-        memcpy(before, ops.gemm, sizeof before);
+        const struct kern_ops before = ops;
         for (kern_fill_fn *const *f = kern_ladder[i].fill; *f; f++) (*f)(&ops);
         for (int t = 0; t < KERN_TYPE_COUNT; t++)
-            if (ops.gemm[t] != before[t]) ops.gemm_level[t] = kern_ladder[i].name;
+            if (ops.gemm[t] != before.gemm[t] || ops.gemm_packed[t] != before.gemm_packed[t])
+                ops.gemm_level[t] = kern_ladder[i].name;
         ops.level = kern_ladder[i].name;
         tables[i] = ops;
         n_usable = i + 1;

@@ -11,7 +11,7 @@
  * The including file defines registers of bytes vb, of int32 vi and of floats vf, and these:
  *     vb_load  vb_store  vb_set  vb_and  vb_shl  vb_shr (by a constant below 8; bits cross bytes)
  *     vb_pick(a, b, mask)                  a | b & mask
- *     vb_table(v)                          IQ4_NL's values plus 128, by index
+ *     vb_table(values, v)                  one of sixteen values by index
  *     vi_set(a)                            a in every lane
  *     vi_four(x)                           four int8 at x in every lane
  *     mac_begin(dot)  mac(h, w, x, bits)  mac_end(dot, h)
@@ -30,82 +30,92 @@ enum { PARTS = 64 / VB, LANES = VB / 4, MAX_NC = WIDE * PARTS, MAX_NT = TILE > F
 
 INLINE bool has_min(const struct kern_pack_form f)
 {
-    return f.scales == KERN_SCALES_F16_MIN || f.scales == KERN_SCALES_K_MIN;
+    return f.scales == KERN_SCALES_F16_MIN || f.scales == KERN_SCALES_K_32_MIN || f.scales == KERN_SCALES_K_16_MIN;
 }
-INLINE bool has_halves(const struct kern_pack_form f) { return f.scales == KERN_SCALES_K_16; }
+INLINE bool has_halves(const struct kern_pack_form f)
+{
+    return f.scales == KERN_SCALES_K_16 || f.scales == KERN_SCALES_K_16_MIN;
+}
+
+static const uint8_t strip_tables[][16] = {
+    [KERN_TABLE_IQ4] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241},
+    [KERN_TABLE_MXFP4] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0},
+};
+
+/* Bits move to the left, or by less than nothing to the right. */
+INLINE vb move(vb v, const int by) { return by > 0 ? vb_shl(v, by) : by < 0 ? vb_shr(v, -by) : v; }
 
 /* The eight vectors of the group at q, part `part`. */
 INLINE void group_load(const struct kern_pack_form f, const uint8_t *q, int part, vb w[8])
 {
     q += part * VB;
     if (f.bits == 8) {
-#define STEP(v) w[v] = vb_load(q + 64 * (v));
-        STEP(0)
-        STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
-#undef STEP
-            return;
+        PLAT_UNROLL for (int v = 0; v < 8; v++) w[v] = vb_load(q + 64 * v);
+        return;
     }
-#define STEP(v)                                                                                                      \
-    {                                                                                                                \
-        vb both = vb_load(q + 64 * (v));                                                                             \
-        w[v] = vb_and(both, vb_set(15));                                                                             \
-        w[(v) + 4] = vb_and(vb_shr(both, 4), vb_set(15));                                                            \
-        if (f.table) {                                                                                               \
-            w[v] = vb_table(w[v]);                                                                                   \
-            w[(v) + 4] = vb_table(w[(v) + 4]);                                                                       \
-        }                                                                                                            \
-    }
-    STEP(0)
-    STEP(1) STEP(2) STEP(3)
-#undef STEP
-        if (f.bits == 5)
-    {
-        vb h = vb_load(q + 256), bit = vb_set(16);
-#define STEP(v)                                                                                                      \
-    w[v] = vb_pick(w[v], (v) < 4 ? vb_shl(h, (v) < 4 ? 4 - (v) : 0) : vb_shr(h, (v) < 4 ? 0 : (v)-4), bit);
-        STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
-#undef STEP
-    }
-    else if (f.bits == 6)
-    {
-        vb h[2] = {vb_load(q + 256), vb_load(q + 320)}, two = vb_set(0x30);
-#define STEP(v) w[v] = vb_pick(w[v], vb_shl(h[(v) / 4], 4), two);
-        STEP(0)
-        STEP(4)
-#undef STEP
-#define STEP(v) w[v] = vb_pick(w[v], vb_shl(h[(v) / 4], 2), two);
-            STEP(1) STEP(5)
-#undef STEP
-#define STEP(v) w[v] = vb_pick(w[v], h[(v) / 4], two);
-                STEP(2) STEP(6)
-#undef STEP
-#define STEP(v) w[v] = vb_pick(w[v], vb_shr(h[(v) / 4], 2), two);
-                    STEP(3) STEP(7)
-#undef STEP
+    const bool nibbles = f.bits >= 4, pairs = f.bits == 2 || f.bits == 3 || f.bits == 6;
+    const uint8_t *high = nibbles ? q + 256 : q;
+    if (nibbles)
+        PLAT_UNROLL for (int v = 0; v < 4; v++) {
+            vb both = vb_load(q + 64 * v);
+            w[v] = vb_and(both, vb_set(15));
+            w[v + 4] = vb_and(vb_shr(both, 4), vb_set(15));
+        }
+    if (f.table)
+        PLAT_UNROLL for (int v = 0; v < 8; v++) w[v] = vb_table(strip_tables[f.table], w[v]);
+    if (pairs)
+        PLAT_UNROLL for (int v = 0; v < 8; v++) {
+            const int to = nibbles ? 4 : 0;
+            vb two = move(vb_load(high + v / 4 * 64), to - v % 4 * 2);
+            w[v] = nibbles ? vb_pick(w[v], two, vb_set(3 << to)) : vb_and(two, vb_set(3));
+        }
+    if (f.bits == 3 || f.bits == 5) {
+        const int to = nibbles ? 4 : 2;
+        const vb one = vb_load(high + (pairs ? 128 : 0));
+        PLAT_UNROLL for (int v = 0; v < 8; v++) w[v] = vb_pick(w[v], move(one, to - v), vb_set(1 << to));
     }
 }
 
-/* Scales of group b of the chunk whose scales are at p: s[0] (and s[1] for elements 16-31), m. */
-INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t b, int part, vf s[2], vf *m)
+/* 2^(e - 128); below e = 2 that is subnormal, as ref/block.c has it. */
+INLINE vf vf_load_e8m0(const uint8_t *p)
+{
+    float s[LANES];
+    for (int i = 0; i < LANES; i++) {
+        uint32_t bits = p[i] < 2 ? 0x00200000u << p[i] : (uint32_t)(p[i] - 1) << 23;
+        memcpy(&s[i], &bits, 4);
+    }
+    return vf_load(s);
+}
+
+/* Scales (and minima) of group b of the chunk whose scales are at p: [0], and [1] for elements 16-31 with halves. */
+INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t b, int part, vf s[2], vf m[2])
 {
     const uint8_t *f16 = p + part * LANES * 2;
+    const size_t at = (size_t)part * LANES;
     switch (f.scales) {
-    case KERN_SCALES_F16:
-        s[0] = vf_load_f16(f16 + 32 * b);
-        break;
+    case KERN_SCALES_F16: s[0] = vf_load_f16(f16 + 32 * b); break;
     case KERN_SCALES_F16_MIN:
         s[0] = vf_load_f16(f16 + 64 * b);
-        *m = vf_load_f16(f16 + 64 * b + 32);
+        m[0] = vf_load_f16(f16 + 64 * b + 32);
         break;
-    case KERN_SCALES_K_MIN:
-        p += 64 + 32 * b + (size_t)part * LANES;
-        s[0] = vf_mul(vf_load_f16(f16), vf_load_u8(p));
-        *m = vf_mul(vf_sub(vf_set(0), vf_load_f16(f16 + 32)), vf_load_u8(p + 16));
+    case KERN_SCALES_E8M0: s[0] = vf_load_e8m0(p + 16 * b + at); break;
+    case KERN_SCALES_K_32: s[0] = vf_mul(vf_load_f16(f16), vf_load_s8(p + 64 + 16 * b + at)); break;
+    case KERN_SCALES_K_32_MIN:
+        s[0] = vf_mul(vf_load_f16(f16), vf_load_u8(p + 64 + 32 * b + at));
+        m[0] = vf_mul(vf_sub(vf_set(0), vf_load_f16(f16 + 32)), vf_load_u8(p + 80 + 32 * b + at));
         break;
     case KERN_SCALES_K_16:
-        p += 64 + 32 * b + (size_t)part * LANES;
-        s[0] = vf_mul(vf_load_f16(f16), vf_load_s8(p));
-        s[1] = vf_mul(vf_load_f16(f16), vf_load_s8(p + 16));
+        s[0] = vf_mul(vf_load_f16(f16), vf_load_s8(p + 64 + 32 * b + at));
+        s[1] = vf_mul(vf_load_f16(f16), vf_load_s8(p + 80 + 32 * b + at));
+        break;
+    case KERN_SCALES_K_16_MIN:
+        PLAT_UNROLL for (int h = 0; h < 2; h++) {
+            uint8_t scale[LANES], min[LANES];
+            const uint8_t *both = p + 64 + 32 * b + 16 * (size_t)h + at;
+            for (int i = 0; i < LANES; i++) scale[i] = both[i] & 15, min[i] = both[i] >> 4;
+            s[h] = vf_mul(vf_load_f16(f16), vf_load_u8(scale));
+            m[h] = vf_mul(vf_sub(vf_set(0), vf_load_f16(f16 + 32)), vf_load_u8(min));
+        }
         break;
     }
 }
@@ -113,25 +123,26 @@ INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t
 /* What a chunk of an activation row adds to its products whatever the weights' quants are: -offset sum(xq) to the
  * integer sums, d sum(xq) as the factor of a minimum. */
 struct sums {
-    int32_t start[2][8];
-    float weighed[8];
+    int32_t start[2][8]; /* of a group, or of its halves */
+    float weighed[2][8];
 };
 
 INLINE void sums_load(const struct kern_pack_form f, const int offset, const int16_t *sum16, const float *d,
                       size_t n_groups, struct sums *o)
 {
     for (size_t b = 0; b < n_groups; b++) {
-        int lo = sum16[2 * b], hi = sum16[2 * b + 1];
-        if (has_min(f)) o->weighed[b] = d[b] * (float)(lo + hi);
-        o->start[0][b] = -offset * (has_halves(f) ? lo : lo + hi);
-        if (has_halves(f)) o->start[1][b] = -offset * hi;
+        for (int h = 0; h < 1 + has_halves(f); h++) {
+            int sum = has_halves(f) ? sum16[2 * b + h] : sum16[2 * b] + sum16[2 * b + 1];
+            o->start[h][b] = -offset * sum;
+            if (has_min(f)) o->weighed[h][b] = d[b] * (float)sum;
+        }
     }
 }
 
 /* WIDE strips' chunk, unpacked: what group_load and group_scales give, in plain order. */
 struct panel {
     _Alignas(64) uint8_t q[8][8][MAX_NC][VB];
-    _Alignas(64) float s[8][2][MAX_NC][LANES], m[8][MAX_NC][LANES];
+    _Alignas(64) float s[8][2][MAX_NC][LANES], m[8][2][MAX_NC][LANES];
 };
 
 INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size_t strip_bytes, size_t n_groups,
@@ -143,13 +154,14 @@ INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size
         {
             size_t skip = (size_t)(c / PARTS) * strip_bytes;
             vb w[8];
-            vf s[2], m;
+            vf s[2], m[2];
             group_load(f, quants + skip, c % PARTS, w);
-            group_scales(f, strip + skip, b, c % PARTS, s, &m);
+            group_scales(f, strip + skip, b, c % PARTS, s, m);
             PLAT_UNROLL for (int v = 0; v < 8; v++) vb_store(o->q[b][v][c], w[v]);
-            vf_store(o->s[b][0][c], s[0]);
-            if (has_halves(f)) vf_store(o->s[b][1][c], s[1]);
-            if (has_min(f)) vf_store(o->m[b][c], m);
+            PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
+                vf_store(o->s[b][h][c], s[h]);
+                if (has_min(f)) vf_store(o->m[b][h][c], m[h]);
+            }
         }
     }
 }
@@ -187,7 +199,8 @@ struct source {
 INLINE void chunk_dot(const struct kern_pack_form f, const int nt, const int nc, const struct source from,
                       size_t n_groups, const struct kern_act *x, size_t t0, size_t k, vf acc[][MAX_NC])
 {
-    const int offset = f.bits == 8 || f.table ? SIGNED_OFFSET : f.offset, bits = f.table ? 8 : f.bits;
+    const bool wide = f.offset == 128;
+    const int offset = wide ? SIGNED_OFFSET : f.offset, bits = wide ? 8 : f.table ? 5 : f.bits;
     const size_t n = x->n;
     const int8_t *q = x->q + t0 * n + k;
     const float *d = x->d + (t0 * n + k) / 32;
@@ -198,17 +211,18 @@ INLINE void chunk_dot(const struct kern_pack_form f, const int nt, const int nc,
     const uint8_t *quants = from.panel ? NULL : from.strip + kern_scales_bytes(f.scales, n_groups);
     for (size_t b = 0; b < n_groups; b++) {
         vb w[MAX_NC][8];
-        vf s[MAX_NC][2], m[MAX_NC];
+        vf s[MAX_NC][2], m[MAX_NC][2];
         PLAT_UNROLL for (int c = 0; c < nc; c++)
         {
             if (from.panel) {
                 PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] = vb_load(from.panel->q[b][v][c]);
-                s[c][0] = vf_load(from.panel->s[b][0][c]);
-                if (has_halves(f)) s[c][1] = vf_load(from.panel->s[b][1][c]);
-                if (has_min(f)) m[c] = vf_load(from.panel->m[b][c]);
+                PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
+                    s[c][h] = vf_load(from.panel->s[b][h][c]);
+                    if (has_min(f)) m[c][h] = vf_load(from.panel->m[b][h][c]);
+                }
             } else {
                 group_load(f, quants + 64 * f.bits * b, c, w[c]);
-                group_scales(f, from.strip, b, c, s[c], &m[c]);
+                group_scales(f, from.strip, b, c, s[c], m[c]);
             }
         }
         if (!from.panel && nt == 1)
@@ -225,7 +239,7 @@ INLINE void chunk_dot(const struct kern_pack_form f, const int nt, const int nc,
                 PLAT_UNROLL for (int c = 0; c < nc; c++)
                 {
                     acc[t][c] = vf_fma(vf_of(dot[t][c]), vf_mul(s[c][half], dx), acc[t][c]);
-                    if (has_min(f)) acc[t][c] = vf_fma(m[c], vf_set(sums[t].weighed[b]), acc[t][c]);
+                    if (has_min(f)) acc[t][c] = vf_fma(m[c][half], vf_set(sums[t].weighed[half][b]), acc[t][c]);
                 }
             }
         }
@@ -308,7 +322,7 @@ INLINE void gemm_strips(const struct kern_pack_form f, const uint8_t *w, size_t 
 #define X(T, bits, offset, scales, table)                                                                            \
     static void strips_##T(KERN_GEMM_ARGS)                                                                           \
     {                                                                                                                \
-        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, table}, w, row_bytes, n_out, x, y,   \
+        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table}, w, row_bytes, n_out, x, y,   \
                     ldy);                                                                                            \
     }
 KERN_PACK_TABLE(X)

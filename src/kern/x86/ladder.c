@@ -10,6 +10,6 @@ const struct kern_level kern_ladder[] = {
     {"ref", NULL, {kern_ref_fill}},
     {"avx2", have_avx2, {kern_avx2_fill_float, kern_avx2_fill_int}},
     {"avx512", have_avx512, {kern_avx512_fill_float}},
-    {"vnni", have_vnni, {kern_vnni_fill_int, kern_vnni_fill_strips}},
+    {"vnni", have_vnni, {kern_vnni_fill_strips}},
     {NULL, NULL, {NULL}},
 };

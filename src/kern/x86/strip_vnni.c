@@ -14,11 +14,9 @@ INLINE vb vb_and(vb a, vb b) { return _mm512_and_si512(a, b); }
 INLINE vb vb_shl(vb a, unsigned n) { return _mm512_slli_epi16(a, n); }
 INLINE vb vb_shr(vb a, unsigned n) { return _mm512_srli_epi16(a, n); }
 INLINE vb vb_pick(vb a, vb b, vb mask) { return _mm512_ternarylogic_epi32(a, b, mask, 0xf8); }
-INLINE vb vb_table(vb v)
+INLINE vb vb_table(const uint8_t values[16], vb v)
 {
-    const __m128i values = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153, (char)166,
-                                         (char)181, (char)197, (char)217, (char)241);
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), v);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)values)), v);
 }
 INLINE vi vi_set(int a) { return _mm512_set1_epi32(a); }
 INLINE vf vf_of(vi v) { return _mm512_cvtepi32_ps(v); }
@@ -39,4 +37,20 @@ INLINE vi mac_end(vi dot, vi h) { return h; }
 
 #include "body/strip.h"
 
-void kern_vnni_fill_strips(struct kern_ops *ops) { strip_fill(ops); }
+/* vpdpbusd in twelve independent chains: 64 multiply-adds each (see body/peak.h). */
+static uint64_t peak_int8(uint64_t rounds)
+{
+    enum { CHAINS = 12 };
+    __m512i acc[CHAINS], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
+    for (int k = 0; k < CHAINS; k++) acc[k] = _mm512_set1_epi32(k);
+    for (uint64_t r = 0; r < rounds; r++)
+        for (int k = 0; k < CHAINS; k++) acc[k] = _mm512_dpbusd_epi32(acc[k], a, b);
+    for (int k = 1; k < CHAINS; k++) acc[0] = _mm512_xor_si512(acc[0], acc[k]);
+    return rounds * CHAINS * 64 * 2 + (_mm512_reduce_add_epi32(acc[0]) == 12345);
+}
+
+void kern_vnni_fill_strips(struct kern_ops *ops)
+{
+    strip_fill(ops);
+    ops->peak[KERN_PEAK_INT8] = peak_int8;
+}

@@ -58,7 +58,13 @@ static void gemm_level(const struct kern_ops *ops)
         float y;
         double allowed = 0;
         ops->act_quantize(x, g->n, q, d, sum16);
-        ops->gemm[g->type](g->bytes, kern_row_bytes(g->type, g->n), 1, &a, &y, 1);
+        if (ops->gemm_packed[g->type]) {
+            _Alignas(64) uint8_t strip[16 * 1024];
+            kern_pack(g->type, g->bytes, kern_row_bytes(g->type, g->n), 1, g->n, strip);
+            ops->gemm_packed[g->type](strip, kern_strip_bytes(g->type, g->n), 1, &a, &y, 1);
+        } else {
+            ops->gemm[g->type](g->bytes, kern_row_bytes(g->type, g->n), 1, &a, &y, 1);
+        }
         for (size_t k = 0; k < g->n; k++)
             allowed += fabs((double)g->values[k]) * (kern_type_wants_q8(g->type) ? 1.0 / 254 : 1e-6);
         if (kern_type_wants_q8(g->type)) allowed /= 3; /* errors of both signs: far below the bound */
