@@ -39,6 +39,7 @@ static void widths(struct infer_work *w)
         w->in_width[2] = larger(w->in_width[2], attention ? y->v.n_out : y->beta.n_out);
         w->in_width[3] = larger(w->in_width[3], attention ? 0 : y->alpha.n_out);
         w->mixed_width = larger(w->mixed_width, y->out.n_in);
+        if (!infer_wants_q8(&y->down)) w->ffn_width = larger(w->ffn_width, y->down.n_in);
     }
 }
 
@@ -68,12 +69,11 @@ static size_t layout(struct infer_work *w, char *base)
     size_t mixer = used, ffn = used;
     for (int i = 0; i < MAX_PRODUCTS; i++) w->in[i] = place(base, &mixer, rows * w->in_width[i] * f);
     w->mixed = place(base, &mixer, rows * w->mixed_width * f);
-    w->gate = place(base, &ffn, rows * m->n_ff_max * f);
-    w->up = place(base, &ffn, rows * m->n_ff_max * f);
+    w->ffn = place(base, &ffn, rows * w->ffn_width * f);
     used = mixer > ffn ? mixer : ffn;
     for (int i = 0; i < 2; i++) w->turn[i] = place(base, &used, rows * m->rope[i].n_rot * f);
     w->attn.scratch = place(base, &used, infer_attention_floats(m, w->pool->n) * f);
-    w->strips = place(base, &used, n * w->strips_bytes);
+    w->strips = place(base, &used, 2 * n * w->strips_bytes);
     w->local_floats = 2 * (size_t)m->d_state;
     w->local = place(base, &used, n * w->local_floats * f);
     for (int i = 0; i < 2; i++) {
@@ -282,7 +282,7 @@ static void feed_forward(struct infer_work *w, const struct model_layer *y)
 
     products_of(w, w->h, w->m->n_embd, &w->act[0]);
     infer_gate_up(w);
-    products_of(w, w->gate, y->down.n_in, &w->act[1]);
+    products_of(w, w->ffn, y->down.n_in, &w->act[1]);
     product(w, &y->down, w->y);
     infer_products(w);
 }

@@ -107,8 +107,8 @@ struct infer_work {
     float *in[MAX_PRODUCTS]; /* outputs of the mixer's input products: q, k, v | qkv, z, beta, alpha */
     uint32_t in_width[MAX_PRODUCTS];
     float *mixed; /* output of the mixer before its out product */
-    uint32_t mixed_width;
-    float *gate, *up; /* [n_ff_max] */
+    uint32_t mixed_width, ffn_width;
+    float *ffn;       /* [n_ff_max] act(gate) * up, where `down` reads floats */
     float *turn[2];   /* cosines and sines of the rotary pairs: [max_rows, 2, n_rot/2] for each model.rope */
     struct {
         float *scratch; /* [infer_attention_floats] */
@@ -117,9 +117,9 @@ struct infer_work {
     } attn;
     float *local; /* [local_floats] for each thread */
     size_t local_floats;
-    char *strips; /* of a panel whose weight is not packed yet: [strips_bytes] for each thread */
+    char *strips; /* of panels whose weight is not packed yet: two of [strips_bytes] for each thread */
     size_t strips_bytes;
-    struct infer_act act[2]; /* of h (input side) and of mixed, gate (middle) */
+    struct infer_act act[2]; /* of h (input side) and of mixed and of what `down` reads (middle) */
     /* the step in progress: arguments of the function that infer_run calls */
     const struct model_layer *layer;
     unsigned layer_i;

@@ -1,10 +1,13 @@
 /* Matrix products over threads. Activations of a product are quantised once and shared by all weights that
  * read them; output columns are split between threads in blocks of COLS, so the result does not depend on
  * their number. Prompt batches are cut into panels of weights and tiles of rows that stay in the second-level
- * cache. */
+ * cache.
+ *
+ * gate, up, the activation and the int8 form of its result are one step per tile: the wide vectors between the
+ * two halves of a feed-forward never reach memory as floats. */
 #include "internal.h"
 
-enum { PANEL_COLS = 64, TILE_ROWS = 64 };
+enum { PANEL_COLS = 64, TILE_ROWS = 64, TILE = TILE_ROWS * PANEL_COLS };
 
 bool infer_wants_q8(const struct model_weight *w) { return w->data && kern_type_wants_q8(w->type); }
 
@@ -14,12 +17,19 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to)
     *to = total * (i + 1) / n;
 }
 
-/* Columns [from, from + n) of one row x[n_in] into the int8 form; both multiples of 32. */
+/* x[n] is columns [from, from + n) of a row of n_in: into the int8 form; both multiples of 32. */
+static void quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
+                     size_t n_in, size_t from, size_t n)
+{
+    w->k->act_quantize(x, n, act->q + row * n_in + from, act->d + (row * n_in + from) / 32,
+                       act->sum16 + (row * n_in + from) / 16);
+}
+
+/* Columns [from, from + n) of one row x[n_in]. */
 void infer_quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
                     size_t n_in, size_t from, size_t n)
 {
-    w->k->act_quantize(x + from, n, act->q + row * n_in + from, act->d + (row * n_in + from) / 32,
-                       act->sum16 + (row * n_in + from) / 16);
+    quantize(w, act, x + from, row, n_in, from, n);
 }
 
 /* Row `from` of the int8 form becomes row `to` too. */
@@ -48,20 +58,29 @@ struct panel {
     const void *strips;
 };
 
-static void multiply(const struct kern_ops *k, const struct model_weight *m, const struct panel *p,
-                     const struct kern_act *x, float *y, size_t ldy)
+static bool is_packed(const struct model_weight *m)
 {
-    if (p->strips) k->gemm_packed[m->type](p->strips, m->strip_bytes, p->n, x, y, ldy);
-    else k->gemm[m->type]((const char *)m->data + p->c * m->row_bytes, m->row_bytes, p->n, x, y, ldy);
+    return m->strip_bytes && __atomic_load_n(&m->packed, __ATOMIC_ACQUIRE);
 }
 
-/* A panel for rows [r, r + n_rows). Rows that lie apart are made side by side and copied. */
-static void tile(struct infer_work *w, const struct infer_product *p, const struct panel *panel, uint32_t r,
-                 uint32_t n_rows)
+/* Strips that are not made yet are made, in the thread's scratch, which has a place for two panels. */
+static struct panel panel_of(struct infer_work *w, int thread, int place, const struct model_weight *m,
+                             size_t c, size_t n)
 {
-    const struct model_weight *m = p->w;
+    if (!m->strip_bytes) return (struct panel){c, n, NULL};
+    const char *packed = __atomic_load_n(&m->packed, __ATOMIC_ACQUIRE);
+    if (packed) return (struct panel){c, n, packed + c / KERN_STRIP * m->strip_bytes};
+    char *strips = w->strips + (2 * (size_t)thread + place) * w->strips_bytes;
+    kern_pack(m->type, (const char *)m->data + c * m->row_bytes, m->row_bytes, n, m->n_in, strips);
+    return (struct panel){c, n, strips};
+}
+
+/* A panel for rows [r, r + n_rows) of the input. */
+static void multiply(struct infer_work *w, const struct model_weight *m, const struct panel *p, uint32_t r,
+                     uint32_t n_rows, float *y, size_t ldy)
+{
     const struct infer_act *a = w->mul.act;
-    size_t n_in = w->mul.n_in, n = panel->n;
+    size_t n_in = w->mul.n_in;
     struct kern_act x = {n_in,
                          n_rows,
                          w->mul.x + r * w->mul.ldx,
@@ -69,29 +88,35 @@ static void tile(struct infer_work *w, const struct infer_product *p, const stru
                          a->q + r * n_in,
                          a->d + r * n_in / 32,
                          a->sum16 + r * n_in / 16};
+    if (p->strips)
+        w->k->gemm_packed[m->type](p->strips, m->strip_bytes, p->n, &x, y, ldy);
+    else
+        w->k->gemm[m->type]((const char *)m->data + p->c * m->row_bytes, m->row_bytes, p->n, &x, y, ldy);
+}
+
+/* The same into a product's output. Rows that lie apart are made side by side and copied. */
+static void tile(struct infer_work *w, const struct infer_product *p, const struct panel *panel, uint32_t r,
+                 uint32_t n_rows)
+{
     if (!p->rows || n_rows == 1) {
-        multiply(w->k, m, panel, &x, output(p, r) + panel->c, p->ldy);
+        multiply(w, p->w, panel, r, n_rows, output(p, r) + panel->c, p->ldy);
         return;
     }
-    float side[TILE_ROWS * PANEL_COLS];
-    multiply(w->k, m, panel, &x, side, n);
+    float side[TILE];
+    size_t n = panel->n;
+    multiply(w, p->w, panel, r, n_rows, side, n);
     for (uint32_t i = 0; i < n_rows; i++) memcpy(p->rows[r + i] + panel->c, side + i * n, n * sizeof *side);
 }
 
-/* Output columns [from, to) of one product for all rows, by thread i. Strips that are not made yet are made panel by
- * panel. */
-static void columns(struct infer_work *w, int i, const struct infer_product *p, size_t from, size_t to)
+/* Output columns [from, to) of one product for all rows. */
+static void columns(struct infer_work *w, int thread, const struct infer_product *p, size_t from, size_t to)
 {
     const struct model_weight *m = p->w;
-    const char *packed = __atomic_load_n(&m->packed, __ATOMIC_ACQUIRE);
-    char *scratch = m->strip_bytes && !packed ? w->strips + (size_t)i * w->strips_bytes : NULL;
-    bool panels = scratch || w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
+    bool panels =
+        (m->strip_bytes && !is_packed(m)) || w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
     size_t step = panels ? PANEL_COLS : to - from;
     for (size_t c = from; c < to; c += step) {
-        struct panel panel = {c, to - c < step ? to - c : step, scratch};
-        if (packed) panel.strips = packed + c / KERN_STRIP * m->strip_bytes;
-        if (scratch)
-            kern_pack(m->type, (const char *)m->data + c * m->row_bytes, m->row_bytes, panel.n, m->n_in, scratch);
+        struct panel panel = panel_of(w, thread, 0, m, c, to - c < step ? to - c : step);
         for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS)
             tile(w, p, &panel, r, w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS);
     }
@@ -151,35 +176,60 @@ static void gelu_half(const struct kern_ops *k, const float *gate, const float *
     }
 }
 
-/* Each thread computes the same columns of gate and up, so it can apply the activation and quantise at once.
- */
+/* y = act(gate) * up for rows of n, side by side; y may be either. Rows of whole blocks go in one. */
+static void activate(const struct infer_work *w, const float *gate, const float *up, float *y, size_t n_rows,
+                     size_t n)
+{
+    size_t step = n % COLS ? n : n_rows * n;
+    for (size_t k = 0; k < n_rows * n; k += step) {
+        const float *factor = up ? up + k : NULL;
+        if (w->m->act == MODEL_GELU)
+            gelu_half(w->k, gate + k, factor, y + k, step);
+        else
+            w->k->silu_mul(gate + k, factor, y + k, step);
+    }
+}
+
+/* Rows [r, r + n_rows) of a panel of gate (if the layer has one) and up: to w->ffn or its int8 form. */
+static void gate_up_tile(struct infer_work *w, const struct panel *gate, const struct panel *up, uint32_t r,
+                         uint32_t n_rows)
+{
+    const struct model_layer *y = w->layer;
+    float a[TILE], b[TILE], *out = gate ? a : b;
+    size_t n = up->n, n_ff = y->up.n_out;
+    if (gate) multiply(w, &y->gate, gate, r, n_rows, a, n);
+    multiply(w, &y->up, up, r, n_rows, b, n);
+    for (uint32_t i = 0; i < n_rows; i++) {
+        if (gate) finish(w, &y->gate, a + i * n, gate->c, n);
+        finish(w, &y->up, b + i * n, up->c, n);
+    }
+    activate(w, out, gate ? b : NULL, out, n_rows, n);
+    for (uint32_t i = 0; i < n_rows; i++)
+        if (infer_wants_q8(&y->down))
+            quantize(w, &w->act[1], out + i * n, r + i, n_ff, up->c, n);
+        else
+            memcpy(w->ffn + (r + i) * n_ff + up->c, out + i * n, n * sizeof *out);
+}
+
+/* Each thread computes the same columns of gate and up, in panels as wide as a tile has room for. */
 static void gate_up_share(void *work, int i, int n)
 {
     struct infer_work *w = work;
     const struct model_layer *y = w->layer;
-    size_t n_ff = y->up.n_out;
+    const struct model_weight *g = y->gate.data ? &y->gate : NULL;
+    uint32_t rows = w->mul.n_rows < TILE_ROWS ? w->mul.n_rows : TILE_ROWS;
+    bool made = (g && g->strip_bytes && !is_packed(g)) || (y->up.strip_bytes && !is_packed(&y->up));
+    size_t step = made ? PANEL_COLS : TILE / rows / COLS * COLS;
     uint64_t from, to;
     infer_share(blocks(&y->up), i, n, &from, &to);
-    size_t c0 = from * COLS, c1 = to * COLS < n_ff ? to * COLS : n_ff;
-    if (c0 >= c1) return;
-    if (y->gate.data) columns(w, i, &w->mul.p[0], c0, c1);
-    columns(w, i, &w->mul.p[w->mul.n - 1], c0, c1);
-    for (uint32_t r = 0; r < w->mul.n_rows; r++) {
-        float *gate = w->gate + (size_t)r * n_ff + c0, *up = w->up + (size_t)r * n_ff + c0;
-        const float *in = y->gate.data ? gate : up, *factor = y->gate.data ? up : NULL;
-        if (w->m->act == MODEL_GELU) gelu_half(w->k, in, factor, gate, c1 - c0);
-        else w->k->silu_mul(in, factor, gate, c1 - c0);
-        if (infer_wants_q8(&y->down))
-            infer_quantize(w, &w->act[1], w->gate + (size_t)r * n_ff, r, n_ff, c0, c1 - c0);
+    size_t end = to * COLS < y->up.n_out ? to * COLS : y->up.n_out;
+    for (size_t c = from * COLS; c < end; c += step) {
+        size_t n_cols = end - c < step ? end - c : step;
+        struct panel up = panel_of(w, i, 0, &y->up, c, n_cols), gate = {0};
+        if (g) gate = panel_of(w, i, 1, g, c, n_cols);
+        for (uint32_t r = 0; r < w->mul.n_rows; r += rows)
+            gate_up_tile(w, g ? &gate : NULL, &up, r, w->mul.n_rows - r < rows ? w->mul.n_rows - r : rows);
     }
 }
 
-void infer_gate_up(struct infer_work *w)
-{
-    const struct model_layer *y = w->layer;
-    int n = 0;
-    if (y->gate.data) w->mul.p[n++] = (struct infer_product){&y->gate, w->gate, y->gate.n_out, NULL};
-    w->mul.p[n++] = (struct infer_product){&y->up, w->up, y->up.n_out, NULL};
-    w->mul.n = n;
-    infer_run(w, gate_up_share);
-}
+void infer_gate_up(struct infer_work *w) { infer_run(w, gate_up_share); }
