@@ -100,8 +100,9 @@ test-cli: all                                           ## the program as its us
 	$(Q)tests/cli/run.sh $(BUILD)/croft
 docs: all                                               ## write docs/cli.md and the table of docs/ERRORS.md
 	$(Q)scripts/docs $(BUILD)/croft
-bench: all                                              ## beside a peer: make bench MODELS="a.gguf …" LLAMA_BENCH=path
-	$(Q)CROFT=$(BUILD)/croft bench/run.sh $(MODELS)
+bench: all                                              ## beside a peer: make bench LLAMA_CPP_BIN=folder [MODELS="…"]
+	$(Q)CROFT=$(BUILD)/croft BENCH_MODELS=$(or $(BENCH_MODELS),$(BUILD)/bench-models) \
+	    $(if $(LLAMA_CPP_BIN),LLAMA_CPP_BIN=$(LLAMA_CPP_BIN)) python3 bench/bench.py $(MODELS)
 docs-check: all
 	$(Q)scripts/docs $(BUILD)/croft --check
 

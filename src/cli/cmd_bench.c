@@ -3,7 +3,7 @@
  * measured read bandwidth (a step reads all weights once, and each sequence's cached keys and values), prompts as a
  * share of the rate of multiply-adds in registers. --sustained repeats generation for a time and prints rate
  * and heat as they change, because a burst is not what a device delivers. The members of --json are listed in
- * docs/BENCH.md. Read next: bench.c, src/kern/probe.c, bench/run.sh. */
+ * docs/BENCH.md. Read next: bench.c, src/kern/probe.c, bench/bench.py. */
 #include "bench.h"
 #include "base_clock.h"
 #include "kern_ops.h"
@@ -172,8 +172,10 @@ static int report_json(const struct infer_engine *g, const char *name, const str
         {"depth", set->depth}, {"prefix", set->prefix}, {"sequences", set->sequences}, {"repeat", set->repeat},
         {"session_bytes", (int64_t)r->session_bytes}, {"resident_bytes", (int64_t)r->resident_bytes}};
     const struct { const char *key; double v; bool known; } real[] = {
-        {"bytes_per_token", bytes, true}, {"prompt_tokens_per_s", pp->median, set->prompt}, {"prompt_mean", pp->mean, set->prompt},
-        {"prompt_sd", pp->sd, set->prompt}, {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
+        {"weight_bytes", cost_of(m).bytes, true}, {"ops_per_token", cost_of(m).ops, true},
+        {"bytes_per_token", bytes, true}, {"prompt_tokens_per_s", pp->median, set->prompt},
+        {"prompt_mean", pp->mean, set->prompt}, {"prompt_sd", pp->sd, set->prompt},
+        {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
         {"decode_tokens_per_s", tg->median, set->decode}, {"decode_mean", tg->mean, set->decode},
         {"decode_sd", tg->sd, set->decode}, {"decode_step_ms", step_ms(tg, set->sequences), set->decode},
         {"texts_per_s", pp->median * texts, encoder}, {"batch_texts_per_s", r->decode.median * texts, batch},
