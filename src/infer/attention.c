@@ -31,11 +31,10 @@ struct state {
 static size_t state_floats(const struct model *m) { return QUERIES * (2 + kern_kv_padded(m->d_head_v)); }
 static struct state state_at(float *p) { return (struct state){p, p + QUERIES, p + 2 * QUERIES}; }
 
-/* Of a thread: queries, a state, what each query sees, the kernel's scratch. Behind those of all threads lie the
- * states of chunks. */
+/* Of a thread: queries, a state, what each query sees. Behind those of all threads lie the states of chunks. */
 static size_t local_floats(const struct model *m)
 {
-    return QUERIES * m->d_head + state_floats(m) + 2 * QUERIES + kern_attn_scratch(m->d_head, m->d_head_v);
+    return QUERIES * m->d_head + state_floats(m) + 2 * QUERIES;
 }
 
 size_t infer_attention_floats(const struct model *m, int n_threads)
@@ -254,8 +253,7 @@ static void attend(struct infer_work *w, int thread, uint32_t unit, const struct
                                             .softcap = m->attn_softcap,
                                             .max = state.max,
                                             .sum = state.sum,
-                                            .out = state.out,
-                                            .scratch = (float *)(to + QUERIES)});
+                                            .out = state.out});
     if (n_chunks == 1 || atomic_fetch_sub(&w->attn.left[unit], 1) == 1) finish(w, u, states, n_chunks);
 }
 

@@ -12,8 +12,6 @@ size_t kern_kv_row_bytes(enum kern_kv kv, size_t d)
     return kern_kv_padded(d) * (kv == KERN_KV_F32 ? sizeof(float) : sizeof(uint16_t));
 }
 
-size_t kern_attn_scratch(size_t d, size_t d_v) { return KERN_KEYS * (kern_kv_padded(d) + kern_kv_padded(d_v)); }
-
 static void convert(const struct kern_ops *ops, enum kern_kv kv, const float *x, void *y, size_t n)
 {
     if (kv == KERN_KV_F32) memcpy(y, x, n * sizeof *x);

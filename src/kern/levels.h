@@ -11,9 +11,7 @@
 #define KERN_GEMM_ARGS \
     const void *w, size_t row_bytes, size_t n_out, const struct kern_act *x, float *y, size_t ldy
 
-/* Attention's kinds of cache, for functions that a macro defines; positions that it takes through a tile together. */
-#define KERN_KV_KINDS(X) X(F32) X(F16) X(Q8_0)
-enum { KERN_KEYS = 64 };
+#define KERN_KV_KINDS(X) X(F32) X(F16) X(Q8_0) /* kinds of cache, for functions that a macro defines */
 
 struct plat_cpu;
 typedef void kern_fill_fn(struct kern_ops *ops);

@@ -536,7 +536,6 @@ static void check_attend(struct ctx *c)
     b.max = state + n * (2 + ld), b.sum = b.max + n, b.out = b.max + 2 * n;
     attn_start(&a);
     attn_start(&b);
-    b.scratch = floats(c, kern_attn_scratch(h.d, h.d_v));
     c->ref->attend[c->type](&a);
     if (below(c, 3)) c->got->attend[c->type](&b);
     else attend_cut(c, b, (uint32_t)below(c, h.n + 1), from + 2 * n, from + 3 * n);
@@ -744,11 +743,11 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
 static double time_attend(const struct kern_ops *o, int kv, size_t n_q, size_t d, size_t n, uint8_t *pool,
                           size_t pool_bytes, double *out_bytes)
 {
-    static float q[64 * 256], out[64 * 256], state[128], scratch[1 << 16];
+    static float q[64 * 256], out[64 * 256], state[128];
     uint32_t from[64] = {0}, to[64];
     size_t half = n * kern_kv_row_bytes(kv, d), heads = pool_bytes / (2 * half);
     struct kern_attn a = {.q = q, .n_q = n_q, .d = d, .d_v = d, .from = from, .to = to, .scale = 0.1f,
-                          .max = state, .sum = state + 64, .out = out, .scratch = scratch};
+                          .max = state, .sum = state + 64, .out = out};
     double best = 1e9, spent = 0;
     for (size_t i = 0; i < n_q; i++) to[i] = (uint32_t)n;
     for (size_t i = 0; spent < 0.2 || i < 2; i++) {
@@ -772,6 +771,7 @@ static void bench_attention(const char *only_level)
     static const size_t sizes_d[] = {64, 128}, queries[] = {1, 4, 7, 48};
     size_t pool_bytes = 192u << 20;
     uint8_t *pool = big(pool_bytes);
+    madvise(pool, pool_bytes, MADV_HUGEPAGE);
     void (*before)(const struct kern_attn *) = NULL;
     memset(pool, 0x11, pool_bytes);
     double reads = read_bandwidth((const uint64_t *)(const void *)pool, pool_bytes) / 1e9;

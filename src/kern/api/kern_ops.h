@@ -29,9 +29,9 @@ typedef void kern_gemm_fn(const void *w, size_t row_bytes, size_t n_out, const s
                           size_t ldy);
 typedef void kern_dequant_fn(const void *src, float *dst, size_t n); /* n a multiple of the block */
 
-/* How a head's keys and values are cached. Keys lie in strips: KERN_KV_STRIP positions side by side, element by element,
- * so that a vector holds one element of many keys and each lane adds up the score of its own. Values lie in rows,
- * because an output element adds up over positions. n positions take n rounded up to whole strips times
+/* How a head's keys and values are cached. Keys lie in strips: KERN_KV_STRIP positions side by side, element by
+ * element, so that a vector holds one element of many keys and each lane adds up the score of its own. Values lie in
+ * rows, because an output element adds up over positions. n positions take n rounded up to whole strips times
  * kern_kv_row_bytes(kv, d), for keys and for values; d is padded to a multiple of KERN_KV_STRIP with anything.
  *
  *   keys    F32, F16   strip: element [d][KERN_KV_STRIP]
@@ -56,9 +56,7 @@ struct kern_attn {
     const uint32_t *from, *to;
     float scale, softcap;
     float *max, *sum, *out; /* [n_q], [n_q], [n_q, d_v padded] */
-    float *scratch;         /* kern_attn_scratch(d, d_v) floats */
 };
-size_t kern_attn_scratch(size_t d, size_t d_v);
 static inline size_t kern_kv_padded(size_t d) { return (d + KERN_KV_STRIP - 1) / KERN_KV_STRIP * KERN_KV_STRIP; }
 
 enum kern_peak { KERN_PEAK_F32, KERN_PEAK_INT8, KERN_PEAK_COUNT };

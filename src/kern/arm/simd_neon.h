@@ -72,5 +72,6 @@ INLINE void vf_store_i8(void *p, vf v) /* whole numbers in [-128, 127] */
     memcpy(p, &b, 4);
 }
 INLINE void vf_prefetch(const void *p) { __builtin_prefetch(p); }
+INLINE void vf_prefetch_l2(const void *p) { __builtin_prefetch(p, 0, 2); }
 
 #endif

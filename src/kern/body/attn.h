@@ -7,9 +7,9 @@
  *   weights   P = exp(S - max), where max is the largest so far; if it grew, sum and out shrink by exp(old - new)
  *   mix       out += P V       ATTN_Q x ATTN_V vectors of out in registers; a vector of values meets all queries
  *
- * so scores never leave the first-level cache, and keys and values are read once. Tiles that no query of a group sees
- * are left out. A cache of halves or int8 is converted in registers while there is one group; for more queries the tile
- * is converted once, to `scratch`. Queries do not depend on which others share their pass. */
+ * so scores never leave the first-level cache, and keys and values come from memory once: while a tile is worked on, the
+ * next is fetched into the second-level cache. Strips that no query of a group sees are left out. What a query gets
+ * does not depend on which others share its pass. */
 #ifndef KERN_BODY_ATTN_H
 #define KERN_BODY_ATTN_H
 
@@ -19,13 +19,14 @@
 
 #include <math.h>
 
-enum { STRIP_VECTORS = KERN_KV_STRIP / VF, TILE_STRIPS = KERN_KEYS / KERN_KV_STRIP };
+enum { KERN_KEYS = 128, STRIP_VECTORS = KERN_KV_STRIP / VF };
 
 /* Positions [first, first + n) of a cache: keys in strips, first a multiple of KERN_KV_STRIP, and rows of values. */
 struct tile {
     size_t first, n;
     const uint8_t *k, *v;
     size_t k_row, v_row; /* bytes of a position; a strip has KERN_KV_STRIP times k_row */
+    size_t ahead;        /* positions from here to what is fetched: KERN_KEYS, or 0 at the end */
 };
 
 INLINE size_t element_bytes(const int kind) { return kind == KERN_KV_F32 ? 4 : kind == KERN_KV_F16 ? 2 : 1; }
@@ -38,8 +39,9 @@ INLINE vf load_elements(const int kind, const void *p)
 
 /* s[i][KERN_KEYS]: scores of nq queries with ns strips. Int8: scales change every 32 elements. */
 INLINE void scores(const int kind, const int nq, const int ns, const struct kern_attn *a, const float *q,
-                   const uint8_t *strip, size_t strip_bytes, float *s)
+                   const uint8_t *strip, size_t k_row, size_t ahead, float *s)
 {
+    const size_t strip_bytes = KERN_KV_STRIP * k_row;
     const int nk = ns * STRIP_VECTORS;
     const size_t step = kind == KERN_KV_Q8_0 ? 32 : a->d, size = element_bytes(kind);
     vf acc[ATTN_Q][ATTN_STRIPS * STRIP_VECTORS], scale[ATTN_STRIPS * STRIP_VECTORS], k[ATTN_STRIPS * STRIP_VECTORS];
@@ -57,6 +59,7 @@ INLINE void scores(const int kind, const int nq, const int ns, const struct kern
                 k[c] = load_elements(kind, p + c / STRIP_VECTORS * strip_bytes + VF * size * (c % STRIP_VECTORS));
                 if (kind == KERN_KV_Q8_0) k[c] = vf_mul(k[c], scale[c]);
             }
+            for (int c = 0; c < ns; c++) vf_prefetch_l2(p + c * strip_bytes + ahead * k_row);
             for (int i = 0; i < nq; i++) {
                 vf x = vf_set(q[i * a->d + e]);
                 for (int c = 0; c < nk; c++) acc[i][c] = vf_fma(x, k[c], acc[i][c]);
@@ -67,8 +70,8 @@ INLINE void scores(const int kind, const int nq, const int ns, const struct kern
         for (int c = 0; c < nk; c++) vf_store(s + i * KERN_KEYS + c * VF, vf_mul(vf_set(a->scale), acc[i][c]));
 }
 
-/* Scores of query i with the positions [first, first + n), n a multiple of KERN_KV_STRIP, become weights; those out of its
- * sight become 0. */
+/* Scores of query i with the positions [first, first + n), whole strips, become weights; those out of its sight become
+ * 0. */
 INLINE void weights(const struct kern_attn *a, size_t i, size_t first, size_t n, float *s, size_t d_v)
 {
     size_t from = a->from[i] > first ? a->from[i] - first : 0, to = a->to[i] > first ? a->to[i] - first : 0;
@@ -99,7 +102,7 @@ INLINE void weights(const struct kern_attn *a, size_t i, size_t first, size_t n,
 
 /* nv vectors of nq rows of out, from element e on, += the rows of values weighted by p[i][KERN_KEYS]. */
 INLINE void mix(const int kind, const int nq, const int nv, const float *p, const uint8_t *v, size_t v_row, size_t n,
-                size_t e, float *out, size_t d_v)
+                size_t ahead, size_t e, float *out, size_t d_v)
 {
     const size_t size = element_bytes(kind);
     vf acc[ATTN_Q][ATTN_V], x[ATTN_V];
@@ -112,6 +115,7 @@ INLINE void mix(const int kind, const int nq, const int nv, const float *p, cons
             if (kind == KERN_KV_Q8_0) x[c] = vf_mul(vf_half(block), vf_load_i8(block + 2 + at % 32));
             else x[c] = load_elements(kind, v + at * size);
         }
+        for (size_t c = 0; c < nv * VF * size; c += 64) vf_prefetch_l2(v + e * size + c + ahead * v_row);
         for (int i = 0; i < nq; i++) {
             vf w = vf_set(p[i * KERN_KEYS + j]);
             for (int c = 0; c < nv; c++) acc[i][c] = vf_fma(w, x[c], acc[i][c]);
@@ -121,44 +125,55 @@ INLINE void mix(const int kind, const int nq, const int nv, const float *p, cons
         for (int c = 0; c < nv; c++) vf_store(out + i * d_v + e + c * VF, acc[i][c]);
 }
 
-/* Queries [i, i + nq) through a tile. */
+/* The positions of a tile that any of the queries [i, i + nq) sees. */
+INLINE void seen(const struct kern_attn *a, size_t i, const int nq, const struct tile *t, size_t *from, size_t *to)
+{
+    *from = t->first + t->n;
+    *to = t->first;
+    for (int k = 0; k < nq; k++) {
+        if (a->from[i + k] < *from) *from = a->from[i + k];
+        if (a->to[i + k] > *to) *to = a->to[i + k];
+    }
+    if (*from < t->first) *from = t->first;
+    if (*to > t->first + t->n) *to = t->first + t->n;
+}
+
+/* Queries [i, i + nq) through a tile. Few queries take strip after strip, in the order of memory; more need several
+ * at once to hide the latency of their additions. */
 INLINE void group(const int kind, const int nq, const struct kern_attn *a, size_t i, const struct tile *t)
 {
+    enum { FEW = 2 };
     _Alignas(64) float s[ATTN_Q * KERN_KEYS];
-    size_t d_v = kern_kv_padded(a->d_v), from = t->first + t->n, to = 0;
-    for (int k = 0; k < nq; k++) {
-        if (a->from[i + k] < from) from = a->from[i + k];
-        if (a->to[i + k] > to) to = a->to[i + k];
-    }
-    if (from < t->first) from = t->first;
-    if (to > t->first + t->n) to = t->first + t->n;
+    const int most = nq <= FEW ? 1 : ATTN_STRIPS;
+    const size_t d_v = kern_kv_padded(a->d_v);
+    size_t from, to;
+    seen(a, i, nq, t, &from, &to);
     if (from >= to) return;
     size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP, n = (to - first + KERN_KV_STRIP - 1) / KERN_KV_STRIP;
     const uint8_t *strip = t->k + (first - t->first) * t->k_row;
+    const float *q = a->q + i * a->d;
     for (size_t c = 0; c < n;) {
-        const float *q = a->q + i * a->d;
-        int ns = n - c >= ATTN_STRIPS ? ATTN_STRIPS : n - c >= 2 ? 2 : 1;
-        if (ns == ATTN_STRIPS) scores(kind, nq, ATTN_STRIPS, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
-        else if (ns == 2 && ATTN_STRIPS > 2)
-            scores(kind, nq, ATTN_STRIPS > 2 ? 2 : 1, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
-        else scores(kind, nq, 1, a, q, strip, KERN_KV_STRIP * t->k_row, s + c * KERN_KV_STRIP);
-        c += ns;
+        const int ns = n - c >= (size_t)most ? most : 1;
+        float *to_s = s + c * KERN_KV_STRIP;
+        if (ns == most) scores(kind, nq, most, a, q, strip, t->k_row, t->ahead, to_s);
+        else scores(kind, nq, 1, a, q, strip, t->k_row, t->ahead, to_s);
         strip += ns * KERN_KV_STRIP * t->k_row;
+        c += ns;
     }
     for (int k = 0; k < nq; k++) weights(a, i + k, first, n * KERN_KV_STRIP, s + k * KERN_KEYS, d_v);
     const float *p = s + (from - first);
     const uint8_t *v = t->v + (from - t->first) * t->v_row;
+    float *out = a->out + i * d_v;
     for (size_t e = 0; e < d_v;) {
-        float *out = a->out + i * d_v;
-        size_t left = (d_v - e) / VF;
-        if (left >= ATTN_V) mix(kind, nq, ATTN_V, p, v, t->v_row, to - from, e, out, d_v), e += ATTN_V * VF;
-        else if (left >= 2 && ATTN_V > 2) mix(kind, nq, 2, p, v, t->v_row, to - from, e, out, d_v), e += 2 * VF;
-        else mix(kind, nq, 1, p, v, t->v_row, to - from, e, out, d_v), e += VF;
+        const int nv = d_v - e >= ATTN_V * VF ? ATTN_V : 1;
+        if (nv == ATTN_V) mix(kind, nq, ATTN_V, p, v, t->v_row, to - from, t->ahead, e, out, d_v);
+        else mix(kind, nq, 1, p, v, t->v_row, to - from, t->ahead, e, out, d_v);
+        e += nv * VF;
     }
 }
 
 /* All queries, in groups as equal as can be. */
-INLINE void groups_of(const int kind, const struct kern_attn *a, const struct tile *t)
+INLINE void groups(const int kind, const struct kern_attn *a, const struct tile *t)
 {
     size_t n = (a->n_q + ATTN_Q - 1) / ATTN_Q;
     for (size_t g = 0; g < n; g++) {
@@ -174,36 +189,7 @@ INLINE void groups_of(const int kind, const struct kern_attn *a, const struct ti
     }
 }
 
-#define X(K) \
-    static void groups_##K(const struct kern_attn *a, const struct tile *t) { groups_of(KERN_KV_##K, a, t); }
-KERN_KV_KINDS(X)
-#undef X
-
-/* The tile as floats. */
-INLINE struct tile converted(const int kind, const struct kern_attn *a, const struct tile *t)
-{
-    size_t d = kern_kv_padded(a->d), d_v = kern_kv_padded(a->d_v);
-    size_t n_strips = (t->n + KERN_KV_STRIP - 1) / KERN_KV_STRIP;
-    float *k = a->scratch, *v = k + KERN_KEYS * d;
-    struct tile f = {t->first, t->n, (const uint8_t *)k, (const uint8_t *)v, 4 * d, 4 * d_v};
-    if (kind == KERN_KV_F16) {
-        for (size_t i = 0; i < n_strips * KERN_KV_STRIP * d; i += VF) vf_store(k + i, vf_load_f16(t->k + 2 * i));
-        for (size_t i = 0; i < t->n * d_v; i += VF) vf_store(v + i, vf_load_f16(t->v + 2 * i));
-        return f;
-    }
-    for (size_t b = 0; b < n_strips * d / 32; b++, k += 32 * KERN_KV_STRIP) {
-        const uint8_t *scale = t->k + b * 34 * KERN_KV_STRIP, *q = scale + 2 * KERN_KV_STRIP;
-        for (size_t i = 0; i < 32 * KERN_KV_STRIP; i += VF)
-            vf_store(k + i, vf_mul(vf_load_i8(q + i), vf_load_f16(scale + 2 * (i % KERN_KV_STRIP))));
-    }
-    for (size_t b = 0; b < t->n * d_v / 32; b++, v += 32)
-        for (size_t i = 0; i < 32; i += VF)
-            vf_store(v + i, vf_mul(vf_half(t->v + 34 * b), vf_load_i8(t->v + 34 * b + 2 + i)));
-    return f;
-}
-
-INLINE void attend(const int kind, void (*groups)(const struct kern_attn *, const struct tile *),
-                   const struct kern_attn *a)
+INLINE void attend(const int kind, const struct kern_attn *a)
 {
     size_t from = SIZE_MAX, to = 0, k_row = kern_kv_row_bytes(kind, a->d), v_row = kern_kv_row_bytes(kind, a->d_v);
     for (size_t i = 0; i < a->n_q; i++) {
@@ -211,19 +197,15 @@ INLINE void attend(const int kind, void (*groups)(const struct kern_attn *, cons
         if (a->to[i] > to) to = a->to[i];
     }
     for (size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP; first < to; first += KERN_KEYS) {
-        struct tile t = {first, to - first < KERN_KEYS ? to - first : KERN_KEYS, (const uint8_t *)a->k + first * k_row,
-                         (const uint8_t *)a->v + first * v_row, k_row, v_row};
-        if (kind != KERN_KV_F32 && a->n_q > ATTN_Q) {
-            t = converted(kind, a, &t);
-            groups_F32(a, &t);
-        } else {
-            groups(a, &t);
-        }
+        struct tile t = {first, to - first, (const uint8_t *)a->k + first * k_row, (const uint8_t *)a->v + first * v_row,
+                         k_row, v_row, 0};
+        if (t.n > KERN_KEYS) t.n = t.ahead = KERN_KEYS;
+        groups(kind, a, &t);
     }
 }
 
 #define X(K) \
-    static void attend_##K(const struct kern_attn *a) { attend(KERN_KV_##K, groups_##K, a); }
+    static void attend_##K(const struct kern_attn *a) { attend(KERN_KV_##K, a); }
 KERN_KV_KINDS(X)
 #undef X
 

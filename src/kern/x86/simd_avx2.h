@@ -72,5 +72,6 @@ INLINE void vf_store_i8(void *p, vf v) /* whole numbers in [-128, 127] */
     _mm_storel_epi64(p, _mm_packs_epi16(h, h));
 }
 INLINE void vf_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+INLINE void vf_prefetch_l2(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
 
 #endif
