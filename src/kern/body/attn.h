@@ -7,9 +7,9 @@
  *   weights   P = exp(S - max), where max is the largest so far; if it grew, sum and out shrink by exp(old - new)
  *   mix       out += P V       ATTN_Q x ATTN_V vectors of out in registers; a vector of values meets all queries
  *
- * so scores never leave the first-level cache, and keys and values come from memory once: while a tile is worked on, the
- * next is fetched into the second-level cache. Strips that no query of a group sees are left out. What a query gets
- * does not depend on which others share its pass. */
+ * so scores never leave the first-level cache, and keys and values come from memory once: while a tile is worked on,
+ * the next is fetched into the second-level cache. Strips that no query of a group sees are left out. What a query
+ * gets does not depend on which others share its pass. */
 #ifndef KERN_BODY_ATTN_H
 #define KERN_BODY_ATTN_H
 
@@ -197,8 +197,8 @@ INLINE void attend(const int kind, const struct kern_attn *a)
         if (a->to[i] > to) to = a->to[i];
     }
     for (size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP; first < to; first += KERN_KEYS) {
-        struct tile t = {first, to - first, (const uint8_t *)a->k + first * k_row, (const uint8_t *)a->v + first * v_row,
-                         k_row, v_row, 0};
+        const uint8_t *k = (const uint8_t *)a->k + first * k_row, *v = (const uint8_t *)a->v + first * v_row;
+        struct tile t = {first, to - first, k, v, k_row, v_row, 0};
         if (t.n > KERN_KEYS) t.n = t.ahead = KERN_KEYS;
         groups(kind, a, &t);
     }
