@@ -171,18 +171,25 @@ static int report_json(const struct infer_engine *g, const char *name, const str
         {"threads", infer_engine_threads(g)}, {"n_prompt", set->prompt}, {"n_decode", set->decode},
         {"depth", set->depth}, {"prefix", set->prefix}, {"sequences", set->sequences}, {"repeat", set->repeat},
         {"session_bytes", (int64_t)r->session_bytes}, {"resident_bytes", (int64_t)r->resident_bytes}};
-    const struct { const char *key; double v; bool known; } real[] = {
-        {"weight_bytes", cost_of(m).bytes, true}, {"ops_per_token", cost_of(m).ops, true},
-        {"bytes_per_token", bytes, true}, {"prompt_tokens_per_s", pp->median, set->prompt},
-        {"prompt_mean", pp->mean, set->prompt}, {"prompt_sd", pp->sd, set->prompt},
-        {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
-        {"decode_tokens_per_s", tg->median, set->decode}, {"decode_mean", tg->mean, set->decode},
-        {"decode_sd", tg->sd, set->decode}, {"decode_step_ms", step_ms(tg, set->sequences), set->decode},
-        {"texts_per_s", pp->median * texts, encoder}, {"batch_texts_per_s", r->decode.median * texts, batch},
-        {"start_ms", r->start_ms, set->start}, {"read_bytes_per_s", r->read, r->read > 0},
-        {"peak_ops_per_s", r->peak, r->peak > 0},
-        {"bandwidth_share", tg->median * bytes / r->read, r->read > 0 && set->decode},
-        {"peak_share", pp->median * cost_of(m).ops / r->peak, r->peak > 0 && set->prompt}};
+    const struct { const char *key; double v; bool known;
+    } real[] = {{"weight_bytes", cost_of(m).bytes, true},
+                {"ops_per_token", cost_of(m).ops, true},
+                {"bytes_per_token", bytes, true},
+                {"prompt_tokens_per_s", pp->median, set->prompt},
+                {"prompt_mean", pp->mean, set->prompt},
+                {"prompt_sd", pp->sd, set->prompt},
+                {"prompt_ms", step_ms(pp, set->prompt), set->prompt},
+                {"decode_tokens_per_s", tg->median, set->decode},
+                {"decode_mean", tg->mean, set->decode},
+                {"decode_sd", tg->sd, set->decode},
+                {"decode_step_ms", step_ms(tg, set->sequences), set->decode},
+                {"texts_per_s", pp->median * texts, encoder},
+                {"batch_texts_per_s", r->decode.median * texts, batch},
+                {"start_ms", r->start_ms, set->start},
+                {"read_bytes_per_s", r->read, r->read > 0},
+                {"peak_ops_per_s", r->peak, r->peak > 0},
+                {"bandwidth_share", tg->median * bytes / r->read, r->read > 0 && set->decode},
+                {"peak_share", pp->median * cost_of(m).ops / r->peak, r->peak > 0 && set->prompt}};
     for (size_t i = 0; o && i < sizeof whole / sizeof whole[0]; i++)
         json_object_set_new(o, whole[i].key, json_integer(whole[i].v));
     for (size_t i = 0; o && i < sizeof real / sizeof real[0]; i++)

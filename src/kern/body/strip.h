@@ -322,8 +322,8 @@ INLINE void gemm_strips(const struct kern_pack_form f, const uint8_t *w, size_t 
 #define X(T, bits, offset, scales, table)                                                                            \
     static void strips_##T(KERN_GEMM_ARGS)                                                                           \
     {                                                                                                                \
-        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table}, w, row_bytes, n_out, x, y,   \
-                    ldy);                                                                                            \
+        gemm_strips((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table}, w, row_bytes,   \
+                    n_out, x, y, ldy);                                                                               \
     }
 KERN_PACK_TABLE(X)
 #undef X
