@@ -295,6 +295,8 @@ INLINE void panels(const struct kern_pack_form f, const uint8_t *strip, size_t s
         size_t n_groups = groups_of(x->n, k), t = 0;
         panel_fill(f, strip, strip_bytes, n_groups, &p);
         for (; t + TILE <= x->n_rows; t += TILE) panel_dot(f, TILE, &p, n_groups, x, t, k, y, ldy);
+        if (TILE > 3 && x->n_rows - t >= 3) panel_dot(f, 3, &p, n_groups, x, t, k, y, ldy), t += 3;
+        if (TILE > 2 && x->n_rows - t >= 2) panel_dot(f, 2, &p, n_groups, x, t, k, y, ldy), t += 2;
         for (; t < x->n_rows; t++) panel_dot(f, 1, &p, n_groups, x, t, k, y, ldy);
         strip += kern_scales_bytes(f.scales, n_groups) + n_groups * 64 * (size_t)f.bits;
     }
@@ -313,6 +315,7 @@ INLINE void gemm_strips(const struct kern_pack_form f, const uint8_t *w, size_t 
         }
         size_t n_rows = n_out - r < KERN_STRIP ? n_out - r : KERN_STRIP, t = 0;
         for (; t + FEW_TILE <= x->n_rows; t += FEW_TILE) strip_dot(f, FEW_TILE, w, x, t, y + r, ldy, n_rows);
+        if (FEW_TILE > 3 && x->n_rows - t >= 3) strip_dot(f, 3, w, x, t, y + r, ldy, n_rows), t += 3;
         for (; t + 2 <= x->n_rows; t += 2) strip_dot(f, 2, w, x, t, y + r, ldy, n_rows);
         for (; t < x->n_rows; t++) strip_dot(f, 1, w, x, t, y + r, ldy, n_rows);
         r += KERN_STRIP, w += strip_bytes;

@@ -4,7 +4,7 @@
 
 typedef __m512i vb;
 typedef __m512i vi;
-enum { VB = 64, WIDE = 2, TILE = 4, FEW = 7, FEW_TILE = 4, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+enum { VB = 64, WIDE = 2, TILE = 4, FEW = 20, FEW_TILE = 4, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
 
 
 INLINE vb vb_load(const uint8_t *p) { return _mm512_loadu_si512(p); }
