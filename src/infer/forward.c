@@ -13,6 +13,7 @@
  * step per row; for a single row it runs on the caller, so a decoded token crosses five barriers a layer (in,
  * mixer, out, gate and up, down). Next to read: products.c, attention.c, recurrent.c. */
 #include "internal.h"
+#include "kern_pack.h"
 
 static const struct model_norm no_norm;
 
@@ -160,12 +161,25 @@ static void normalize(const struct infer_work *w, const struct model_norm *n, co
     else w->k->rms_norm(x, n->w, y, m->n_embd, m->norm_eps);
 }
 
+/* An embedding that is the head too is read as it is packed for the head, so that the file's copy stays out of
+ * memory. */
+static void embedding(const struct infer_work *w, int32_t token, float *x)
+{
+    const struct model *m = w->m;
+    const struct model_weight *t = &m->embd;
+    const void *packed = m->head.data == t->data ? __atomic_load_n(&m->head.packed, __ATOMIC_ACQUIRE) : NULL;
+    if (packed)
+        kern_unpack_row(t->type, packed, (size_t)token, m->n_embd, x);
+    else
+        w->k->dequant[t->type]((const char *)t->data + (size_t)token * t->row_bytes, x, m->n_embd);
+}
+
 static void embed_row(struct infer_work *w, uint32_t r)
 {
     const struct model *m = w->m;
     float *x = w->x + (size_t)r * m->n_embd;
-    const struct model_weight *t = &m->embd, *p = &m->pos_embd;
-    w->k->dequant[t->type]((const char *)t->data + (size_t)w->token[r] * t->row_bytes, x, m->n_embd);
+    const struct model_weight *p = &m->pos_embd;
+    embedding(w, w->token[r], x);
     if (m->embd_scale != 1.0f) w->k->scale(m->embd_scale, x, m->n_embd);
     if (m->type_embd) w->k->add(x, m->type_embd, x, m->n_embd);
     if (p->data) {

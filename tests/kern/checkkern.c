@@ -296,6 +296,23 @@ static void check_gemm_packed(struct ctx *c)
     if (c->got->gemm_packed[c->type]) check_product(c, true);
 }
 
+/* Rows of the strips are the rows that were packed. */
+static void check_unpack(struct ctx *c)
+{
+    const struct kern_type_info *t = kern_type_get(c->type);
+    if (!kern_pack_form(c->type)) return;
+    size_t n = t->block == 256 ? (1 + c->n % 9) * 256 : (1 + c->n % 41) * 32, row_bytes = n / t->block * t->bytes;
+    uint8_t *w = buffer(c, row_bytes * c->rows, 1), *strips = buffer(c, kern_packed_bytes(c->type, c->rows, n), 1);
+    float *want = floats(c, n), *got = floats(c, n);
+    for (size_t r = 0; r < c->rows; r++) fill_weights(c, c->type, w + r * row_bytes, n / t->block);
+    kern_pack(c->type, w, row_bytes, c->rows, n, strips);
+    for (size_t r = 0; r < c->rows && !c->failed; r++) {
+        c->ref->dequant[c->type](w + r * row_bytes, want, n);
+        kern_unpack_row(c->type, strips, r, n, got);
+        same_floats(c, want, got, n);
+    }
+}
+
 static void check_act_quantize(struct ctx *c)
 {
     size_t n = (c->n % 40) * 32;
@@ -563,6 +580,7 @@ static const struct check {
     {"dequant", check_dequant, TYPES, false},
     {"gemm", check_gemm, TYPES, true},
     {"gemm_packed", check_gemm_packed, TYPES, true},
+    {"unpack", check_unpack, TYPES, true},
     {"act_quantize", check_act_quantize, ONCE, false},
     {"f32_to_q8_0", check_f32_to_q8_0, ONCE, false},
     {"f32_to_f16", check_f32_to_f16, ONCE, false},

@@ -77,6 +77,8 @@ size_t kern_strip_bytes(int type, size_t n);
 size_t kern_packed_bytes(int type, size_t n_out, size_t n);
 /* Packs rows [0, n_out) of n elements into strips at dst (64-byte aligned is best; any n_out). */
 void kern_pack(int type, const void *w, size_t row_bytes, size_t n_out, size_t n, void *dst);
+/* One row of n elements back as floats: what dequant makes of the row that was packed. */
+void kern_unpack_row(int type, const void *strips, size_t row, size_t n, float *y);
 
 static inline size_t kern_scales_bytes(enum kern_scales s, size_t n_groups)
 {
