@@ -82,6 +82,7 @@ static size_t layout(struct infer_work *w, char *base)
         w->act[i].q = place(base, &used, rows * width);
         w->act[i].d = place(base, &used, rows * (width / 32 + 1) * f);
         w->act[i].sum16 = place(base, &used, rows * (width / 16 + 1) * sizeof(int16_t));
+        if (w->k->bf16_rows) w->act[i].bf16 = place(base, &used, (rows + 15) / 16 * 16 * width * sizeof(uint16_t));
     }
     return used;
 }

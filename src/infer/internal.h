@@ -72,11 +72,12 @@ struct infer_segment {
     uint32_t cell0;  /* the sequence's position 0 in the caches: 0, or that of a text among several */
 };
 
-/* The int8 form of activations, beside the f32 it was made from. */
+/* The int8 form of activations, and for a level that reads it bf16, beside the f32 they were made from. */
 struct infer_act {
     int8_t *q;
     float *d;
     int16_t *sum16;
+    uint16_t *bf16; /* or NULL */
 };
 
 struct infer_product {

@@ -7,7 +7,13 @@
  * two halves of a feed-forward never reach memory as floats. */
 #include "internal.h"
 
-enum { PANEL_COLS = 64, TILE_ROWS = 64, TILE = TILE_ROWS * PANEL_COLS };
+enum {
+    PANEL_COLS = 64,
+    TILE_ROWS = 64,
+    TILE = TILE_ROWS * PANEL_COLS,
+    BF16_ROWS = 512, /* rows share the unpacking of weights to bf16, so as many as there are go together */
+    BF16_TILE = BF16_ROWS * COLS,
+};
 
 bool infer_wants_q8(const struct model_weight *w) { return w->data && kern_type_wants_q8(w->type); }
 
@@ -17,12 +23,20 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to)
     *to = total * (i + 1) / n;
 }
 
-/* x[n] is columns [from, from + n) of a row of n_in: into the int8 form; both multiples of 32. */
+/* Do products of n_rows rows read the bf16 form? */
+static bool reads_bf16(const struct infer_work *w, uint32_t n_rows)
+{
+    return w->k->bf16_rows && n_rows >= w->k->bf16_rows;
+}
+
+/* x[n] is columns [from, from + n) of a row of n_in: into the int8 form, and bf16 if it will be read; both multiples
+ * of 32. */
 static void quantize(struct infer_work *w, const struct infer_act *act, const float *x, uint32_t row,
                      size_t n_in, size_t from, size_t n)
 {
     w->k->act_quantize(x, n, act->q + row * n_in + from, act->d + (row * n_in + from) / 32,
                        act->sum16 + (row * n_in + from) / 16);
+    if (reads_bf16(w, w->n_rows)) w->k->act_bf16(x, n, act->bf16 + kern_bf16_at(n_in, row, from));
 }
 
 /* Columns [from, from + n) of one row x[n_in]. */
@@ -32,12 +46,14 @@ void infer_quantize(struct infer_work *w, const struct infer_act *act, const flo
     quantize(w, act, x + from, row, n_in, from, n);
 }
 
-/* Row `from` of the int8 form becomes row `to` too. */
+/* Row `from` of the int8 and bf16 forms becomes row `to` too. */
 void infer_act_copy(const struct infer_act *act, size_t n_in, uint32_t to, uint32_t from)
 {
     memcpy(act->q + to * n_in, act->q + from * n_in, n_in);
     memcpy(act->d + to * n_in / 32, act->d + from * n_in / 32, n_in / 32 * sizeof *act->d);
     memcpy(act->sum16 + to * n_in / 16, act->sum16 + from * n_in / 16, n_in / 16 * sizeof *act->sum16);
+    for (size_t k = 0; act->bf16 && k < n_in; k += 32)
+        memcpy(act->bf16 + kern_bf16_at(n_in, to, k), act->bf16 + kern_bf16_at(n_in, from, k), 32 * sizeof *act->bf16);
 }
 
 static void finish(const struct infer_work *w, const struct model_weight *m, float *y, size_t from, size_t n)
@@ -87,7 +103,8 @@ static void multiply(struct infer_work *w, const struct model_weight *m, const s
                          w->mul.ldx,
                          a->q + r * n_in,
                          a->d + r * n_in / 32,
-                         a->sum16 + r * n_in / 16};
+                         a->sum16 + r * n_in / 16,
+                         reads_bf16(w, w->mul.n_rows) ? a->bf16 + kern_bf16_at(n_in, r, 0) : NULL};
     if (p->strips)
         w->k->gemm_packed[m->type](p->strips, m->strip_bytes, p->n, &x, y, ldy);
     else
@@ -115,10 +132,11 @@ static void columns(struct infer_work *w, int thread, const struct infer_product
     bool panels =
         (m->strip_bytes && !is_packed(m)) || w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
     size_t step = panels ? PANEL_COLS : to - from;
+    uint32_t rows = reads_bf16(w, w->mul.n_rows) && !p->rows ? BF16_ROWS : TILE_ROWS;
     for (size_t c = from; c < to; c += step) {
         struct panel panel = panel_of(w, thread, 0, m, c, to - c < step ? to - c : step);
-        for (uint32_t r = 0; r < w->mul.n_rows; r += TILE_ROWS)
-            tile(w, p, &panel, r, w->mul.n_rows - r < TILE_ROWS ? w->mul.n_rows - r : TILE_ROWS);
+        for (uint32_t r = 0; r < w->mul.n_rows; r += rows)
+            tile(w, p, &panel, r, w->mul.n_rows - r < rows ? w->mul.n_rows - r : rows);
     }
     for (uint32_t r = 0; r < w->mul.n_rows; r++) finish(w, m, output(p, r) + from, from, to - from);
 }
@@ -195,7 +213,7 @@ static void gate_up_tile(struct infer_work *w, const struct panel *gate, const s
                          uint32_t n_rows)
 {
     const struct model_layer *y = w->layer;
-    float a[TILE], b[TILE], *out = gate ? a : b;
+    float a[BF16_TILE], b[BF16_TILE], *out = gate ? a : b;
     size_t n = up->n, n_ff = y->up.n_out;
     if (gate) multiply(w, &y->gate, gate, r, n_rows, a, n);
     multiply(w, &y->up, up, r, n_rows, b, n);
@@ -217,9 +235,10 @@ static void gate_up_share(void *work, int i, int n)
     struct infer_work *w = work;
     const struct model_layer *y = w->layer;
     const struct model_weight *g = y->gate.data ? &y->gate : NULL;
-    uint32_t rows = w->mul.n_rows < TILE_ROWS ? w->mul.n_rows : TILE_ROWS;
+    bool many = reads_bf16(w, w->mul.n_rows);
+    uint32_t most = many ? BF16_ROWS : TILE_ROWS, rows = w->mul.n_rows < most ? w->mul.n_rows : most;
     bool made = (g && g->strip_bytes && !is_packed(g)) || (y->up.strip_bytes && !is_packed(&y->up));
-    size_t step = made ? PANEL_COLS : TILE / rows / COLS * COLS;
+    size_t fit = (many ? BF16_TILE : TILE) / rows / COLS * COLS, step = made && fit > PANEL_COLS ? PANEL_COLS : fit;
     uint64_t from, to;
     infer_share(blocks(&y->up), i, n, &from, &to);
     size_t end = to * COLS < y->up.n_out ? to * COLS : y->up.n_out;

@@ -48,6 +48,15 @@ static inline uint16_t f16_from_f32_one(float f)
 
 static inline float bf16_to_f32_one(uint16_t h) { return f32_from_bits((uint32_t)h << 16); }
 
+/* Round to nearest, ties to even; subnormal numbers become zero, as CPUs convert them. */
+static inline uint16_t bf16_from_f32_one(float f)
+{
+    uint32_t u = f32_bits(f), mag = u & 0x7fffffffu;
+    if (mag > 0x7f800000u) return (uint16_t)(u >> 16 | 0x40); /* quiet NaN */
+    if (mag < 0x00800000u) return (uint16_t)(u >> 16 & 0x8000);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
 static inline uint16_t load_u16(const void *p)
 {
     uint16_t v;

@@ -7,7 +7,10 @@
  *
  * Tolerances: conversions, quantisation, dequantisation and elementwise arithmetic are equal bit for bit. Sums may
  * differ by their order: |got - want| <= SUM_TOL * sum |terms|; integer parts are exact, so this is float rounding
- * alone. Functions with an exponential may differ by EXP_TOL of the value.
+ * alone. Products that round weights and activations to bf16, by at most BF16_TOL of each, are compared with exact
+ * ones: rounding errors are independent, so that their sum stays within BF16_TOL_SIGMAS BF16_TOL sqrt(sum terms^2),
+ * and never exceeds 2 BF16_TOL (1 + BF16_TOL) sum |terms|. Functions with an exponential may differ by EXP_TOL of the
+ * value.
  *
  *   checkkern [--seed N] [--level L] [--kernel NAME] [--quick] [--list] [--bench [TYPE | attention]] */
 #include "kern_ops.h"
@@ -23,6 +26,8 @@
 
 #define SUM_TOL 1.5e-6
 #define EXP_TOL 3e-6
+#define BF16_TOL 0x1p-9
+#define BF16_TOL_SIGMAS 8
 
 enum { PAGE = 65536, REGION = 24 * PAGE, N_REGIONS = 10, CANARY = 256, N_PLACES = 3 };
 static const char *const places[N_PLACES] = {"end", "start", "middle"};
@@ -245,6 +250,20 @@ static double gemm_terms(struct ctx *c, const uint8_t *w, const float *row, cons
     return sum;
 }
 
+/* The exact product of a row of weights and one of activations, and how far off bf16 may be. */
+static double exact_dot(const float *w, const float *x, size_t n, double *out_allowed)
+{
+    double sum = 0, terms = 0, squares = 0;
+    for (size_t k = 0; k < n; k++) {
+        double v = (double)w[k] * (double)x[k];
+        sum += v;
+        terms += fabs(v);
+        squares += v * v;
+    }
+    *out_allowed = fmin(2 * BF16_TOL * (1 + BF16_TOL) * terms, BF16_TOL_SIGMAS * BF16_TOL * sqrt(squares));
+    return sum;
+}
+
 static void check_product(struct ctx *c, bool packed)
 {
     const struct kern_type_info *t = kern_type_get(c->type);
@@ -267,6 +286,11 @@ static void check_product(struct ctx *c, bool packed)
         for (size_t i = 0; i < c->n_act; i++)
             c->ref->act_quantize(f + i * ld, n, x.q + i * n, x.d + i * (n / 32), x.sum16 + i * (n / 16));
     }
+    bool bf16 = packed && c->got->bf16_rows && c->n_act >= c->got->bf16_rows;
+    if (bf16) {
+        x.bf16 = buffer(c, (c->n_act + 15) / 16 * 16 * n * 2, 2);
+        for (size_t i = 0; i < c->n_act; i++) c->ref->act_bf16(f + i * ld, n, x.bf16 + kern_bf16_at(n, i, 0));
+    }
     size_t n_y = ldy * c->n_act - (ldy - c->rows);
     float *want = floats(c, n_y), *got = floats(c, n_y), *row = floats(c, n);
     memset(want, 0x5a, n_y * 4);
@@ -282,8 +306,10 @@ static void check_product(struct ctx *c, bool packed)
     for (size_t r = 0; r < c->rows && !c->failed; r++) {
         c->ref->dequant[c->type](w + r * row_bytes, row, n);
         for (size_t i = 0; i < c->n_act && !c->failed; i++) {
-            double allowed = SUM_TOL * gemm_terms(c, w + r * row_bytes, row, &x, i) + 1e-30;
-            close_to(c, i * ldy + r, (double)want[i * ldy + r], (double)got[i * ldy + r], allowed);
+            double exact = (double)want[i * ldy + r], rounding = 0;
+            if (bf16) exact = exact_dot(row, f + i * ld, n, &rounding);
+            double allowed = rounding + SUM_TOL * gemm_terms(c, w + r * row_bytes, row, &x, i) + 1e-30;
+            close_to(c, i * ldy + r, exact, (double)got[i * ldy + r], allowed);
         }
     }
     for (size_t i = 0; i + 1 < c->n_act; i++)
@@ -331,6 +357,20 @@ static void check_act_quantize(struct ctx *c)
     same_bytes(c, want, got, 1, n, "q");
     same_bytes(c, wd, gd, 4, n / 32, "d");
     same_bytes(c, ws, gs, 2, n / 16, "sum16");
+}
+
+static void check_act_bf16(struct ctx *c)
+{
+    size_t n = (c->n % 40) * 32, n_to = n * 16;
+    float *x = random_floats(c, n, below(c, 4) ? 5 : 1e-37f);
+    for (size_t i = 0; i < n; i++) /* halves between two bf16, to even below and above */
+        if (below(c, 4) == 0) x[i] = ldexpf((float)(257 + 2 * below(c, 128)), (int)below(c, 40) - 20);
+    uint16_t *want = buffer(c, n_to * 2, 2), *got = buffer(c, n_to * 2, 2);
+    memset(want, 0x5a, n_to * 2);
+    memset(got, 0x5a, n_to * 2);
+    c->ref->act_bf16(x, n, want);
+    c->got->act_bf16(x, n, got);
+    same_bytes(c, want, got, 2, n_to, "bf16");
 }
 
 static void check_f32_to_q8_0(struct ctx *c)
@@ -582,6 +622,7 @@ static const struct check {
     {"gemm_packed", check_gemm_packed, TYPES, true},
     {"unpack", check_unpack, TYPES, true},
     {"act_quantize", check_act_quantize, ONCE, false},
+    {"act_bf16", check_act_bf16, ONCE, false},
     {"f32_to_q8_0", check_f32_to_q8_0, ONCE, false},
     {"f32_to_f16", check_f32_to_f16, ONCE, false},
     {"f16_to_f32", check_f16_to_f32, ONCE, false},
@@ -602,8 +643,8 @@ enum { N_CHECKS = sizeof checks / sizeof checks[0] };
 
 static const size_t sizes[] = {0,  1,  2,  3,  5,  7,  8,  9,  15, 16, 17,  24,  31,  32,  33,
                                39, 47, 63, 64, 65, 79, 95, 96, 97, 127, 129, 160, 255, 257, 1030};
-static const size_t row_sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33};
-static const size_t act_sizes[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 25};
+static const size_t row_sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 70};
+static const size_t act_sizes[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 25, 41};
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static void run_case(struct ctx *c, const struct check *k, uint64_t salt)

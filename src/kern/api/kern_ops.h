@@ -1,6 +1,6 @@
 /* Numeric kernels: one table of pointers. It is filled with plain C first (src/kern/ref, the specification) and then
  * overridden upwards, level by level, stopping at the first level that CPU and operating system do not both support.
- * CROFT_CPU=ref|avx2|avx512|vnni|neon|dotprod forces a level (an unsupported one is an error).
+ * CROFT_CPU=ref|avx2|avx512|vnni|amx|neon|dotprod forces a level (an unsupported one is an error).
  *
  * All kernels are pure functions of their arguments: no allocation, no globals, safe from any thread. Pointers need
  * no alignment beyond that of their element type. Outputs do not overlap inputs unless said. */
@@ -20,7 +20,17 @@ struct kern_act {
     int8_t *q;        /* [n_rows, n] */
     float *d;         /* [n_rows, n/32] */
     int16_t *sum16;   /* [n_rows, n/16] */
+    /* NULL, or the rows rounded to bf16 (to nearest, ties to even; subnormal numbers become zero) in tiles of 16 rows
+     * and 32 elements, [n_rows/16 rounded up][n/32][16][32]. Packed products of at least kern_ops.bf16_rows rows then
+     * read these and round the weights as well; sums are float. */
+    uint16_t *bf16;
 };
+enum { KERN_BF16_TILE = 16 * 32 };
+/* Index of element k (a multiple of 32) of a row. */
+static inline size_t kern_bf16_at(size_t n, size_t row, size_t k)
+{
+    return (row / 16 * (n / 32) + k / 32) * KERN_BF16_TILE + row % 16 * 32;
+}
 /* Which form gemm of a weight type reads. F32, F16, BF16 read f32; all others read int8. */
 bool kern_type_wants_q8(int type);
 
@@ -72,6 +82,11 @@ struct kern_ops {
     kern_dequant_fn *dequant[KERN_TYPE_COUNT];
     /* One row into the int8 form; sum16 has n/16 entries. */
     void (*act_quantize)(const float *x, size_t n, int8_t *q, float *d, int16_t *sum16);
+
+    /* Rows from which on packed products read bf16, as many rows and columns at once as there are; 0: they never do. */
+    size_t bf16_rows;
+    /* One row into the bf16 form, to its first tile; n a multiple of 32. */
+    void (*act_bf16)(const float *x, size_t n, uint16_t *to);
 
     void (*f32_to_f16)(const float *x, uint16_t *y, size_t n); /* round to nearest even */
     void (*f16_to_f32)(const uint16_t *x, float *y, size_t n);

@@ -26,6 +26,11 @@ static void f16_to_f32(const uint16_t *x, float *y, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = f16_to_f32_one(x[i]);
 }
 
+static void act_bf16(const float *x, size_t n, uint16_t *to)
+{
+    for (size_t k = 0; k < n; k++) to[k / 32 * KERN_BF16_TILE + k % 32] = bf16_from_f32_one(x[k]);
+}
+
 static float dot(const float *a, const float *b, size_t n)
 {
     float acc[LANES] = {0};
@@ -113,6 +118,7 @@ static void softcap(float *x, size_t n, float cap)
 
 void kern_ref_fill_vec(struct kern_ops *ops)
 {
+    ops->act_bf16 = act_bf16;
     ops->f32_to_f16 = f32_to_f16;
     ops->f16_to_f32 = f16_to_f32;
     ops->dot = dot;
