@@ -3,7 +3,7 @@
  * forward pass (src/infer/forward.c) runs any plan and knows no family. How to add one:
  * docs/ADDING_AN_ARCHITECTURE.md.
  *
- * A plan is read-only after model_new and borrows the GGUF (weights are used in place, from the map): close
+ * A plan is read-only after model_new and borrows the GGUF (weights point into the map): close
  * the GGUF after model_free. Share it freely between threads. */
 #ifndef MODEL_ARCH_H
 #define MODEL_ARCH_H
