@@ -38,12 +38,13 @@ static struct cost cost_of(const struct model *m)
     return c;
 }
 
-/* Bytes of keys and values that generating at position `pos` reads. */
+/* Bytes of keys and values, or of recurrent states, that generating at position `pos` reads. */
 static double cache_bytes(const struct model *m, double pos, enum infer_kv kv)
 {
     double each = kv == INFER_KV_F32 ? 4 : kv == INFER_KV_Q8_0 ? 34.0 / 32 : 2, sum = 0;
     for (uint32_t i = 0; i < m->n_layer; i++) {
         const struct model_layer *l = &m->layer[i];
+        if (l->kind == MODEL_DELTA_NET) sum += 4.0 * m->n_head_v * m->d_state * m->d_state;
         if (l->kind != MODEL_ATTENTION) continue;
         double seen = l->window && l->window < pos ? l->window : pos;
         sum += seen * l->n_head_kv * (m->d_head + m->d_head_v) * each;

@@ -58,7 +58,8 @@ int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n,
 
 /* The part of one session in a batch. Its results do not depend on who else is in the batch: bit for bit at
  * the level "ref"; elsewhere up to the order of floating-point sums, which differs between one row and several
- * (a few 1e-7 relative with f32 keys and values; a half-precision cache can round such a difference up). */
+ * (a few 1e-7 relative; what is rounded afterwards, int8 activations or cached keys, can round such a difference
+ * up), and at the level "amx" up to the rounding of activations, int8 for few rows and bf16 for many (1e-2). */
 struct infer_batch_item {
     struct infer_session *session; /* all of one engine, each once */
     const int32_t *tokens;         /* [n], borrowed for the call */
