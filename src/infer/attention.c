@@ -7,10 +7,11 @@
  *
  * Work is cut into units: rows of a segment and the heads that share a key head, QUERIES queries at most, which
  * go through the cache together. Where there are fewer units than TASKS, the positions of each are cut into
- * chunks too; whoever finishes the last chunk of a unit merges them. Threads take tasks (a chunk of a unit) from
- * a counter, expensive ones first, because rows differ in what they see and threads in what else they have to
- * do. How a unit is cut depends on the batch, never on the number of threads, and so do the results. Scratch
- * memory depends neither on the context nor on the batch. */
+ * chunks too; whoever finishes the last chunk of a unit merges them. Threads take runs of tasks (a task is a
+ * chunk of a unit) from a counter: long runs first, because a thread that goes on in the cache finds it fetched,
+ * and short ones at the end, because rows differ in what they see and threads in what else they have to do. How
+ * work is cut depends on the batch, never on the number of threads, and so do the results. Scratch memory
+ * depends neither on the context nor on the batch. */
 #include "internal.h"
 
 #include <math.h>
@@ -20,6 +21,7 @@ enum { QUERIES = 48, TASKS = INFER_TASKS, MIN_CHUNK = 256 };
 struct unit {
     const struct infer_segment *g;
     uint32_t row, n_rows, head_kv, head, n_heads;
+    uint32_t low, high; /* cells of the cache that its queries see: [low, high), low a whole strip */
 };
 
 /* ---- memory ---- */
@@ -50,10 +52,10 @@ static float *query(const struct infer_work *w, uint32_t row, uint32_t head)
     return w->in[0] + (size_t)row * w->layer->q.n_out + head * d;
 }
 
-/* The cache of a head: keys or values. */
-static void *head_of(char *cache, const struct infer_segment *g, uint32_t head_kv, size_t row_bytes)
+/* Keys or values of a head in a block of the cache. */
+static void *block_of(const struct infer_session *s, char *cache, uint32_t block, uint32_t head_kv, size_t row_bytes)
 {
-    return cache + (size_t)head_kv * g->s->n_cells * row_bytes;
+    return cache + block * s->block_bytes + (size_t)head_kv * s->n_block * row_bytes;
 }
 
 /* One row, one key head and the query heads that share it. */
@@ -78,8 +80,10 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
     }
     if (y->k_norm) w->k->rms_norm(key, y->k_norm, key, m->d_head, m->norm_eps);
     if (r) infer_rotate(r, turn, key);
-    kern_kv_put_key(w->k, g->s->kv, key, m->d_head, head_of(c->k, g, head_kv, g->s->k_row), g->cell0 + pos);
-    kern_kv_put_value(w->k, g->s->kv, value, m->d_head_v, head_of(c->v, g, head_kv, g->s->v_row), g->cell0 + pos);
+    const struct infer_session *s = g->s;
+    uint32_t cell = g->cell0 + pos, block = cell / s->n_block, at = cell % s->n_block;
+    kern_kv_put_key(w->k, s->kv, key, m->d_head, block_of(s, c->k, block, head_kv, s->k_row), at);
+    kern_kv_put_value(w->k, s->kv, value, m->d_head_v, block_of(s, c->v, block, head_kv, s->v_row), at);
 }
 
 static void prepare_share(void *work, int i, int n)
@@ -92,13 +96,13 @@ static void prepare_share(void *work, int i, int n)
 
 /* ---- units ---- */
 
-/* Positions in sight of a row: [*low, *high). */
+/* Cells of the cache in sight of a row: [*low, *high). */
 static void sight(const struct infer_work *w, const struct infer_segment *g, uint32_t row, uint32_t *low,
                   uint32_t *high)
 {
     uint32_t pos = w->pos[row], window = w->layer->window;
-    *low = window && pos + 1 > window ? pos + 1 - window : 0;
-    *high = w->m->causal ? pos + 1 : g->pos0 + g->n;
+    *low = g->cell0 + (window && pos + 1 > window ? pos + 1 - window : 0);
+    *high = g->cell0 + (w->m->causal ? pos + 1 : g->pos0 + g->n);
 }
 
 static uint32_t up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
@@ -128,6 +132,10 @@ static struct unit unit_at(const struct infer_work *w, const struct infer_segmen
     u.n_rows = g->n - block * rows < rows ? g->n - block * rows : rows;
     u.head = u.head_kv * share + part * heads;
     u.n_heads = share - part * heads < heads ? share - part * heads : heads;
+    uint32_t other;
+    sight(w, g, u.row, &u.low, &other);
+    sight(w, g, u.row + u.n_rows - 1, &other, &u.high);
+    u.low = u.low / KERN_KV_STRIP * KERN_KV_STRIP;
     return u;
 }
 
@@ -176,14 +184,18 @@ static void merge(const struct infer_work *w, float *states, uint32_t n, uint32_
 {
     size_t stride = state_floats(w->m), ld = kern_kv_padded(w->m->d_head_v);
     struct state first = state_at(states);
-    float max = -INFINITY, sum = 0, *out = first.out + i * ld;
-    for (uint32_t c = 0; c < n; c++) max = fmaxf(max, states[c * stride + i]);
-    for (uint32_t c = 0; c < n; c++) {
+    float max = first.max[i], sum = first.sum[i], *out = first.out + i * ld;
+    for (uint32_t c = 1; c < n; c++) max = fmaxf(max, states[c * stride + i]);
+    if (n > 1) {
+        float weight = expf(first.max[i] - max);
+        w->k->scale(weight, out, ld);
+        sum *= weight;
+    }
+    for (uint32_t c = 1; c < n; c++) {
         struct state s = state_at(states + c * stride);
         float weight = expf(s.max[i] - max);
+        w->k->axpy(weight, s.out + i * ld, out, ld);
         sum += weight * s.sum[i];
-        if (c == 0) w->k->scale(weight, out, ld);
-        else w->k->axpy(weight, s.out + i * ld, out, ld);
     }
     w->k->scale(1.0f / sum, out, ld);
 }
@@ -203,37 +215,52 @@ static void finish(struct infer_work *w, const struct unit *u, float *states, ui
                            u->n_heads * d);
 }
 
-/* Chunk c of a unit's positions: what the queries see of it. Positions become cells of the cache. */
-static void clip(const struct infer_work *w, const struct unit *u, uint32_t c, uint32_t *from, uint32_t *to)
+/* What each query sees of the cells [begin, end), counted from `first`. */
+static void clip(const struct infer_work *w, const struct unit *u, uint32_t begin, uint32_t end, uint32_t first,
+                 uint32_t *from, uint32_t *to)
 {
-    uint32_t low, high, last;
-    sight(w, u->g, u->row, &low, &last);
-    sight(w, u->g, u->row + u->n_rows - 1, &last, &high);
-    low = low / KERN_KV_STRIP * KERN_KV_STRIP;
-    uint32_t step = up(up(high - low, w->attn.n_chunks), KERN_KV_STRIP) * KERN_KV_STRIP;
-    uint32_t begin = low + c * step, end = begin + step;
     for (uint32_t i = 0; i < u->n_rows * u->n_heads; i++) {
-        sight(w, u->g, u->row + i / u->n_heads, &from[i], &to[i]);
-        from[i] = from[i] > begin ? from[i] : begin;
-        to[i] = to[i] < end ? to[i] : end;
-        if (to[i] < from[i]) to[i] = from[i];
-        from[i] += u->g->cell0;
-        to[i] += u->g->cell0;
+        uint32_t low, high;
+        sight(w, u->g, u->row + i / u->n_heads, &low, &high);
+        low = low > begin ? low : begin;
+        high = high < end ? high : end;
+        from[i] = low - first;
+        to[i] = (high > low ? high : low) - first;
+    }
+}
+
+/* The kernel over the cells [begin, end), block by block. */
+static void over_blocks(const struct infer_work *w, const struct unit *u, uint32_t begin, uint32_t end,
+                        struct kern_attn *a, uint32_t *from, uint32_t *to)
+{
+    const struct infer_session *s = u->g->s;
+    const struct infer_cache *cache = &s->cache[w->layer_i];
+    for (uint32_t at = begin, next; at < end; at = next) {
+        uint32_t block = at / s->n_block, first = block * s->n_block;
+        next = first + s->n_block < end ? first + s->n_block : end;
+        a->k = block_of(s, cache->k, block, u->head_kv, s->k_row);
+        a->v = block_of(s, cache->v, block, u->head_kv, s->v_row);
+        a->next_k = a->next_v = NULL;
+        if (next < u->high) {
+            size_t to_block = next / s->n_block, row = next % s->n_block;
+            a->next_k = (char *)block_of(s, cache->k, to_block, u->head_kv, s->k_row) + row * s->k_row;
+            a->next_v = (char *)block_of(s, cache->v, to_block, u->head_kv, s->v_row) + row * s->v_row;
+        }
+        clip(w, u, at, next, first, from, to);
+        w->k->attend[s->kv](a);
     }
 }
 
 static void attend(struct infer_work *w, int thread, uint32_t unit, const struct unit *u, uint32_t c)
 {
     const struct model *m = w->m;
-    const struct infer_session *s = u->g->s;
-    const struct infer_cache *cache = &s->cache[w->layer_i];
     uint32_t n_q = u->n_rows * u->n_heads, n_chunks = w->attn.n_chunks;
+    uint32_t step = up(up(u->high - u->low, n_chunks), KERN_KV_STRIP) * KERN_KV_STRIP, begin = u->low + c * step;
     float *q = w->attn.scratch + thread * local_floats(m), *own = q + QUERIES * m->d_head;
     float *shared = w->attn.scratch + w->pool->n * local_floats(m);
     float *states = n_chunks == 1 ? own : shared + (size_t)unit * n_chunks * state_floats(m);
     uint32_t *from = (uint32_t *)(own + state_floats(m)), *to = from + QUERIES;
     struct state state = state_at(states + c * state_floats(m));
-    clip(w, u, c, from, to);
     for (uint32_t i = 0; i < n_q; i++) {
         memcpy(q + (size_t)i * m->d_head, query(w, u->row + i / u->n_heads, u->head + i % u->n_heads),
                m->d_head * sizeof *q);
@@ -241,32 +268,46 @@ static void attend(struct infer_work *w, int thread, uint32_t unit, const struct
         state.sum[i] = 0;
     }
     memset(state.out, 0, n_q * kern_kv_padded(m->d_head_v) * sizeof *state.out);
-    w->k->attend[s->kv](&(struct kern_attn){.q = q,
-                                            .n_q = n_q,
-                                            .d = m->d_head,
-                                            .d_v = m->d_head_v,
-                                            .k = head_of(cache->k, u->g, u->head_kv, s->k_row),
-                                            .v = head_of(cache->v, u->g, u->head_kv, s->v_row),
-                                            .from = from,
-                                            .to = to,
-                                            .scale = m->attn_scale,
-                                            .softcap = m->attn_softcap,
-                                            .max = state.max,
-                                            .sum = state.sum,
-                                            .out = state.out});
+    struct kern_attn a = {.q = q,
+                          .n_q = n_q,
+                          .d = m->d_head,
+                          .d_v = m->d_head_v,
+                          .from = from,
+                          .to = to,
+                          .scale = m->attn_scale,
+                          .softcap = m->attn_softcap,
+                          .max = state.max,
+                          .sum = state.sum,
+                          .out = state.out};
+    over_blocks(w, u, begin, begin + step < u->high ? begin + step : u->high, &a, from, to);
     if (n_chunks == 1 || atomic_fetch_sub(&w->attn.left[unit], 1) == 1) finish(w, u, states, n_chunks);
+}
+
+/* The next run of tasks for one of n threads: a part of what is left. */
+static bool take(struct infer_work *w, int n, uint32_t *from, uint32_t *to)
+{
+    uint32_t total = w->attn.n_units * w->attn.n_chunks, run;
+    *from = atomic_load(&w->attn.next);
+    do {
+        if (*from >= total) return false;
+        run = up(total - *from, 4 * n);
+    } while (!atomic_compare_exchange_weak(&w->attn.next, from, *from + run));
+    *to = *from + run;
+    return true;
 }
 
 /* Tasks come in ascending order, so that the segment of the next is this one or a later one. */
 static void attend_tasks(void *work, int i, int n)
 {
     struct infer_work *w = work;
-    uint32_t n_chunks = w->attn.n_chunks, first = 0, k = 0, task;
-    while ((task = atomic_fetch_add(&w->attn.next, 1)) < w->attn.n_units * n_chunks) {
-        uint32_t unit = task / n_chunks;
-        while (unit - first >= units_of(w, &w->segment[k])) first += units_of(w, &w->segment[k++]);
-        struct unit u = unit_at(w, &w->segment[k], unit - first);
-        attend(w, i, unit, &u, task % n_chunks);
+    uint32_t n_chunks = w->attn.n_chunks, first = 0, k = 0, from, to;
+    while (take(w, n, &from, &to)) {
+        for (uint32_t task = from; task < to; task++) {
+            uint32_t unit = task / n_chunks;
+            while (unit - first >= units_of(w, &w->segment[k])) first += units_of(w, &w->segment[k++]);
+            struct unit u = unit_at(w, &w->segment[k], unit - first);
+            attend(w, i, unit, &u, task % n_chunks);
+        }
     }
 }
 

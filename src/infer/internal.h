@@ -17,7 +17,7 @@
 
 enum {
     COLS = 32,   /* output columns are split between threads at multiples of it (a block of the int8 form) */
-    INFER_TASKS = 64, /* pieces of work that attention wants at least */
+    INFER_TASKS = 64, /* pieces of work that attention is cut into at least, where it is long enough */
     CHANNELS = 16, /* channels that a convolution takes through time together */
     MAX_PRODUCTS = 4,
 };
@@ -38,9 +38,10 @@ struct infer_engine {
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
 
-/* Cached keys and values of one attention layer: [n_head_kv, n_cells] as kern_ops.h draws them; in an
- * encoder, which keeps none beyond a layer, the same memory for all layers. Of a recurrent layer: the last
- * d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state [n_head_v, d_state, d_state]. */
+/* Keys and values of an attention layer in the first block of positions, each [n_head_kv, n_block] as kern_ops.h
+ * draws them; every next block lies block_bytes further. An encoder keeps none beyond a layer: all layers use
+ * the same memory. Of a recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels]
+ * and the state [n_head_v, d_state, d_state]. */
 struct infer_cache {
     char *k, *v;
     float *conv, *state;
@@ -55,8 +56,9 @@ struct infer_session {
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
     uint32_t n_cells; /* positions of a head's cache: n_ctx, or n_batch in an encoder; whole strips */
+    uint32_t n_block; /* positions of a block of the cache */
     enum kern_kv kv;
-    size_t k_row, v_row;              /* bytes of a cached row */
+    size_t k_row, v_row, block_bytes; /* of a position of a head, of a block with all layers */
     bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
     bool listed;                      /* in the list of the batch in progress */
     float *logits;                    /* [n_logits, n_vocab] */

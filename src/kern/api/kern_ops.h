@@ -62,7 +62,8 @@ size_t kern_kv_row_bytes(enum kern_kv kv, size_t d); /* 0 if the type cannot hol
 struct kern_attn {
     const float *q; /* [n_q, d] */
     size_t n_q, d, d_v;
-    const void *k, *v; /* position 0 of the head */
+    const void *k, *v;           /* position 0 of the head */
+    const void *next_k, *next_v; /* where the caller goes on, worth fetching; NULL: it does not */
     const uint32_t *from, *to;
     float scale, softcap;
     float *max, *sum, *out; /* [n_q], [n_q], [n_q, d_v padded] */

@@ -26,7 +26,7 @@ struct tile {
     size_t first, n;
     const uint8_t *k, *v;
     size_t k_row, v_row; /* bytes of a position; a strip has KERN_KV_STRIP times k_row */
-    size_t ahead;        /* positions from here to what is fetched: KERN_KEYS, or 0 at the end */
+    ptrdiff_t k_ahead, v_ahead; /* bytes from here to what comes next, to be fetched; 0: nothing */
 };
 
 INLINE size_t element_bytes(const int kind) { return kind == KERN_KV_F32 ? 4 : kind == KERN_KV_F16 ? 2 : 1; }
@@ -39,7 +39,7 @@ INLINE vf load_elements(const int kind, const void *p)
 
 /* s[i][KERN_KEYS]: scores of nq queries with ns strips. Int8: scales change every 32 elements. */
 INLINE void scores(const int kind, const int nq, const int ns, const struct kern_attn *a, const float *q,
-                   const uint8_t *strip, size_t k_row, size_t ahead, float *s)
+                   const uint8_t *strip, size_t k_row, ptrdiff_t ahead, float *s)
 {
     const size_t strip_bytes = KERN_KV_STRIP * k_row;
     const int nk = ns * STRIP_VECTORS;
@@ -59,7 +59,7 @@ INLINE void scores(const int kind, const int nq, const int ns, const struct kern
                 k[c] = load_elements(kind, p + c / STRIP_VECTORS * strip_bytes + VF * size * (c % STRIP_VECTORS));
                 if (kind == KERN_KV_Q8_0) k[c] = vf_mul(k[c], scale[c]);
             }
-            for (int c = 0; c < ns; c++) vf_prefetch_l2(p + c * strip_bytes + ahead * k_row);
+            for (int c = 0; c < ns; c++) vf_prefetch_l2(p + c * strip_bytes + ahead);
             for (int i = 0; i < nq; i++) {
                 vf x = vf_set(q[i * a->d + e]);
                 for (int c = 0; c < nk; c++) acc[i][c] = vf_fma(x, k[c], acc[i][c]);
@@ -102,7 +102,7 @@ INLINE void weights(const struct kern_attn *a, size_t i, size_t first, size_t n,
 
 /* nv vectors of nq rows of out, from element e on, += the rows of values weighted by p[i][KERN_KEYS]. */
 INLINE void mix(const int kind, const int nq, const int nv, const float *p, const uint8_t *v, size_t v_row, size_t n,
-                size_t ahead, size_t e, float *out, size_t d_v)
+                ptrdiff_t ahead, size_t e, float *out, size_t d_v)
 {
     const size_t size = element_bytes(kind);
     vf acc[ATTN_Q][ATTN_V], x[ATTN_V];
@@ -115,7 +115,7 @@ INLINE void mix(const int kind, const int nq, const int nv, const float *p, cons
             if (kind == KERN_KV_Q8_0) x[c] = vf_mul(vf_half(block), vf_load_i8(block + 2 + at % 32));
             else x[c] = load_elements(kind, v + at * size);
         }
-        for (size_t c = 0; c < nv * VF * size; c += 64) vf_prefetch_l2(v + e * size + c + ahead * v_row);
+        for (size_t c = 0; c < nv * VF * size; c += 64) vf_prefetch_l2(v + e * size + c + ahead);
         for (int i = 0; i < nq; i++) {
             vf w = vf_set(p[i * KERN_KEYS + j]);
             for (int c = 0; c < nv; c++) acc[i][c] = vf_fma(w, x[c], acc[i][c]);
@@ -155,8 +155,8 @@ INLINE void group(const int kind, const int nq, const struct kern_attn *a, size_
     for (size_t c = 0; c < n;) {
         const int ns = n - c >= (size_t)most ? most : 1;
         float *to_s = s + c * KERN_KV_STRIP;
-        if (ns == most) scores(kind, nq, most, a, q, strip, t->k_row, t->ahead, to_s);
-        else scores(kind, nq, 1, a, q, strip, t->k_row, t->ahead, to_s);
+        if (ns == most) scores(kind, nq, most, a, q, strip, t->k_row, t->k_ahead, to_s);
+        else scores(kind, nq, 1, a, q, strip, t->k_row, t->k_ahead, to_s);
         strip += ns * KERN_KV_STRIP * t->k_row;
         c += ns;
     }
@@ -166,8 +166,8 @@ INLINE void group(const int kind, const int nq, const struct kern_attn *a, size_
     float *out = a->out + i * d_v;
     for (size_t e = 0; e < d_v;) {
         const int nv = d_v - e >= ATTN_V * VF ? ATTN_V : 1;
-        if (nv == ATTN_V) mix(kind, nq, ATTN_V, p, v, t->v_row, to - from, t->ahead, e, out, d_v);
-        else mix(kind, nq, 1, p, v, t->v_row, to - from, t->ahead, e, out, d_v);
+        if (nv == ATTN_V) mix(kind, nq, ATTN_V, p, v, t->v_row, to - from, t->v_ahead, e, out, d_v);
+        else mix(kind, nq, 1, p, v, t->v_row, to - from, t->v_ahead, e, out, d_v);
         e += nv * VF;
     }
 }
@@ -198,8 +198,15 @@ INLINE void attend(const int kind, const struct kern_attn *a)
     }
     for (size_t first = from / KERN_KV_STRIP * KERN_KV_STRIP; first < to; first += KERN_KEYS) {
         const uint8_t *k = (const uint8_t *)a->k + first * k_row, *v = (const uint8_t *)a->v + first * v_row;
-        struct tile t = {first, to - first, k, v, k_row, v_row, 0};
-        if (t.n > KERN_KEYS) t.n = t.ahead = KERN_KEYS;
+        struct tile t = {first, to - first, k, v, k_row, v_row, 0, 0};
+        if (t.n > KERN_KEYS) {
+            t.n = KERN_KEYS;
+            t.k_ahead = KERN_KEYS * k_row;
+            t.v_ahead = KERN_KEYS * v_row;
+        } else if (a->next_k) {
+            t.k_ahead = (const uint8_t *)a->next_k - k;
+            t.v_ahead = (const uint8_t *)a->next_v - v;
+        }
         groups(kind, a, &t);
     }
 }
