@@ -26,8 +26,8 @@ extern const struct kern_level kern_ladder[]; /* lowest first; a row without a n
 
 kern_fill_fn kern_ref_fill;                            /* ref/ */
 
-kern_fill_fn kern_avx2_fill_int, kern_avx2_fill_float; /* x86/ */
-kern_fill_fn kern_avx512_fill_float;
+kern_fill_fn kern_avx2_fill_float, kern_avx2_fill_strips; /* x86/ */
+kern_fill_fn kern_avx512_fill_float, kern_avx512_fill_strips;
 kern_fill_fn kern_vnni_fill_strips;
 kern_fill_fn kern_amx_fill_strips;
 kern_fill_fn kern_neon_fill_int, kern_neon_fill_float; /* arm/ */

@@ -8,17 +8,19 @@
  *
  *     y += d ( s * sum (q - offset) xq )        or        y += d ( s * sum q xq + m * sum xq )
  *
- * The including file defines registers of bytes vb, of int32 vi and of floats vf, and these:
+ * The including file defines registers of bytes vb, of int32 vi, of floats vf and of partial sums vp, and these:
  *     vb_load  vb_store  vb_set  vb_and  vb_shl  vb_shr (by a constant below 8; bits cross bytes)
  *     vb_pick(a, b, mask)                  a | b & mask
  *     vb_table(values, v)                  one of sixteen values by index
  *     vi_set(a)                            a in every lane
  *     vi_four(x)                           four int8 at x in every lane
- *     mac_begin(dot)  mac(h, w, x, bits)  mac_end(dot, h)
+ *     h = mac_begin(dot);  h = mac(h, w, x, bits, first) …;  dot = mac_end(dot, h, bits)
  *                                          dot += products of unsigned bytes w below 2^bits and x, four to a lane,
- * for at most MAC_RUN(bits) vectors between begin and end: partial sums h may be narrower than 32 bits; for 8 bits w
- * - SIGNED_OFFSET counts vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats) and the
- * constants VB, WIDE, TILE, FEW (rows that go without a panel), FEW_TILE, SIGNED_OFFSET, STRIP_AHEAD (prefetch). */
+ * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits w -
+ * SIGNED_OFFSET counts. Further vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats),
+ * vf_store_part, and the constants VB, WIDE, TILE, FEW (rows that go without a panel), FEW_TILE, STRIP_AHEAD (prefetch)
+ * and how many registers of weight rows are multiplied side by side, as the number of registers allows: BESIDE(bits)
+ * of a panel, STRIP_BESIDE of a strip. */
 #ifndef KERN_BODY_STRIP_H
 #define KERN_BODY_STRIP_H
 
@@ -73,81 +75,96 @@ INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size
     }
 }
 
-/* dot[t][c] += products of the vectors w[c][from … from + n) with 4 n activations at x + t ldx. */
+/* dot[t][c] += products of the vectors w[c][from … from + n) with as many fours of x[t]. */
 INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vb w[][8], const int from, const int n,
-                 const int8_t *x, size_t ldx, const int bits)
+                 const int8_t *const x[], const int bits)
 {
     const int run = MAC_RUN(bits) < n ? MAC_RUN(bits) : n;
     PLAT_UNROLL for (int v0 = 0; v0 < n; v0 += run)
     {
-        vi h[MAX_NT][MAX_NC];
+        vp h[MAX_NT][MAX_NC];
         PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] =
             mac_begin(dot[t][c]);
         PLAT_UNROLL for (int v = v0; v < v0 + run; v++)
         {
             PLAT_UNROLL for (int t = 0; t < nt; t++)
             {
-                const vi four = vi_four(x + (size_t)t * ldx + 4 * v);
-                PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] = mac(h[t][c], w[c][from + v], four, bits);
+                const vi four = vi_four(x[t] + 4 * (from + v));
+                PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] = mac(h[t][c], w[c][from + v], four, bits, v == v0);
             }
         }
         PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
-            mac_end(dot[t][c], h[t][c]);
+            mac_end(dot[t][c], h[t][c], bits);
     }
 }
 
 /* Where a chunk's weights come from: a panel, or (NULL) the strip itself. */
 struct source {
     const struct panel *panel;
-    const uint8_t *strip;
+    const uint8_t *scales, *quants;
 };
 
-/* nt activation rows against nc registers of rows: one chunk, added to acc. Constants where inlined: f, nt, nc. */
-INLINE void chunk_dot(const struct kern_pack_form f, const int nt, const int nc, const struct source from,
-                      size_t n_groups, const struct kern_act *x, size_t t0, size_t k, vf acc[][MAX_NC])
-{
-    const bool wide = f.offset == 128;
-    const int offset = wide ? SIGNED_OFFSET : f.offset, bits = wide ? 8 : f.table ? 5 : f.bits;
-    const size_t n = x->n;
-    const int8_t *q = x->q + t0 * n + k;
-    const float *d = x->d + (t0 * n + k) / 32;
+/* nt activation rows of a chunk: their quants and scales in the chunk's group b = 0, and their sums. */
+struct rows {
+    const int8_t *q;
+    const float *d;
+    size_t n; /* quants between rows */
     struct sums sums[MAX_NT];
-    for (int t = 0; t < nt; t++)
-        sums_load(f, offset, x->sum16 + ((t0 + (size_t)t) * n + k) / 16, d + (size_t)t * (n / 32), n_groups,
-                  &sums[t]);
-    const uint8_t *quants = from.panel ? NULL : from.strip + kern_scales_bytes(f.scales, n_groups);
-    for (size_t b = 0; b < n_groups; b++) {
-        vb w[MAX_NC][8];
-        vf s[MAX_NC][2], m[MAX_NC][2];
-        PLAT_UNROLL for (int c = 0; c < nc; c++)
-        {
-            if (from.panel) {
-                PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] = vb_load(from.panel->q[b][v][c]);
-                PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
-                    s[c][h] = vf_load(from.panel->s[b][h][c]);
-                    if (has_min(f)) m[c][h] = vf_load(from.panel->m[b][h][c]);
-                }
-            } else {
-                group_load(f, quants + 64 * f.bits * b, c, w[c]);
-                group_scales(f, from.strip, b, c, s[c], m[c]);
+};
+
+/* Of the unpacked bytes. */
+INLINE int offset_of(const struct kern_pack_form f) { return f.offset == 128 ? SIGNED_OFFSET : f.offset; }
+INLINE int bits_of(const struct kern_pack_form f) { return f.offset == 128 ? 8 : f.table ? 5 : f.bits; }
+
+INLINE void rows_load(const struct kern_pack_form f, const int nt, const struct kern_act *x, size_t t0, size_t k,
+                      size_t n_groups, struct rows *o)
+{
+    size_t at = t0 * x->n + k;
+    o->q = x->q + at;
+    o->d = x->d + at / 32;
+    o->n = x->n;
+    for (int t = 0; t < nt; t++, at += x->n)
+        sums_load(f, offset_of(f), x->sum16 + at / 16, x->d + at / 32, n_groups, &o->sums[t]);
+}
+
+/* nt activation rows against registers c0 … c0 + nc of weight rows, group b of a chunk, added to acc. */
+INLINE void group_dot(const struct kern_pack_form f, const int nt, const int c0, const int nc,
+                      const struct source from, size_t b, const struct rows *x, vf acc[][MAX_NC])
+{
+    vb w[MAX_NC][8];
+    vf s[MAX_NC][2], m[MAX_NC][2];
+    const int8_t *q[MAX_NT];
+    PLAT_UNROLL for (int c = 0; c < nc; c++)
+    {
+        if (from.panel) {
+            PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] = vb_load(from.panel->q[b][v][c0 + c]);
+            PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
+                s[c][h] = vf_load(from.panel->s[b][h][c0 + c]);
+                if (has_min(f)) m[c][h] = vf_load(from.panel->m[b][h][c0 + c]);
             }
+        } else {
+            group_load(f, from.quants + 64 * f.bits * b, c0 + c, w[c]);
+            group_scales(f, from.scales, b, c0 + c, s[c], m[c]);
         }
-        if (!from.panel && nt == 1)
-            for (int i = 0; i < f.bits; i++) vf_prefetch(quants + 64 * f.bits * b + STRIP_AHEAD + 64 * i);
-        PLAT_UNROLL for (int half = 0; half < 1 + has_halves(f); half++)
+    }
+    PLAT_UNROLL for (int t = 0; t < nt; t++)
+    {
+        q[t] = x->q + 32 * b + (size_t)t * x->n;
+        PLAT_OPAQUE(q[t]);
+    }
+    PLAT_UNROLL for (int half = 0; half < 1 + has_halves(f); half++)
+    {
+        vi dot[MAX_NT][MAX_NC];
+        PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
+            vi_set(offset_of(f) ? x->sums[t].start[half][b] : 0);
+        dots(nt, nc, dot, w, 4 * half, has_halves(f) ? 4 : 8, q, bits_of(f));
+        PLAT_UNROLL for (int t = 0; t < nt; t++)
         {
-            vi dot[MAX_NT][MAX_NC];
-            PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
-                vi_set(offset ? sums[t].start[half][b] : 0);
-            dots(nt, nc, dot, w, 4 * half, has_halves(f) ? 4 : 8, q + 32 * b + 16 * half, n, bits);
-            PLAT_UNROLL for (int t = 0; t < nt; t++)
+            vf dx = vf_set(x->d[(size_t)t * (x->n / 32) + b]);
+            PLAT_UNROLL for (int c = 0; c < nc; c++)
             {
-                vf dx = vf_set(d[(size_t)t * (n / 32) + b]);
-                PLAT_UNROLL for (int c = 0; c < nc; c++)
-                {
-                    acc[t][c] = vf_fma(vf_of(dot[t][c]), vf_mul(s[c][half], dx), acc[t][c]);
-                    if (has_min(f)) acc[t][c] = vf_fma(m[c][half], vf_set(sums[t].weighed[half][b]), acc[t][c]);
-                }
+                acc[t][c] = vf_fma(vf_of(dot[t][c]), vf_mul(s[c][half], dx), acc[t][c]);
+                if (has_min(f)) acc[t][c] = vf_fma(m[c][half], vf_set(x->sums[t].weighed[half][b]), acc[t][c]);
             }
         }
     }
@@ -167,30 +184,48 @@ INLINE void sums_store(float *p, const vf acc[], const int nc, size_t n_rows)
 
 INLINE size_t groups_of(size_t n, size_t k) { return n - k < KERN_CHUNK ? (n - k) / 32 : 8; }
 
-/* nt activation rows through one strip. */
+/* nt activation rows through one strip, STRIP_BESIDE registers at a time. */
 INLINE void strip_dot(const struct kern_pack_form f, const int nt, const uint8_t *strip, const struct kern_act *x,
                       size_t t0, float *y, size_t ldy, size_t n_rows)
 {
-    vf acc[MAX_NT][MAX_NC];
-    PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < PARTS; c++) acc[t][c] = vf_set(0);
+    vf acc[PARTS][MAX_NT][MAX_NC];
+    PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE) PLAT_UNROLL for (int t = 0; t < nt; t++)
+        PLAT_UNROLL for (int c = 0; c < STRIP_BESIDE; c++) acc[p][t][c] = vf_set(0);
     for (size_t k = 0; k < x->n; k += KERN_CHUNK) {
+        struct rows rows;
         size_t n_groups = groups_of(x->n, k);
-        chunk_dot(f, nt, PARTS, (struct source){NULL, strip}, n_groups, x, t0, k, acc);
-        strip += kern_scales_bytes(f.scales, n_groups) + n_groups * 64 * (size_t)f.bits;
+        struct source from = {.scales = strip, .quants = strip + kern_scales_bytes(f.scales, n_groups)};
+        rows_load(f, nt, x, t0, k, n_groups, &rows);
+        if (nt == 1)
+            for (const uint8_t *p = from.scales; p < from.quants; p += 64) vf_prefetch(p + STRIP_AHEAD);
+        for (size_t b = 0; b < n_groups; b++) {
+            if (nt == 1)
+                for (int i = 0; i < f.bits; i++) vf_prefetch(from.quants + 64 * f.bits * b + STRIP_AHEAD + 64 * i);
+            PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE)
+                group_dot(f, nt, p, STRIP_BESIDE, from, b, &rows, acc[p]);
+        }
+        strip = from.quants + n_groups * 64 * (size_t)f.bits;
     }
-    PLAT_UNROLL for (int t = 0; t < nt; t++) sums_store(y + (t0 + (size_t)t) * ldy, acc[t], PARTS, n_rows);
+    PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE) PLAT_UNROLL for (size_t t = 0; t < nt; t++)
+        if (n_rows > (size_t)(p * LANES))
+            sums_store(y + (t0 + t) * ldy + p * LANES, acc[p][t], STRIP_BESIDE, n_rows - (size_t)(p * LANES));
 }
 
-/* nt activation rows against a panel: y += (for the first chunk: =). */
+/* nt activation rows against a panel, BESIDE registers at a time: y += (for the first chunk: =). */
 INLINE void panel_dot(const struct kern_pack_form f, const int nt, const struct panel *p, size_t n_groups,
                       const struct kern_act *x, size_t t0, size_t k, float *y, size_t ldy)
 {
-    vf acc[MAX_NT][MAX_NC];
-    PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < MAX_NC; c++) acc[t][c] =
-        k ? vf_load(y + (t0 + (size_t)t) * ldy + c * LANES) : vf_set(0);
-    chunk_dot(f, nt, MAX_NC, (struct source){p, NULL}, n_groups, x, t0, k, acc);
-    PLAT_UNROLL for (int t = 0; t < nt; t++)
-        sums_store(y + (t0 + (size_t)t) * ldy, acc[t], MAX_NC, WIDE * KERN_STRIP);
+    const int nc = BESIDE(bits_of(f));
+    struct rows rows;
+    rows_load(f, nt, x, t0, k, n_groups, &rows);
+    y += t0 * ldy;
+    for (int c0 = 0; c0 < MAX_NC; c0 += nc, y += nc * LANES) {
+        vf acc[MAX_NT][MAX_NC];
+        PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) acc[t][c] =
+            k ? vf_load(y + (size_t)t * ldy + c * LANES) : vf_set(0);
+        for (size_t b = 0; b < n_groups; b++) group_dot(f, nt, c0, nc, (struct source){p, NULL, NULL}, b, &rows, acc);
+        PLAT_UNROLL for (int t = 0; t < nt; t++) sums_store(y + (size_t)t * ldy, acc[t], nc, (size_t)(nc * LANES));
+    }
 }
 
 /* All activation rows against WIDE whole strips. */

@@ -57,15 +57,11 @@ INLINE void group_load(const struct kern_pack_form f, const uint8_t *q, int part
     }
 }
 
-/* 2^(e - 128); below e = 2 that is subnormal, as ref/block.c has it. */
+/* 2^(e - 128) for bytes e, in two factors: below e = 2 it is subnormal. */
 INLINE vf vf_load_e8m0(const uint8_t *p)
 {
-    float s[LANES];
-    for (int i = 0; i < LANES; i++) {
-        uint32_t bits = p[i] < 2 ? 0x00200000u << p[i] : (uint32_t)(p[i] - 1) << 23;
-        memcpy(&s[i], &bits, 4);
-    }
-    return vf_load(s);
+    vf e = vf_sub(vf_load_u8(p), vf_set(128)), normal = vf_max(e, vf_set(-126));
+    return vf_mul(vf_pow2(normal), vf_pow2(vf_sub(e, normal)));
 }
 
 /* Scales (and minima) of group b of the chunk whose scales are at p: [0], and [1] for elements 16-31 with halves. */
@@ -91,11 +87,10 @@ INLINE void group_scales(const struct kern_pack_form f, const uint8_t *p, size_t
         break;
     case KERN_SCALES_K_16_MIN:
         PLAT_UNROLL for (int h = 0; h < 2; h++) {
-            uint8_t scale[LANES], min[LANES];
-            const uint8_t *both = p + 64 + 32 * b + 16 * (size_t)h + at;
-            for (int i = 0; i < LANES; i++) scale[i] = both[i] & 15, min[i] = both[i] >> 4;
-            s[h] = vf_mul(vf_load_f16(f16), vf_load_u8(scale));
-            m[h] = vf_mul(vf_sub(vf_set(0), vf_load_f16(f16 + 32)), vf_load_u8(min));
+            vf both = vf_load_u8(p + 64 + 32 * b + 16 * (size_t)h + at);
+            vf min = vf_trunc(vf_mul(both, vf_set(1.0f / 16))), scale = vf_fma(min, vf_set(-16), both);
+            s[h] = vf_mul(vf_load_f16(f16), scale);
+            m[h] = vf_mul(vf_sub(vf_set(0), vf_load_f16(f16 + 32)), min);
         }
         break;
     }

@@ -9,8 +9,8 @@ static bool have_amx(const struct plat_cpu *c) { return c->avx512_bf16 && c->amx
 
 const struct kern_level kern_ladder[] = {
     {"ref", NULL, {kern_ref_fill}},
-    {"avx2", have_avx2, {kern_avx2_fill_float, kern_avx2_fill_int}},
-    {"avx512", have_avx512, {kern_avx512_fill_float}},
+    {"avx2", have_avx2, {kern_avx2_fill_float, kern_avx2_fill_strips}},
+    {"avx512", have_avx512, {kern_avx512_fill_float, kern_avx512_fill_strips}},
     {"vnni", have_vnni, {kern_vnni_fill_strips}},
     {"amx", have_amx, {kern_amx_fill_strips}},
     {NULL, NULL, {NULL}},

@@ -2,12 +2,14 @@
  * with the broadcast of four activations folded into the instruction's memory operand. */
 #include "strip512.h"
 
-enum { VB = 64, WIDE = 2, TILE = 4, FEW = 20, FEW_TILE = 4, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+enum { VB = 64, WIDE = 2, TILE = 4, FEW = 20, FEW_TILE = 4, STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+#define BESIDE(bits) WIDE
 
+typedef vi vp;
 #define MAC_RUN(bits) 8
-INLINE vi mac_begin(vi dot) { return dot; }
-INLINE vi mac(vi h, vb w, vi x, int bits) { return _mm512_dpbusd_epi32(h, w, x); }
-INLINE vi mac_end(vi dot, vi h) { return h; }
+INLINE vp mac_begin(vi dot) { return dot; }
+INLINE vp mac(vp h, vb w, vi x, int bits, bool first) { return _mm512_dpbusd_epi32(h, w, x); }
+INLINE vi mac_end(vi dot, vp h, int bits) { return h; }
 
 #include "body/strip.h"
 

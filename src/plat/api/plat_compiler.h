@@ -9,4 +9,8 @@
 #define PLAT_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* The compiler does not look through p, a pointer, or v, a vector register of x86. */
+#define PLAT_OPAQUE(p) __asm__("" : "+r"(p))
+#define PLAT_OPAQUE_VECTOR(v) __asm__("" : "+v"(v))
+
 #endif
