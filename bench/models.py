@@ -3,9 +3,10 @@
 
     bench/models.py FOLDER [NAME ...]        NAME is SHAPE-TYPE, for example 1B-Q4_K_M; without: what `make bench` uses
 
-A file that exists stays. Speed depends on shapes and types, not on what a model has learnt, so blocks of the quantised
-types are made directly: random bits, and scales with which a weight has a standard deviation of about 0.02. The types of
-the tensors are those that llama-quantize gives for the same name (compared with its output, tensor by tensor).
+A file that exists stays. Speed depends on shapes and types, not on what a model has learnt, so blocks of the
+quantised types are made directly: random bits, and scales with which a weight has a standard deviation of about 0.02.
+The types of the tensors are those that llama-quantize gives for the same name (compared with its output, tensor by
+tensor).
 
 GGUF, as written here (little endian):
 
@@ -20,8 +21,8 @@ import random
 import struct
 import sys
 
-# What a block is: its number in GGUF, weights, bytes, how many 16-bit scales stand where (0: in front, -1: at the end),
-# and their size. The rest of a block are random bits. Scales of 0: no scales, plain F32.
+# A type: its number in GGUF, weights and bytes of a block, where its 16-bit scales stand and how large they are. The
+# rest of a block is random bits.
 TYPES = {  # name: (number, weights, bytes, [(offset, scale)])
     "F32": (0, 1, 4, []),
     "Q4_0": (2, 32, 18, [(0, 4e-3)]),

@@ -122,16 +122,21 @@ def table(lines, has_peer):
         yield "| " + " | ".join(cells) + " |"
 
 
+def cost_per_token(lines, name):
+    """{tokens in one batch: ms per token} of croft or the peer."""
+    return {int(x.row.split()[1]): 1e3 / statistics.median(getattr(x, name)) for x in lines if getattr(x, name)}
+
+
 def curve_text(lines):
     """The largest step up of the cost per token, of each program."""
     for name in ("croft", "peer"):
-        ms = {int(x.row.split()[1]): 1e3 / statistics.median(getattr(x, name)) for x in lines if getattr(x, name)}
+        ms = cost_per_token(lines, name)
         rises = {n: ms[n] / ms[n - 1] - 1 for n in ms if n - 1 in ms}
         if rises:
             n = max(rises, key=rises.get)
             some = ", ".join(f"{k}: {k * ms[k]:.1f}" for k in (1, 2, 4, 8, 16, 20, 32, 64) if k in ms)
-            yield (f"- {name}: ms for so many tokens: {some}. Largest rise of the cost per token when a batch grows by one: "
-                   f"{100 * rises[n]:.0f} % (at {n}).")
+            yield (f"- {name}: ms for so many tokens: {some}. Largest rise of the cost per token when a batch grows by "
+                   f"one: {100 * rises[n]:.0f} % (at {n}).")
 
 
 def command_output(*argv):
@@ -155,7 +160,8 @@ def machine():
 def croft_commit():
     here = os.path.dirname(os.path.abspath(__file__))
     commit = command_output("git", "-C", here, "rev-parse", "--short", "HEAD") or "unknown"
-    return commit + (" with local changes" if command_output("git", "-C", here, "status", "--porcelain", "-uno") else "")
+    changed = command_output("git", "-C", here, "status", "--porcelain", "-uno")
+    return commit + (" with local changes" if changed else "")
 
 
 def limits_text(croft):
@@ -163,14 +169,14 @@ def limits_text(croft):
         yield f"    Read, {t} thread{'s' if t > 1 else ''}: {rate / 1e9:.1f} GB/s"
     for (model, t), rate in sorted(croft.peak.items()):
         if t > 1:
-            yield f"    Multiply-adds in registers for the main type of {model}: {rate / 1e9:,.0f} GOP/s ({croft.level})"
+            yield f"    Multiply-adds for the main type of {model}: {rate / 1e9:,.0f} GOP/s ({croft.level})"
 
 
-def commands_text(bench, groups):
-    for g in groups:
-        yield from (f"    croft {w}" for w in (g.croft if len(g.croft) < 20 else [g.croft[0], "... as far as", g.croft[-1]]))
-        yield from (f"    {w}" + (f"     [{'] ['.join(filter(None, g.settings))}]" if any(g.settings) else "")
-                    for w in dict.fromkeys(g.peer) if bench.peer.can(w))
+def commands_text(peer, g):
+    ours = g.croft if len(g.croft) < 20 else [g.croft[0], "... as far as", g.croft[-1]]
+    yield from dict.fromkeys(f"    croft {w}" for w in ours)
+    others = "".join(f"  [{s}]" for s in g.settings if s)
+    yield from (f"    {w}{others}" for w in dict.fromkeys(g.peer) if peer.can(w))
 
 
 def results_md(bench, plan, load, by_model):
@@ -184,12 +190,15 @@ def results_md(bench, plan, load, by_model):
     yield from machine()
     yield f"    Load average at the start and end: {load[0]:.2f}, {load[1]:.2f}"
     yield from limits_text(bench.croft)
-    yield "\nModels: random weights (bench/models.py). Commands, in turns, each with -m MODEL -t 2 where nothing else is said;"
-    yield "in brackets the peer's other settings: each row counts the best and names it.\n"
-    yield from dict.fromkeys(line for m, g in plan for line in commands_text(bench, [g]))
-    yield "\nMedians of the rounds (the last may be incomplete); spread = (largest - smallest) / median. Ratio: the median of"
-    yield "the rounds' own ratios, above 1 when Croft is better, with the smallest and the largest. Limit: the time in which the"
-    yield "weights and the cache can be read once, or the operations done, whichever is longer; of memory: file and session."
+    yield """
+Models: random weights (bench/models.py). Commands, in turns, each on MODEL with -t 2 where nothing else is said; in
+brackets the peer's other settings: each row counts the best and names it.
+"""
+    yield from dict.fromkeys(line for _, g in plan for line in commands_text(peer, g))
+    yield """
+Medians of the rounds (the last may be incomplete); spread = (largest - smallest) / median. Ratio: the median of the
+rounds' own ratios, above 1 when Croft is better, with the smallest and the largest. Limit: the time in which the weights
+and the cache can be read once, or the operations done, whichever is longer; of memory: file and session."""
     for model, lines in by_model.items():
         curve = [x for x in lines if is_curve(x)]
         yield f"\n## {model}\n"
@@ -211,7 +220,8 @@ CROFT_COLOUR, PEER_COLOUR = "#4477aa", "#ccbb44"
 def svg(width, height, title, body):
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
                       f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-                      '<rect width="100%" height="100%" fill="white"/>', text(12, 22, title, size=15), *body, "</svg>", ""])
+                      '<rect width="100%" height="100%" fill="white"/>', text(12, 22, title, size=15), *body,
+                      "</svg>", ""])
 
 
 def text(x, y, s, anchor="start", size=12):
@@ -264,10 +274,9 @@ def limit_share(x, v):
 
 
 def curve(model, lines):
-    """Milliseconds per token over the tokens in one batch; both axes logarithmic would hide a cliff, so they are plain."""
+    """Milliseconds per token over the tokens in one batch, both axes linear."""
     x0, y0, w, h = 60, 340, 620, 290
-    series = {name: [(int(x.row.split()[1]), 1e3 / statistics.median(getattr(x, name))) for x in lines if getattr(x, name)]
-              for name in ("croft", "peer")}
+    series = {name: sorted(cost_per_token(lines, name).items()) for name in ("croft", "peer")}
     top = max(ms for points in series.values() for _, ms in points)
     body = [*legend(560, bool(series["peer"])), text(x0 + w / 2, y0 + 36, "tokens in one batch", "middle")]
     for i in range(5):

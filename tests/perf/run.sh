@@ -18,12 +18,12 @@ command -v valgrind >/dev/null || skip "valgrind is not installed"
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 python3 "$here/../../bench/models.py" "$tmp" tiny-Q8_0 tiny-Q4_0 tiny-Q4_K_M >/dev/null || exit 1
-strip -g -o "$tmp/croft" "$croft" || exit 1 # older releases of valgrind stop at the debug information of newer clangs
+strip -g -o "$tmp/croft" "$croft" || exit 1 # valgrind may stop at debug information newer than itself
 ln -s "$(cd "$here/../../models" && pwd)/helpdesk-q8_0.gguf" "$tmp/"
 
 instructions() { # model, -p, -n, -r
-    CROFT_CPU=avx2 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$tmp/croft" bench "$tmp/$1.gguf" -t 1 -p "$2" \
-        -n "$3" -r "$4" --no-ceilings 2>"$tmp/e" >"$tmp/o" || { tail -n 3 "$tmp/e" >&2; return 1; }
+    CROFT_CPU=avx2 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$tmp/croft" bench "$tmp/$1.gguf" -t 1 \
+        -p "$2" -n "$3" -r "$4" --no-ceilings 2>"$tmp/e" >"$tmp/o" || { tail -n 3 "$tmp/e" >&2; return 1; }
     sed -n 's/.*Collected : *\([0-9]*\).*/\1/p' "$tmp/e"
 }
 per_token() { # model, -p, -n
@@ -39,18 +39,18 @@ if [ "${2:-}" = --update ]; then
     { sed -n '/^#/p' "$noted"; cat "$tmp/counted"; } >"$tmp/new" && cat "$tmp/new" >"$noted"
     exit
 fi
-awk -v tolerance=$TOLERANCE '
+awk -v tolerance=$TOLERANCE -v update="tests/perf/run.sh build/croft --update" '
     /^#/ { next }
     FNR == NR { was[$1 " " $2] = $3; next }
     {
         test = $1 " " $2; n++
-        if (!(test in was)) { printf "%s: no count is noted; run tests/perf/run.sh build/croft --update\n", test; bad++; next }
+        if (!(test in was)) { printf "%s: no count is noted; run %s\n", test, update; bad++; next }
         change = 100 * ($3 / was[test] - 1)
         printf "%-22s %9d instructions a token, noted %9d: %+.1f %%\n", test, $3, was[test], change
         if (change > tolerance) {
-            printf "%s: %.1f %% more instructions a token than noted. If that is meant, say why in the commit and run tests/perf/run.sh build/croft --update\n", test, change
+            printf "%s: %.1f %% more instructions a token than noted. If that is meant, ", test, change
+            printf "say why in the commit and run %s\n", update
             bad++
-        } else if (change < -tolerance)
-            printf "%s: fewer than noted; tests/perf/run.sh build/croft --update keeps what was won\n", test
+        } else if (change < -tolerance) printf "%s: fewer than noted; %s keeps what was won\n", test, update
     }
     END { printf "%d passed, %d failed, 0 skipped\n", n - bad, bad; exit bad > 0 }' "$noted" "$tmp/counted"
