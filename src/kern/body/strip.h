@@ -18,8 +18,8 @@
  *                                          dot += products of unsigned bytes w below 2^bits and x, four to a lane,
  * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits w -
  * SIGNED_OFFSET counts. Further vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats),
- * vf_store_part, and the constants VB, WIDE, TILE, FEW (rows that go without a panel), FEW_TILE, STRIP_AHEAD (prefetch)
- * and how many registers of weight rows are multiplied side by side, as the number of registers allows: BESIDE(bits)
+ * vf_store_part, and the constants VB, WIDE, TILE, FEW and FEW_HALVES (rows that go without a panel; with a scale per
+ * 16 elements unpacking costs more), FEW_TILE, STRIP_AHEAD (prefetch) and how many registers of weight rows are multiplied side by side, as the number of registers allows: BESIDE(bits)
  * of a panel, STRIP_BESIDE of a strip. */
 #ifndef KERN_BODY_STRIP_H
 #define KERN_BODY_STRIP_H
@@ -196,10 +196,10 @@ INLINE void strip_dot(const struct kern_pack_form f, const int nt, const uint8_t
         size_t n_groups = groups_of(x->n, k);
         struct source from = {.scales = strip, .quants = strip + kern_scales_bytes(f.scales, n_groups)};
         rows_load(f, nt, x, t0, k, n_groups, &rows);
-        if (nt == 1)
+        if (t0 == 0) /* later tiles find the strip in the cache */
             for (const uint8_t *p = from.scales; p < from.quants; p += 64) vf_prefetch(p + STRIP_AHEAD);
         for (size_t b = 0; b < n_groups; b++) {
-            if (nt == 1)
+            if (t0 == 0)
                 for (int i = 0; i < f.bits; i++) vf_prefetch(from.quants + 64 * f.bits * b + STRIP_AHEAD + 64 * i);
             PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE)
                 group_dot(f, nt, p, STRIP_BESIDE, from, b, &rows, acc[p]);
@@ -248,9 +248,9 @@ INLINE void panels(const struct kern_pack_form f, const uint8_t *strip, size_t s
 INLINE void gemm_strips(const struct kern_pack_form f, const uint8_t *w, size_t strip_bytes, size_t n_out,
                         const struct kern_act *x, float *y, size_t ldy)
 {
-    const size_t wide = WIDE * KERN_STRIP;
+    const size_t wide = WIDE * KERN_STRIP, few = has_halves(f) ? FEW_HALVES : FEW;
     for (size_t r = 0; r < n_out;) {
-        if (x->n_rows > FEW && r + wide <= n_out) {
+        if (x->n_rows > few && r + wide <= n_out) {
             panels(f, w, strip_bytes, x, y + r, ldy);
             r += wide, w += WIDE * strip_bytes;
             continue;

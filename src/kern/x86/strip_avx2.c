@@ -4,7 +4,8 @@
 
 typedef __m256i vb;
 typedef __m256i vi;
-enum { VB = 32, WIDE = 4, TILE = 4, FEW = 4, FEW_TILE = 2, STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+enum { VB = 32, WIDE = 4, TILE = 4, FEW = 4, FEW_HALVES = 4, FEW_TILE = 2,
+       STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
 #define BESIDE(bits) ((bits) == 8 ? 1 : 2)
 
 INLINE vb vb_load(const uint8_t *p) { return _mm256_loadu_si256((const void *)p); }

@@ -2,7 +2,8 @@
 #include "plat_compiler.h"
 #include "strip512.h"
 
-enum { VB = 64, WIDE = 4, TILE = 4, FEW = 8, FEW_TILE = 4, STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+enum { VB = 64, WIDE = 4, TILE = 4, FEW = 8, FEW_HALVES = 8, FEW_TILE = 4,
+       STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
 #define BESIDE(bits) ((bits) == 8 ? 1 : 2)
 
 INLINE vb vb_pairs(vb w, vi x) { return _mm512_maddubs_epi16(w, x); }

@@ -2,7 +2,8 @@
  * with the broadcast of four activations folded into the instruction's memory operand. */
 #include "strip512.h"
 
-enum { VB = 64, WIDE = 2, TILE = 4, FEW = 20, FEW_TILE = 4, STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
+enum { VB = 64, WIDE = 2, TILE = 4, FEW = 64, FEW_HALVES = 20, FEW_TILE = 4,
+       STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
 #define BESIDE(bits) WIDE
 
 typedef vi vp;
