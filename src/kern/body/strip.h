@@ -16,11 +16,11 @@
  *     vi_four(x)                           four int8 at x in every lane
  *     h = mac_begin(dot);  h = mac(h, w, x, bits, first) …;  dot = mac_end(dot, h, bits)
  *                                          dot += products of unsigned bytes w below 2^bits and x, four to a lane,
- * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits w -
- * SIGNED_OFFSET counts. Further vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats),
+ * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits
+ * w - SIGNED_OFFSET counts. Further vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats),
  * vf_store_part, and the constants VB, WIDE, TILE, FEW and FEW_HALVES (rows that go without a panel; with a scale per
- * 16 elements unpacking costs more), FEW_TILE, STRIP_AHEAD (prefetch) and how many registers of weight rows are multiplied side by side, as the number of registers allows: BESIDE(bits)
- * of a panel, STRIP_BESIDE of a strip. */
+ * 16 elements unpacking costs more), FEW_TILE, STRIP_AHEAD (prefetch), and how many registers of weight rows are
+ * multiplied side by side, as the number of registers allows: BESIDE(bits) of a panel, STRIP_BESIDE of a strip. */
 #ifndef KERN_BODY_STRIP_H
 #define KERN_BODY_STRIP_H
 
