@@ -197,8 +197,8 @@ brackets the peer's other settings: each row counts the best and names it.
     yield from dict.fromkeys(line for _, g in plan for line in commands_text(peer, g))
     yield """
 Medians of the rounds (the last may be incomplete); spread = (largest - smallest) / median. Ratio: the median of the
-rounds' own ratios, above 1 when Croft is better, with the smallest and the largest. Limit: the time in which the weights
-and the cache can be read once, or the operations done, whichever is longer; of memory: file and session."""
+rounds' own ratios, above 1 when Croft is better, with the smallest and the largest. Limit: the time in which the
+weights and the cache can be read once, or the operations done, whichever is longer; of memory: file and session."""
     for model, lines in by_model.items():
         curve = [x for x in lines if is_curve(x)]
         yield f"\n## {model}\n"
