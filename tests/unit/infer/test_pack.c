@@ -26,7 +26,7 @@ static void check_model(const char *path, const char *level)
     size_t bytes = 2 * infer_engine_model(g)->n_vocab * sizeof(float);
     float *before = mem_alloc(bytes), *now = mem_alloc(bytes);
     evaluate(s, before);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         evaluate(s, now);
         assert_memory_equal(before, now, bytes);
     }
@@ -42,8 +42,10 @@ static void check_model(const char *path, const char *level)
 
 static void every_level(const char *model, const char *ref, void *arg)
 {
-    for (const char *const *l = kern_levels(); *l; l++)
-        if (kern_level_get(*l)) check_model(model, *l);
+    for (const char *const *l = kern_levels(); *l; l++) {
+        const struct kern_ops *k = kern_level_get(*l);
+        if (k && k->gemm_packed[KERN_Q8_0]) check_model(model, *l);
+    }
 }
 
 static void same_bits(void **state)
