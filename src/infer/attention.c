@@ -296,6 +296,15 @@ static bool take(struct infer_work *w, int n, uint32_t *from, uint32_t *to)
     return true;
 }
 
+/* After the last layer nobody reads a row that is not wanted (forward.c); its key and value are stored already. */
+static bool is_read(const struct infer_work *w, const struct unit *u)
+{
+    if (w->layer_i + 1 < w->m->n_layer || w->n_wanted == w->n_rows) return true;
+    for (uint32_t i = 0; i < w->n_wanted; i++)
+        if (w->wanted[i] >= u->row && w->wanted[i] < u->row + u->n_rows) return true;
+    return false;
+}
+
 /* Tasks come in ascending order, so that the segment of the next is this one or a later one. */
 static void attend_tasks(void *work, int i, int n)
 {
@@ -306,7 +315,7 @@ static void attend_tasks(void *work, int i, int n)
             uint32_t unit = task / n_chunks;
             while (unit - first >= units_of(w, &w->segment[k])) first += units_of(w, &w->segment[k++]);
             struct unit u = unit_at(w, &w->segment[k], unit - first);
-            attend(w, i, unit, &u, task % n_chunks);
+            if (is_read(w, &u)) attend(w, i, unit, &u, task % n_chunks);
         }
     }
 }
