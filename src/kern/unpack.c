@@ -71,13 +71,14 @@ void kern_unpack_row(int type, const void *strips, size_t row, size_t n, float *
     for (size_t k = 0; k < n; k += KERN_CHUNK) {
         int n_groups = n - k < KERN_CHUNK ? (int)(n - k) / 32 : 8;
         const uint8_t *quants = p + kern_scales_bytes(f->scales, (size_t)n_groups);
-        for (int b = 0; b < n_groups; b++, quants += 64 * f->bits)
+        for (int b = 0; b < n_groups; b++, quants += 64 * f->bits) {
+            float s = 0, m = 0;
             for (int j = 0; j < 32; j++) {
-                float s, m;
                 int q = quant_of(f->bits, quants, r, j);
                 if (j % 16 == 0) scale_of(f->scales, p, b, j / 16, r, &s, &m);
                 *y++ = s * (float)(f->table ? table[q] : q - f->offset) + m;
             }
+        }
         p = quants;
     }
 }
