@@ -14,7 +14,7 @@ KERN_DIRS ?= ref other
 ISA_avx2    := -mavx2 -mfma -mf16c
 ISA_avx512  := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 ISA_vnni    := $(ISA_avx512) -mavx512vnni
-ISA_amx     := $(ISA_vnni) -mavx512bf16 -mamx-tile -mamx-bf16
+ISA_amx     := $(ISA_vnni) -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8
 ISA_neon    := -march=armv8-a
 ISA_dotprod := -march=armv8.2-a+dotprod
 

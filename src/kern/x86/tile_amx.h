@@ -5,10 +5,11 @@
  * memory that it does not mention. Here the configuration is an operand of 64 bytes and the others clobber memory.
  * Compilers never use tiles of their own accord, so nothing else needs to be said. Tile numbers are literals.
  *
- *     TILE_DPBF16(c, a, b)    c[m][n] += a[m][2k] b[k][2n] + a[m][2k+1] b[k][2n+1]      bf16 into f32
+ *     TILE_DPBF16(c, a, b)    c[m][n] += sum of a[m][2k+i] b[k][2n+i], i = 0 … 1      bf16 into f32
+ *     TILE_DPBSUD(c, a, b)    c[m][n] += sum of a[m][4k+i] b[k][4n+i], i = 0 … 3      int8 times uint8 into int32
  *
- * that is, A plain rows of 32 elements and B pairs of consecutive elements of 16 columns, side by side. Subnormal
- * numbers count as zero. An operation takes as long for one row as for sixteen of B (16 cycles), so tiles want to be
+ * that is, A plain rows of 64 bytes, and in B the pairs or fours of consecutive elements of 16 columns side by side.
+ * Subnormal numbers count as zero. An operation takes 16 cycles whatever B has of its 16 rows, so tiles want to be
  * full. A thread configures tiles before it uses them and releases them when it is done: then the system has 8 KiB
  * less to save when it switches threads. */
 #ifndef KERN_TILE_AMX_H
@@ -32,5 +33,6 @@ static inline void tile_release(void) { __asm__ volatile("tilerelease"); }
 #define TILE_STORE(t, p, stride_bytes) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"((size_t)(stride_bytes)) : "memory")
 #define TILE_DPBF16(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define TILE_DPBSUD(c, a, b) __asm__ volatile("tdpbsud %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 
 #endif

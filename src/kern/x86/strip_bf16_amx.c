@@ -1,4 +1,4 @@
-/* Packed products of many activation rows in AMX's bf16 tiles; few rows take the level below.
+/* Packed products of many activation rows in AMX's bf16 tiles; fewer rows go without.
  *
  *     y[16 rows][16 outputs] += x[16 rows][32 elements] * w[32 elements][16 outputs]      one instruction, 16 cycles
  *
@@ -21,7 +21,7 @@ enum { VB = 64 };
 #include "body/strip_load.h"
 
 enum {
-    ROWS = 24,   /* rows from which on unpacking to bf16 pays; by the cycle model of docs/KERNELS.md, not measured */
+    ROWS = 64,   /* rows from which on unpacking to bf16 pays; by the cycle model of docs/KERNELS.md, not measured */
     DEPTH = 512, /* elements of a piece: whole chunks; 16 KiB of each strip and of 16 activation rows */
     COLS = 64,   /* outputs of a panel, which stays in the second-level cache: 64 KiB */
     BLOCK = 32,  /* rows and outputs of a block of sums */
@@ -174,7 +174,7 @@ static void gemm_tiles(int type, unpack_fn *unpack_strip, KERN_GEMM_ARGS)
     tile_release();
 }
 
-static kern_gemm_fn *few[KERN_TYPE_COUNT]; /* the products of the level below; set once, before any is called */
+static kern_gemm_fn *fewer[KERN_TYPE_COUNT]; /* products of fewer rows; set once, before any is called */
 
 #define X(T, bits, offset, scales, table) \
     static void unpack_##T(const uint8_t *p, size_t n, uint32_t (*to)[KERN_STRIP]) \
@@ -183,7 +183,7 @@ static kern_gemm_fn *few[KERN_TYPE_COUNT]; /* the products of the level below; s
     } \
     static void tiles_##T(KERN_GEMM_ARGS) \
     { \
-        if (!x->bf16 || x->n_rows < ROWS) few[KERN_##T](w, row_bytes, n_out, x, y, ldy); \
+        if (!x->bf16 || x->n_rows < ROWS) fewer[KERN_##T](w, row_bytes, n_out, x, y, ldy); \
         else gemm_tiles(KERN_##T, unpack_##T, w, row_bytes, n_out, x, y, ldy); \
     }
 KERN_PACK_TABLE(X)
@@ -195,12 +195,12 @@ static void act_bf16(const float *x, size_t n, uint16_t *to)
         _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(vf_load(x + k + 16), vf_load(x + k)));
 }
 
-void kern_amx_fill_strips(struct kern_ops *ops)
+void kern_amx_fill_bf16(struct kern_ops *ops)
 {
     ops->bf16_rows = ROWS;
     ops->act_bf16 = act_bf16;
 #define X(T, ...) \
-    few[KERN_##T] = ops->gemm_packed[KERN_##T]; \
+    fewer[KERN_##T] = ops->gemm_packed[KERN_##T]; \
     ops->gemm_packed[KERN_##T] = tiles_##T;
     KERN_PACK_TABLE(X)
 #undef X
