@@ -2,9 +2,9 @@
  *
  *     dots[16 rows][16 outputs] = xq[16 rows][32 elements] * q[32 elements][16 outputs]      one instruction
  *
- * A group of a strip, unpacked to bytes, is a B operand as it lies (kern_pack.h). The sums of a group are whole numbers;
- * they leave the tile, and what follows is what VNNI does with them, in the same order: both levels give the same bits.
- * A chunk of a strip is unpacked once, into the first-level cache, for all rows.
+ * A group of a strip, unpacked to bytes, is a B operand as it lies (kern_pack.h). The sums of a group are whole
+ * numbers; they leave the tile, and what follows is what VNNI does with them, in the same order: both levels give the
+ * same bits. A chunk of a strip is unpacked once, into the first-level cache, for all rows.
  *
  *     tmm0 tmm1   sums and activations of 16 rows         tmm2        weights
  *     tmm3 tmm4   the same of the rows that are left */
@@ -86,8 +86,8 @@ INLINE vf scaled(const struct kern_pack_form f, const struct chunk *c, tile_sums
 }
 
 /* A chunk against all rows, elements from k on: y = or (after the first) += n_cols outputs. */
-INLINE void chunk_rows(const struct kern_pack_form f, const struct chunk *c, const struct kern_act *x, size_t k, float *y,
-                       size_t ldy, size_t n_cols)
+INLINE void chunk_rows(const struct kern_pack_form f, const struct chunk *c, const struct kern_act *x, size_t k,
+                       float *y, size_t ldy, size_t n_cols)
 {
     const __mmask16 cols = (__mmask16)((1u << n_cols) - 1);
     _Alignas(64) tile_sums dots[8][2];
