@@ -22,7 +22,10 @@
     X(TEMPLATE,     -14, "the chat template refused",              65, 400)   \
     X(BUSY,         -15, "busy",                                   75, 503)   \
     X(NO_SPACE,     -16, "no space left on the device",            73, 507)   \
-    X(BELOW_FLOOR,  -17, "the measured quality is below the floor", 1, 422)
+    X(BELOW_FLOOR,  -17, "the measured quality is below the floor", 1, 422) \
+    X(DEADLINE,     -18, "the deadline passed",                    75, 504)   \
+    X(FULL,         -19, "the queue is full",                      75, 429)   \
+    X(UNKNOWN_KEY,  -20, "no valid API key",                       77, 401)
 
 enum croft_code {
 #define X(name, code, text, exit_code, http) CROFT_E_##name = (code),
