@@ -3,7 +3,8 @@
  *   prepare   norm and turn the queries and the key of a row, store key and value in the session's cache
  *   attend    weighted mean of the values in sight (kern_ops.h), into `mixed` and its int8 form
  *
- * A row sees the positions [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment.
+ * A row sees the positions [low, pos]: low is 0, or pos - window + 1; in an encoder all of the segment. A node of a
+ * token tree sees what lies before the tree, and its ancestors.
  *
  * Work is cut into units: rows of a segment and the heads that share a key head, QUERIES queries at most, which
  * go through the cache together. Where there are fewer units than TASKS, the positions of each are cut into
@@ -36,7 +37,7 @@ static struct state state_at(float *p) { return (struct state){p, p + QUERIES, p
 /* Of a thread: queries, a state, what each query sees. Behind those of all threads lie the states of chunks. */
 static size_t local_floats(const struct model *m)
 {
-    return QUERIES * m->d_head + state_floats(m) + 2 * QUERIES;
+    return QUERIES * m->d_head + state_floats(m) + 4 * QUERIES;
 }
 
 size_t infer_attention_floats(const struct model *m, int n_threads)
@@ -52,10 +53,10 @@ static float *query(const struct infer_work *w, uint32_t row, uint32_t head)
     return w->in[0] + (size_t)row * w->layer->q.n_out + head * d;
 }
 
-/* Keys or values of a head in a block of the cache. */
-static void *block_of(const struct infer_session *s, char *cache, uint32_t block, uint32_t head_kv, size_t row_bytes)
+/* Keys or values of a head in a block of the cache, which is a page; `at`: those of its layer. */
+static void *block_of(const struct infer_session *s, size_t at, uint32_t block, uint32_t head_kv, size_t row_bytes)
 {
-    return cache + block * s->block_bytes + (size_t)head_kv * s->n_block * row_bytes;
+    return s->block[block] + at + (size_t)head_kv * s->pages->n_tokens * row_bytes;
 }
 
 /* One row, one key head and the query heads that share it. */
@@ -64,7 +65,6 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
     const struct model *m = w->m;
     const struct model_layer *y = w->layer;
     const struct infer_segment *g = &w->segment[w->segment_of[row]];
-    struct infer_cache *c = &g->s->cache[w->layer_i];
     const struct model_rope *r = y->rope >= 0 ? &m->rope[y->rope] : NULL;
     const float *turn = r ? w->turn[y->rope] + (size_t)row * r->n_rot : NULL;
     uint32_t share = y->n_head / y->n_head_kv, pos = w->pos[row];
@@ -80,10 +80,12 @@ static void prepare(struct infer_work *w, uint32_t row, uint32_t head_kv)
     }
     if (y->k_norm) w->k->rms_norm(key, y->k_norm, key, m->d_head, m->norm_eps);
     if (r) infer_rotate(r, turn, key);
-    const struct infer_session *s = g->s;
-    uint32_t cell = g->cell0 + pos, block = cell / s->n_block, at = cell % s->n_block;
-    kern_kv_put_key(w->k, s->kv, key, m->d_head, block_of(s, c->k, block, head_kv, s->k_row), at);
-    kern_kv_put_value(w->k, s->kv, value, m->d_head_v, block_of(s, c->v, block, head_kv, s->v_row), at);
+    const struct infer_pages *p = g->s->pages;
+    uint32_t block = w->cell[row] / p->n_tokens, at = w->cell[row] % p->n_tokens;
+    void *keys = block_of(g->s, p->layer[w->layer_i].k, block, head_kv, p->k_row);
+    void *values = block_of(g->s, p->layer[w->layer_i].v, block, head_kv, p->v_row);
+    kern_kv_put_key(w->k, p->kv, key, m->d_head, keys, at);
+    kern_kv_put_value(w->k, p->kv, value, m->d_head_v, values, at);
 }
 
 static void prepare_share(void *work, int i, int n)
@@ -96,13 +98,14 @@ static void prepare_share(void *work, int i, int n)
 
 /* ---- units ---- */
 
-/* Cells of the cache in sight of a row: [*low, *high). */
+/* Cells of the cache in sight of a row: [*low, *high). A tree's node: those before the tree; run_of has the others. */
 static void sight(const struct infer_work *w, const struct infer_segment *g, uint32_t row, uint32_t *low,
                   uint32_t *high)
 {
     uint32_t pos = w->pos[row], window = w->layer->window;
     *low = g->cell0 + (window && pos + 1 > window ? pos + 1 - window : 0);
-    *high = g->cell0 + (w->m->causal ? pos + 1 : g->pos0 + g->n);
+    *high = g->cell0 + (!w->m->causal ? g->pos0 + g->n : g->branches ? g->pos0 : pos + 1);
+    if (*low > *high) *low = *high;
 }
 
 static uint32_t up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
@@ -132,9 +135,12 @@ static struct unit unit_at(const struct infer_work *w, const struct infer_segmen
     u.n_rows = g->n - block * rows < rows ? g->n - block * rows : rows;
     u.head = u.head_kv * share + part * heads;
     u.n_heads = share - part * heads < heads ? share - part * heads : heads;
-    uint32_t other;
-    sight(w, g, u.row, &u.low, &other);
-    sight(w, g, u.row + u.n_rows - 1, &other, &u.high);
+    u.low = UINT32_MAX;
+    for (uint32_t r = u.row, low, high; r < u.row + u.n_rows; r++) {
+        sight(w, g, r, &low, &high);
+        u.low = low < u.low ? low : u.low;
+        u.high = high > u.high ? high : u.high;
+    }
     u.low = u.low / KERN_KV_STRIP * KERN_KV_STRIP;
     return u;
 }
@@ -215,39 +221,77 @@ static void finish(struct infer_work *w, const struct unit *u, float *states, ui
                            u->n_heads * d);
 }
 
-/* What each query sees of the cells [begin, end), counted from `first`. */
-static void clip(const struct infer_work *w, const struct unit *u, uint32_t begin, uint32_t end, uint32_t first,
-                 uint32_t *from, uint32_t *to)
+/* What the queries of a unit see, [n_q] each: cells [low, high), and of these in the block at hand [from, to). */
+struct view {
+    uint32_t *low, *high, *from, *to;
+};
+
+/* The kernel over the cells [begin, end) as far as the view goes, block by block. `ahead`: the cell that is read after
+ * them, or 0. */
+static void over_blocks(const struct infer_work *w, const struct unit *u, uint32_t begin, uint32_t end, uint32_t ahead,
+                        struct kern_attn *a, const struct view *v)
 {
-    for (uint32_t i = 0; i < u->n_rows * u->n_heads; i++) {
-        uint32_t low, high;
-        sight(w, u->g, u->row + i / u->n_heads, &low, &high);
-        low = low > begin ? low : begin;
-        high = high < end ? high : end;
-        from[i] = low - first;
-        to[i] = (high > low ? high : low) - first;
+    const struct infer_session *s = u->g->s;
+    const struct infer_pages *p = s->pages;
+    size_t k = p->layer[w->layer_i].k, v_at = p->layer[w->layer_i].v;
+    for (uint32_t at = begin, next; at < end; at = next) {
+        uint32_t block = at / p->n_tokens, first = block * p->n_tokens, last = first + p->n_tokens;
+        next = last < end ? last : end;
+        a->k = block_of(s, k, block, u->head_kv, p->k_row);
+        a->v = block_of(s, v_at, block, u->head_kv, p->v_row);
+        a->next_k = a->next_v = NULL;
+        if (next < ahead) {
+            size_t to_block = next / p->n_tokens, row = next % p->n_tokens;
+            a->next_k = (char *)block_of(s, k, to_block, u->head_kv, p->k_row) + row * p->k_row;
+            a->next_v = (char *)block_of(s, v_at, to_block, u->head_kv, p->v_row) + row * p->v_row;
+        }
+        for (size_t i = 0; i < a->n_q; i++) {
+            uint32_t low = v->low[i] > at ? v->low[i] : at, high = v->high[i] < next ? v->high[i] : next;
+            v->from[i] = (low < high ? low : at) - first;
+            v->to[i] = (low < high ? high : at) - first;
+        }
+        w->k->attend[p->kv](a);
     }
 }
 
-/* The kernel over the cells [begin, end), block by block. */
-static void over_blocks(const struct infer_work *w, const struct unit *u, uint32_t begin, uint32_t end,
-                        struct kern_attn *a, uint32_t *from, uint32_t *to)
+/* The nearest run of ancestors of a node (itself first) that the window lets it see: cells [*low, *high). Returns the
+ * node above the run, or -1: there are no more. */
+static int32_t run_of(const struct infer_work *w, const struct infer_segment *g, uint32_t pos, int32_t node,
+                      uint32_t *low, uint32_t *high)
 {
-    const struct infer_session *s = u->g->s;
-    const struct infer_cache *cache = &s->cache[w->layer_i];
-    for (uint32_t at = begin, next; at < end; at = next) {
-        uint32_t block = at / s->n_block, first = block * s->n_block;
-        next = first + s->n_block < end ? first + s->n_block : end;
-        a->k = block_of(s, cache->k, block, u->head_kv, s->k_row);
-        a->v = block_of(s, cache->v, block, u->head_kv, s->v_row);
-        a->next_k = a->next_v = NULL;
-        if (next < u->high) {
-            size_t to_block = next / s->n_block, row = next % s->n_block;
-            a->next_k = (char *)block_of(s, cache->k, to_block, u->head_kv, s->k_row) + row * s->k_row;
-            a->next_v = (char *)block_of(s, cache->v, to_block, u->head_kv, s->v_row) + row * s->v_row;
+    const struct infer_tree *t = g->tree;
+    int32_t first = t->run[node];
+    uint32_t window = w->layer->window, top = g->pos0 + t->depth[first], hidden = 0;
+    if (window && pos + 1 > window + top) hidden = pos + 1 - window - top; /* of its nodes, from the top */
+    *high = g->pos0 + node + 1;
+    *low = g->pos0 + first + hidden < *high ? g->pos0 + first + hidden : *high;
+    return t->parent[first];
+}
+
+/* The nodes of a tree see their ancestors: run by run, each query its own, from the node upwards. */
+static void over_runs(const struct infer_work *w, const struct unit *u, struct kern_attn *a, const struct view *v)
+{
+    const struct infer_segment *g = u->g;
+    int32_t above[QUERIES];
+    bool any = true;
+    for (uint32_t r = 0; r < u->n_rows; r++) above[r] = (int32_t)(g->node0 + u->row - g->row0 + r);
+    while (any) {
+        uint32_t begin = UINT32_MAX, end = 0;
+        any = false;
+        for (uint32_t r = 0; r < u->n_rows; r++) {
+            uint32_t low = 0, high = 0;
+            if (above[r] >= 0) {
+                above[r] = run_of(w, g, w->pos[u->row + r], above[r], &low, &high);
+                begin = low < begin ? low : begin;
+                end = high > end ? high : end;
+            }
+            any = any || above[r] >= 0;
+            for (uint32_t h = 0; h < u->n_heads; h++) {
+                v->low[r * u->n_heads + h] = low;
+                v->high[r * u->n_heads + h] = high;
+            }
         }
-        clip(w, u, at, next, first, from, to);
-        w->k->attend[s->kv](a);
+        over_blocks(w, u, begin, end, 0, a, v);
     }
 }
 
@@ -259,27 +303,30 @@ static void attend(struct infer_work *w, int thread, uint32_t unit, const struct
     float *q = w->attn.scratch + thread * local_floats(m), *own = q + QUERIES * m->d_head;
     float *shared = w->attn.scratch + w->pool->n * local_floats(m);
     float *states = n_chunks == 1 ? own : shared + (size_t)unit * n_chunks * state_floats(m);
-    uint32_t *from = (uint32_t *)(own + state_floats(m)), *to = from + QUERIES;
+    uint32_t *local = (uint32_t *)(own + state_floats(m));
+    struct view v = {local, local + QUERIES, local + 2 * QUERIES, local + 3 * QUERIES};
     struct state state = state_at(states + c * state_floats(m));
     for (uint32_t i = 0; i < n_q; i++) {
         memcpy(q + (size_t)i * m->d_head, query(w, u->row + i / u->n_heads, u->head + i % u->n_heads),
                m->d_head * sizeof *q);
         state.max[i] = -INFINITY;
         state.sum[i] = 0;
+        sight(w, u->g, u->row + i / u->n_heads, &v.low[i], &v.high[i]);
     }
     memset(state.out, 0, n_q * kern_kv_padded(m->d_head_v) * sizeof *state.out);
     struct kern_attn a = {.q = q,
                           .n_q = n_q,
                           .d = m->d_head,
                           .d_v = m->d_head_v,
-                          .from = from,
-                          .to = to,
+                          .from = v.from,
+                          .to = v.to,
                           .scale = m->attn_scale,
                           .softcap = m->attn_softcap,
                           .max = state.max,
                           .sum = state.sum,
                           .out = state.out};
-    over_blocks(w, u, begin, begin + step < u->high ? begin + step : u->high, &a, from, to);
+    over_blocks(w, u, begin, begin + step < u->high ? begin + step : u->high, u->high, &a, &v);
+    if (u->g->branches && c + 1 == n_chunks) over_runs(w, u, &a, &v);
     if (n_chunks == 1 || atomic_fetch_sub(&w->attn.left[unit], 1) == 1) finish(w, u, states, n_chunks);
 }
 

@@ -47,6 +47,29 @@ static bool was_cancelled(struct infer_session *s, struct err *e)
 
 /* ---- next tokens of many sessions ---- */
 
+static int check_tree(const struct infer_batch_item *m, struct err *e)
+{
+    const struct infer_session *s = m->session;
+    const struct infer_tree *t = m->tree;
+    uint32_t n_vocab = s->engine->model->n_vocab;
+    if (infer_session_is_recurrent(s))
+        return ERR(e, UNSUPPORTED, "A %s model has a recurrent state, which cannot follow the branches of a tree.",
+                   s->engine->model->arch);
+    for (uint32_t i = 0; i < t->n + t->n_candidates; i++) {
+        int32_t id = i < t->n ? t->token[i] : t->candidate[i - t->n];
+        if (id < 0 || (uint32_t)id >= n_vocab)
+            return ERR(e, USAGE, "Token %d of the tree is not in the vocabulary of %u.", (int)id, n_vocab);
+    }
+    return 0;
+}
+
+/* Tokens that a session has room for: what its context and its pages leave. */
+static uint32_t room_of(const struct infer_session *s)
+{
+    uint64_t cells = s->n_pages ? (uint64_t)s->n_pages * s->pages->n_tokens : s->owns_pages ? s->n_ctx : 0;
+    return (cells < s->n_ctx ? (uint32_t)cells : s->n_ctx) - s->n_past;
+}
+
 static int check_item(struct infer_batch_item *m, const struct infer_engine *g, struct err *e)
 {
     const struct infer_session *s = m->session;
@@ -55,7 +78,9 @@ static int check_item(struct infer_batch_item *m, const struct infer_engine *g, 
     if (!g->model->head.data)
         return ERR(e, USAGE, "A %s model gives embeddings, not next tokens.", g->model->arch);
     if (s->spoiled) return ERR(e, USAGE, "The session was cancelled inside a chunk; truncate it to 0 first.");
-    int rc = check_tokens(s, m->tokens, m->n, s->n_ctx - s->n_past, e);
+    uint32_t room = room_of(s), nodes = m->tree ? m->tree->n : 0;
+    int rc = check_tokens(s, m->tokens, m->n, room > nodes ? room - nodes : 0, e);
+    if (!rc && m->tree) rc = check_tree(m, e);
     if (!rc && m->want == INFER_LOGITS_ALL && m->n > s->n_logits)
         rc = ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.", m->n,
                  s->n_logits);
@@ -65,13 +90,51 @@ static int check_item(struct infer_batch_item *m, const struct infer_engine *g, 
 static void list(struct infer_batch_item *item, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        item[i].n_done = 0;
+        item[i].n_done = item[i].n_nodes_done = 0;
         item[i].err.code = 0;
         if (check_item(&item[i], item[0].session->engine, &item[i].err)) continue;
         item[i].session->listed = true;
         item[i].session->n_rows_logits = 0;
+        if (item[i].tree) infer_tree_sort(item[i].tree);
     }
     for (size_t i = 0; i < n; i++) item[i].session->listed = false;
+}
+
+/* Tokens of an item that are left, as many as there is room for. */
+static void fill_tokens(struct infer_work *w, const struct infer_batch_item *m, uint32_t member)
+{
+    struct infer_session *s = m->session;
+    size_t rows = m->n - m->n_done, n_vocab = w->m->n_vocab;
+    if (rows > s->n_batch) rows = s->n_batch;
+    if (rows > w->max_rows - w->n_rows) rows = w->max_rows - w->n_rows;
+    if (rows == 0) return;
+    uint32_t row0 = w->n_rows;
+    infer_batch_add(w, (struct infer_segment){.s = s, .n = rows, .pos0 = s->n_past, .member = member, .tree = m->tree},
+                    m->tokens + m->n_done);
+    for (size_t r = 0, t = m->n_done; r < rows; r++, t++) {
+        bool last = t + 1 == m->n;
+        if (m->want == INFER_LOGITS_ALL)
+            infer_batch_want(w, row0 + r, s->logits + t * n_vocab);
+        else if (last && m->want == INFER_LOGITS_LAST)
+            infer_batch_want(w, row0 + r, s->logits);
+        else if (last && m->tree && infer_tree_find(m->tree, -1))
+            infer_batch_want(w, row0 + r, NULL);
+    }
+}
+
+/* Nodes of its tree, once all its tokens are evaluated or in this chunk. */
+static void fill_nodes(struct infer_work *w, const struct infer_batch_item *m, uint32_t member)
+{
+    const struct infer_tree *t = m->tree;
+    struct infer_segment g = {.s = m->session, .member = member, .tree = t, .branches = true, .node0 = m->n_nodes_done};
+    g.pos0 = m->session->n_past + (uint32_t)(m->n - m->n_done);
+    g.n = t->n - m->n_nodes_done;
+    if (g.n > w->max_rows - w->n_rows) g.n = w->max_rows - w->n_rows;
+    if (g.n == 0) return;
+    uint32_t row0 = w->n_rows;
+    infer_batch_add(w, g, t->token + g.node0);
+    for (uint32_t r = 0; r < g.n; r++)
+        if (infer_tree_find(t, (int32_t)(g.node0 + r))) infer_batch_want(w, row0 + r, NULL);
 }
 
 /* The next chunk: of each item in turn what is left, while the scratch has room. */
@@ -80,19 +143,10 @@ static void fill(struct infer_work *w, const struct infer_batch_item *item, size
     infer_batch_clear(w);
     for (size_t i = 0; i < n; i++) {
         const struct infer_batch_item *m = &item[i];
-        struct infer_session *s = m->session;
-        size_t rows = m->n - m->n_done, n_vocab = w->m->n_vocab;
-        if (rows > s->n_batch) rows = s->n_batch;
-        if (rows > w->max_rows - w->n_rows) rows = w->max_rows - w->n_rows;
-        if (m->err.code || rows == 0) continue;
-        uint32_t row0 = w->n_rows;
-        infer_batch_add(w, (struct infer_segment){.s = s, .n = rows, .pos0 = s->n_past, .member = i},
-                        m->tokens + m->n_done);
-        for (size_t r = 0, t = m->n_done; r < rows; r++, t++)
-            if (m->want == INFER_LOGITS_ALL)
-                infer_batch_want(w, row0 + r, s->logits + t * n_vocab);
-            else if (m->want == INFER_LOGITS_LAST && t + 1 == m->n)
-                infer_batch_want(w, row0 + r, s->logits);
+        if (m->err.code) continue;
+        uint32_t before = w->n_rows;
+        fill_tokens(w, m, i);
+        if (m->tree && w->n_rows - before == m->n - m->n_done) fill_nodes(w, m, i);
     }
 }
 
@@ -102,7 +156,11 @@ static void count(const struct infer_work *w, struct infer_batch_item *item)
         const struct infer_segment *g = &w->segment[i];
         struct infer_batch_item *m = &item[g->member];
         struct infer_session *s = g->s;
-        if (was_cancelled(s, &m->err)) continue;
+        if (m->err.code || was_cancelled(s, &m->err)) continue;
+        if (g->branches) {
+            m->n_nodes_done += g->n;
+            continue;
+        }
         memcpy(s->tokens + s->n_past, m->tokens + m->n_done, g->n * sizeof *s->tokens);
         s->n_past += g->n;
         m->n_done += g->n;
@@ -138,6 +196,8 @@ int infer_batch_eval(struct infer_batch_item *item, size_t n)
     infer_pack_start(g);
     for (size_t i = 0; i < n; i++) {
         size_t rows = item[i].want == INFER_LOGITS_ALL ? item[i].n : item[i].want == INFER_LOGITS_LAST;
+        const struct infer_tree *t = item[i].tree;
+        if (!item[i].err.code && t && !infer_is_finite(t->logit, t->n_candidates)) not_finite(&item[i].err);
         if (!item[i].err.code) item[i].session->n_rows_logits = rows;
         if (!first) first = item[i].err.code;
     }

@@ -59,6 +59,7 @@ static size_t layout(struct infer_work *w, char *base)
     size_t used = 0, rows = w->max_rows, n = w->pool->n, f = sizeof(float);
     w->token = place(base, &used, rows * sizeof *w->token);
     w->pos = place(base, &used, rows * sizeof *w->pos);
+    w->cell = place(base, &used, rows * sizeof *w->cell);
     w->segment_of = place(base, &used, rows * sizeof *w->segment_of);
     w->segment = place(base, &used, rows * sizeof *w->segment);
     w->wanted = place(base, &used, rows * sizeof *w->wanted);
@@ -141,7 +142,8 @@ void infer_batch_add(struct infer_work *w, struct infer_segment g, const int32_t
     g.row0 = w->n_rows;
     for (uint32_t r = 0; r < g.n; r++, w->n_rows++) {
         w->token[w->n_rows] = tokens[r];
-        w->pos[w->n_rows] = g.pos0 + r;
+        w->pos[w->n_rows] = g.pos0 + (g.branches ? g.tree->depth[g.node0 + r] : r);
+        w->cell[w->n_rows] = g.cell0 + g.pos0 + (g.branches ? g.node0 + r : r);
         w->segment_of[w->n_rows] = w->n_segments;
     }
     w->segment[w->n_segments++] = g;
@@ -319,15 +321,38 @@ static void check_share(void *work, int i, int n)
 {
     struct infer_work *w = work;
     uint64_t from, to;
-    infer_share(w->n_wanted, i, n, &from, &to);
+    infer_share(w->n_rows, i, n, &from, &to);
     for (uint64_t r = from; r < to; r++) w->finite[r] = infer_is_finite(w->logits[r], w->m->n_vocab);
 }
 
+/* Rows of h whose whole logits are wanted, in front; where they come from is in `wanted`. */
+static void keep_whole(struct infer_work *w)
+{
+    size_t n_embd = w->m->n_embd;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->n_wanted; i++) {
+        if (!w->logits[i]) continue;
+        if (n != i) {
+            memcpy(w->h + n * n_embd, w->h + i * n_embd, n_embd * sizeof *w->h);
+            if (infer_wants_q8(&w->m->head)) infer_act_copy(&w->act[0], n_embd, n, i);
+            w->logits[n] = w->logits[i];
+            w->wanted[n] = w->wanted[i];
+        }
+        n++;
+    }
+    w->n_rows = w->n_wanted = n;
+}
+
+/* Asks take a few logits of a row each, other rows all of them. */
 static void head(struct infer_work *w)
 {
     products_of(w, w->h, w->m->n_embd, &w->act[0]);
     w->mul.softcap = w->m->logit_softcap;
     w->mul.p[w->mul.n++] = (struct infer_product){.w = &w->m->head, .rows = w->logits};
+    infer_asks(w);
+    keep_whole(w);
+    if (w->n_rows == 0) return;
+    w->mul.n_rows = w->n_rows;
     infer_products(w);
     if (w->n_rows == 1)
         check_share(w, 0, 1);

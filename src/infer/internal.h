@@ -10,6 +10,8 @@
 
 #include "base_mem.h"
 #include "infer.h"
+#include "infer_pages.h"
+#include "infer_tree.h"
 #include "kern_ops.h"
 #include "plat_pool.h"
 
@@ -38,40 +40,67 @@ struct infer_engine {
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
 
-/* Keys and values of an attention layer in the first block of positions, each [n_head_kv, n_block] as kern_ops.h
- * draws them; every next block lies block_bytes further. An encoder keeps none beyond a layer: all layers use
- * the same memory. Of a recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels]
- * and the state [n_head_v, d_state, d_state]. */
-struct infer_cache {
-    char *k, *v;
+/* Pages of keys and values (infer_pages.h). A page has, of each attention layer at `layer`, the keys and the values of
+ * n_tokens positions, each [n_head_kv, n_tokens] as kern_ops.h draws them. An encoder keeps none beyond a layer: all
+ * layers use the same memory. */
+struct node;
+struct infer_pages {
+    struct infer_engine *engine;
+    enum kern_kv kv;
+    size_t k_row, v_row, page_bytes; /* of a position of a head; of a page with all layers */
+    uint32_t n_tokens, n_pages, n_free;
+    char *slab;              /* [n_pages, page_bytes] */
+    struct {
+        size_t k, v;         /* bytes from a page's start */
+    } *layer;                /* [n_layer] */
+    uint32_t *refs, *claimed, *free; /* [n_pages] */
+    struct node **node_of;   /* [n_pages] or NULL */
+    struct node *root;       /* first of the nodes at position 0 */
+    uint64_t clock;
+};
+int infer_kv_form(const struct model *m, enum infer_kv kv, enum kern_kv *out, struct err *e);
+int infer_pages_make(struct infer_engine *g, uint32_t n_pages, uint32_t page_tokens, enum kern_kv kv,
+                     struct infer_pages **out, struct err *e);
+void infer_session_bind_all(struct infer_session *s);
+void infer_session_unbind(struct infer_session *s, uint32_t n);
+
+/* Of a recurrent layer: the last d_conv - 1 inputs of the convolution [d_conv - 1, channels] and the state
+ * [n_head_v, d_state, d_state]. */
+struct infer_state {
     float *conv, *state;
 };
 
 struct infer_session {
     struct infer_engine *engine;
-    struct infer_cache *cache; /* [n_layer] */
-    char *slab;                /* caches */
-    float *recurrent;          /* conv and state of all layers, contiguous (inside slab) */
-    size_t recurrent_floats, slab_bytes;
+    struct infer_pages *pages; /* of its own, or shared */
+    bool owns_pages;
+    uint32_t *page;            /* [n_pages] the pages it holds, in the order of positions */
+    char **block;              /* [n_pages] where they lie */
+    uint32_t n_pages;
+    struct infer_state *state; /* [n_layer] */
+    float *recurrent;          /* conv and state of all layers, contiguous */
+    size_t recurrent_floats;
     int32_t *tokens; /* [n_ctx] */
     uint32_t n_ctx, n_batch, n_past;
     uint32_t n_cells; /* positions of a head's cache: n_ctx, or n_batch in an encoder; whole strips */
-    uint32_t n_block; /* positions of a block of the cache */
-    enum kern_kv kv;
-    size_t k_row, v_row, block_bytes; /* of a position of a head, of a block with all layers */
-    bool spoiled;                     /* cancelled inside a chunk: recurrent state is half-updated */
-    bool listed;                      /* in the list of the batch in progress */
+    bool spoiled;     /* cancelled inside a chunk: recurrent state is half-updated */
+    bool listed;      /* in the list of the batch in progress */
     float *logits;                    /* [n_logits, n_vocab] */
     uint32_t n_logits, n_rows_logits; /* capacity, rows valid after the last eval */
     atomic_int cancel;
 };
 
-/* Rows [row0, row0 + n) of a batch are positions [pos0, pos0 + n) of one sequence in a session's caches. */
+/* Rows [row0, row0 + n) of a batch are positions [pos0, pos0 + n) of one sequence in a session's caches; or with
+ * `branches` they are nodes [node0, node0 + n) of a tree behind position pos0: node i has position pos0 + depth[i] and
+ * lies in the caches where position pos0 + i would. */
 struct infer_segment {
     struct infer_session *s;
     uint32_t row0, n, pos0;
     uint32_t member; /* whose: an index into the list being evaluated */
     uint32_t cell0;  /* the sequence's position 0 in the caches: 0, or that of a text among several */
+    const struct infer_tree *tree; /* NULL, or whose asks the rows may answer */
+    uint32_t node0;
+    bool branches;
 };
 
 /* The int8 form of activations, and for a level that reads it bf16, beside the f32 they were made from. */
@@ -99,11 +128,11 @@ struct infer_work {
     uint32_t max_rows;
     /* the batch */
     int32_t *token;                /* [max_rows] */
-    uint32_t *pos, *segment_of;    /* [max_rows] */
+    uint32_t *pos, *cell, *segment_of; /* [max_rows] position in its sequence; place in the caches */
     struct infer_segment *segment; /* [max_rows] */
-    uint32_t *wanted;              /* [max_rows] rows whose result is read, ascending */
-    float **logits;                /* [max_rows] where the logits of each wanted row go */
-    bool *finite;                  /* [max_rows] whether they are numbers */
+    uint32_t *wanted; /* [max_rows] rows whose result is read, ascending; after the head, those with all logits */
+    float **logits;                /* [max_rows] where all logits of each wanted row go, or NULL */
+    bool *finite;                  /* [max_rows] whether they are numbers; after the head, rows with all logits only */
     uint32_t n_rows, n_segments, n_wanted;
     /* buffers */
     float *x, *h, *y; /* residual stream, normed input, output of a product: [n_embd] wide */
@@ -146,6 +175,10 @@ void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n));
 /* Rows or units [from, to) of thread i of n. */
 void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
 
+/* tree.c */
+void infer_tree_sort(struct infer_tree *t); /* the asks by node */
+const struct infer_ask *infer_tree_find(const struct infer_tree *t, int32_t node); /* the first of a node, or NULL */
+
 /* pack.c */
 void infer_pack_plan(struct infer_engine *g);  /* decides which weights are packed: sets their strip_bytes */
 void infer_pack_start(struct infer_engine *g); /* after an evaluation; does nothing the second time */
@@ -159,6 +192,7 @@ void infer_quantize(struct infer_work *w, const struct infer_act *act, const flo
 void infer_act_copy(const struct infer_act *act, size_t n_in, uint32_t to, uint32_t from);
 void infer_products(struct infer_work *w); /* w->mul: all products of one input, columns over threads */
 void infer_gate_up(struct infer_work *w);  /* gate, up, activation and the int8 form, fused */
+void infer_asks(struct infer_work *w);     /* w->mul.p[0], for the asks of the wanted rows */
 
 /* rope.c */
 void infer_turns(struct infer_work *w, uint32_t row); /* fills w->turn of a row */

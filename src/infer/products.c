@@ -170,6 +170,53 @@ static void products_share(void *work, int i, int n)
 
 void infer_products(struct infer_work *w) { infer_run(w, products_share); }
 
+/* ---- asks ---- */
+
+/* The candidates of an ask, for wanted row i: a strip of the weight each, unless the last one had it too. */
+static void ask_row(struct infer_work *w, int thread, const struct infer_tree *t, const struct infer_ask *a, uint32_t i)
+{
+    const struct model_weight *m = w->mul.p[0].w;
+    float y[KERN_STRIP];
+    size_t have = SIZE_MAX;
+    for (uint32_t k = a->first; k < a->first + a->n; k++) {
+        size_t c = (size_t)t->candidate[k] / KERN_STRIP * KERN_STRIP;
+        size_t n = m->n_out - c < KERN_STRIP ? m->n_out - c : KERN_STRIP;
+        if (c != have) {
+            struct panel p = panel_of(w, thread, 0, m, c, n);
+            multiply(w, m, &p, i, 1, y, n);
+            finish(w, m, y, c, n);
+            if (w->mul.softcap != 0) w->k->softcap(y, n, w->mul.softcap);
+            have = c;
+        }
+        t->logit[k] = y[(size_t)t->candidate[k] - c];
+    }
+}
+
+/* Wanted rows in turn; a row that answers asks is a node of a segment's tree, or the last one before it. */
+static void asks_share(void *work, int thread, int n)
+{
+    struct infer_work *w = work;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->n_wanted; i++) {
+        const struct infer_segment *g = &w->segment[w->segment_of[w->wanted[i]]];
+        if (!g->tree) continue;
+        int32_t node = g->branches ? (int32_t)(g->node0 + w->wanted[i] - g->row0) : -1;
+        for (const struct infer_ask *a = infer_tree_find(g->tree, node); a && a->node == node; a++) {
+            if (count++ % n == (uint32_t)thread) ask_row(w, thread, g->tree, a, i);
+            if (a + 1 == g->tree->ask + g->tree->n_asks) break;
+        }
+    }
+}
+
+void infer_asks(struct infer_work *w)
+{
+    bool any = false;
+    for (uint32_t k = 0; k < w->n_segments; k++) any = any || w->segment[k].tree;
+    if (any) infer_run(w, asks_share);
+}
+
+/* ---- feed-forward ---- */
+
 /* y = gelu(gate) * up (up NULL: 1). The reference serves GELU from a table over half-precision numbers, and
  * embeddings are compared with ones made by it: so the argument and the result are rounded to half precision
  * here too. */

@@ -59,7 +59,7 @@ static void convolve_share(void *work, int i, int n)
     for (uint32_t k = 0; k < w->n_segments; k++)
         for (uint64_t b = from; b < to; b++) {
             size_t c0 = b * CHANNELS, m = channels - c0 < CHANNELS ? channels - c0 : CHANNELS;
-            convolve(w, &w->segment[k], w->segment[k].s->cache[w->layer_i].conv, channels, c0, m);
+            convolve(w, &w->segment[k], w->segment[k].s->state[w->layer_i].conv, channels, c0, m);
         }
 }
 
@@ -106,7 +106,7 @@ static void delta_share(void *work, int i, int n)
     for (uint32_t g = 0; g < w->n_segments; g++)
         for (uint64_t h = from; h < to; h++) {
             const struct infer_segment *s = &w->segment[g];
-            float *state = s->s->cache[w->layer_i].state + h * d * d;
+            float *state = s->s->state[w->layer_i].state + h * d * d;
             for (uint32_t t = s->row0; t < s->row0 + s->n; t++) delta_step(w, state, t, h, q, k);
         }
 }

@@ -1,5 +1,5 @@
-/* A session: caches, recurrent states and a position. Owns one slab for caches, and the logits; allocates only
- * at creation and for snapshots. The scratch is the engine's.
+/* A session: pages of keys and values, recurrent states and a position. Owns its pages unless they are shared
+ * (infer_pages.h), states and logits; allocates only at creation and for snapshots. The scratch is the engine's.
  *
  * Invariants: the caches hold positions [0, n_past); tokens[0, n_past) says which. A recurrent state is that
  * after n_past tokens, unless `spoiled`.
@@ -23,39 +23,23 @@ static size_t layout_recurrent(struct infer_session *s, char *base)
         size_t state = m->layer[i].kind == MODEL_DELTA_NET
                            ? (size_t)m->n_head_v * m->d_state * m->d_state * sizeof(float)
                            : 0;
-        if (base && conv) s->cache[i].conv = (float *)(base + used);
+        if (base && conv) s->state[i].conv = (float *)(base + used);
         used += align64(conv);
-        if (base && state) s->cache[i].state = (float *)(base + used);
+        if (base && state) s->state[i].state = (float *)(base + used);
         used += align64(state);
     }
-    s->recurrent = (float *)base;
     s->recurrent_floats = used / sizeof(float);
     return used;
 }
 
-/* Keys and values in blocks of positions, all layers in each: memory fills from its start as the context grows, so that
- * huge pages, which make reading it a third faster, cost no more than a block of memory that is not yet used. */
-static size_t layout_attention(struct infer_session *s, char *base)
+int infer_kv_form(const struct model *m, enum infer_kv kv, enum kern_kv *out, struct err *e)
 {
-    const struct model *m = s->engine->model;
-    size_t end = 0;
-    for (uint32_t i = 0; i < m->n_layer; i++) {
-        const struct model_layer *y = &m->layer[i];
-        if (y->kind != MODEL_ATTENTION) continue;
-        size_t used = m->causal ? end : 0; /* an encoder's layers take turns */
-        size_t k = align64((size_t)y->n_head_kv * s->n_block * s->k_row),
-               v = align64((size_t)y->n_head_kv * s->n_block * s->v_row);
-        if (base) s->cache[i].k = base + used, s->cache[i].v = base + used + k;
-        end = used + k + v > end ? used + k + v : end;
-    }
-    s->block_bytes = end;
-    return end * ((s->n_cells + s->n_block - 1) / s->n_block);
-}
-
-static size_t layout(struct infer_session *s, char *base)
-{
-    size_t recurrent = layout_recurrent(s, base);
-    return recurrent + layout_attention(s, base ? base + recurrent : NULL);
+    *out = !m->causal || kv == INFER_KV_F32 ? KERN_KV_F32 : kv == INFER_KV_Q8_0 ? KERN_KV_Q8_0 : KERN_KV_F16;
+    if (*out == KERN_KV_Q8_0 && (m->d_head % 32 || m->d_head_v % 32))
+        return ERR(e, UNSUPPORTED,
+                   "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
+                   m->d_head);
+    return 0;
 }
 
 static int sizes(struct infer_session *s, const struct infer_session_params *p, struct err *e)
@@ -64,50 +48,58 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
     s->n_ctx = p && p->n_ctx ? p->n_ctx : m->n_ctx_train < DEFAULT_CTX ? m->n_ctx_train : DEFAULT_CTX;
     s->n_batch = p && p->n_batch ? p->n_batch : DEFAULT_BATCH;
     s->n_logits = p && p->n_logits ? p->n_logits : 1;
-    s->kv = p && p->kv == INFER_KV_F32    ? KERN_KV_F32
-            : p && p->kv == INFER_KV_Q8_0 ? KERN_KV_Q8_0
-                                          : KERN_KV_F16;
     if (s->n_ctx > MAX_CTX)
         return ERR(e, LIMIT, "A context of %u is too long; at most %d.", s->n_ctx, MAX_CTX);
     if (m->pos_embd.data && s->n_ctx > m->n_ctx_train)
         return ERR(e, LIMIT, "This model has %u positions; a context of %u is too long.", m->n_ctx_train,
                    s->n_ctx);
-    if (!m->causal) s->kv = KERN_KV_F32;
     if (m->causal ? s->n_batch > s->n_ctx : s->n_batch < s->n_ctx) s->n_batch = s->n_ctx;
-    if (s->kv == KERN_KV_Q8_0 && (m->d_head % 32 || m->d_head_v % 32))
-        return ERR(e, UNSUPPORTED,
-                   "A q8_0 cache needs heads of a multiple of 32 elements; this model's have %u. Use f16.",
-                   m->d_head);
     if (s->n_logits > s->n_ctx) s->n_logits = s->n_ctx;
     uint32_t cells = m->causal ? s->n_ctx : s->n_batch; /* an encoder sees all rows of its texts at once */
     s->n_cells = (cells + KERN_KV_STRIP - 1) / KERN_KV_STRIP * KERN_KV_STRIP;
-    s->n_block = s->n_cells < BLOCK ? s->n_cells : BLOCK;
-    s->k_row = kern_kv_row_bytes(s->kv, m->d_head);
-    s->v_row = kern_kv_row_bytes(s->kv, m->d_head_v);
+    return 0;
+}
+
+/* All pages that it will ever need; huge ones of the system make reading them a third faster, and are taken as the
+ * context grows. */
+static int own_pages(struct infer_session *s, enum infer_kv kv, struct err *e)
+{
+    uint32_t tokens = s->n_cells < BLOCK ? s->n_cells : BLOCK, n = (s->n_cells + tokens - 1) / tokens;
+    enum kern_kv form;
+    int rc = infer_kv_form(s->engine->model, kv, &form, e);
+    if (!rc) rc = infer_pages_make(s->engine, n, tokens, form, &s->pages, e);
+    s->owns_pages = true;
+    return rc;
+}
+
+static int memory(struct infer_session *s, struct err *e)
+{
+    const struct model *m = s->engine->model;
+    size_t states = layout_recurrent(s, NULL), n_pages = (s->n_cells + s->pages->n_tokens - 1) / s->pages->n_tokens;
+    s->state = mem_calloc(m->n_layer, sizeof *s->state);
+    s->recurrent = states ? mem_aligned(64, states) : NULL;
+    s->tokens = mem_calloc(s->n_ctx, sizeof *s->tokens);
+    s->page = mem_calloc(n_pages, sizeof *s->page);
+    s->block = mem_calloc(n_pages, sizeof *s->block);
+    if (m->head.data) s->logits = mem_calloc(s->n_logits, m->n_vocab * sizeof(float));
+    if (!s->state || (states && !s->recurrent) || !s->tokens || !s->page || !s->block || (m->head.data && !s->logits))
+        return err_nomem(e, states + (size_t)s->n_logits * m->n_vocab * sizeof(float));
+    layout_recurrent(s, (char *)s->recurrent);
+    if (s->owns_pages) infer_session_bind_all(s);
     return 0;
 }
 
 int infer_session_new(struct infer_engine *g, const struct infer_session_params *p,
                       struct infer_session **out, struct err *e)
 {
-    const struct model *m = g->model;
     struct infer_session *s = mem_calloc(1, sizeof *s);
     if (!s) return err_nomem(e, sizeof *s);
     s->engine = g;
+    s->pages = p ? p->pages : NULL;
     int rc = sizes(s, p, e);
-    if (rc) goto out;
-    s->slab_bytes = layout(s, NULL);
-    s->cache = mem_calloc(m->n_layer, sizeof *s->cache);
-    s->slab = mem_pages(s->slab_bytes);
-    s->tokens = mem_calloc(s->n_ctx, sizeof *s->tokens);
-    if (m->head.data) s->logits = mem_calloc(s->n_logits, m->n_vocab * sizeof(float));
-    if (!s->cache || !s->slab || !s->tokens || (m->head.data && !s->logits)) {
-        rc = err_nomem(e, s->slab_bytes + (size_t)s->n_logits * m->n_vocab * sizeof(float));
-        goto out;
-    }
-    layout(s, s->slab);
-    rc = infer_work_reserve(g, s->n_batch, e);
-out:
+    if (!rc && !s->pages) rc = own_pages(s, p ? p->kv : INFER_KV_DEFAULT, e);
+    if (!rc) rc = memory(s, e);
+    if (!rc) rc = infer_work_reserve(g, s->n_batch, e);
     if (rc) infer_session_free(s);
     else *out = s;
     return rc;
@@ -116,10 +108,14 @@ out:
 void infer_session_free(struct infer_session *s)
 {
     if (!s) return;
+    if (s->owns_pages) infer_pages_free(s->pages);
+    else if (s->pages) infer_session_unbind(s, 0);
     mem_free(s->logits);
     mem_free(s->tokens);
-    mem_pages_free(s->slab, s->slab_bytes);
-    mem_free(s->cache);
+    mem_free(s->page);
+    mem_free(s->block);
+    mem_free(s->recurrent);
+    mem_free(s->state);
     mem_free(s);
 }
 
@@ -132,7 +128,8 @@ bool infer_session_is_recurrent(const struct infer_session *s) { return s->recur
 
 size_t infer_session_bytes(const struct infer_session *s)
 {
-    return s->slab_bytes + s->n_ctx * sizeof *s->tokens +
+    return (s->owns_pages ? infer_pages_bytes(s->pages) : 0) + s->recurrent_floats * sizeof(float) +
+           s->n_ctx * sizeof *s->tokens +
            (s->logits ? (size_t)s->n_logits * s->engine->model->n_vocab * sizeof(float) : 0);
 }
 
@@ -156,6 +153,7 @@ int infer_session_truncate(struct infer_session *s, uint32_t n_past, struct err 
     s->spoiled = false;
     s->n_past = n_past;
     s->n_rows_logits = 0;
+    if (!s->owns_pages) infer_session_unbind(s, n_past);
     return 0;
 }
 

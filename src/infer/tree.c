@@ -1,8 +1,7 @@
 /* Growing a tree of tokens (infer_tree.h). Owns its arrays. batch.c evaluates it. */
-#include "infer_tree.h"
-#include "base_mem.h"
+#include "internal.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 void infer_tree_init(struct infer_tree *t) { *t = (struct infer_tree){0}; }
 
@@ -77,4 +76,29 @@ int infer_tree_ask(struct infer_tree *t, int32_t node, const int32_t *candidates
     *out_first = t->n_candidates;
     t->n_candidates += n;
     return 0;
+}
+
+static int by_node(const void *pa, const void *pb)
+{
+    const struct infer_ask *a = pa, *b = pb;
+    return a->node != b->node ? (a->node > b->node) - (a->node < b->node)
+                              : (a->first > b->first) - (a->first < b->first);
+}
+
+void infer_tree_sort(struct infer_tree *t)
+{
+    if (t->n_asks > 1) qsort(t->ask, t->n_asks, sizeof *t->ask, by_node);
+}
+
+const struct infer_ask *infer_tree_find(const struct infer_tree *t, int32_t node)
+{
+    uint32_t low = 0, high = t->n_asks;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (t->ask[mid].node < node)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < t->n_asks && t->ask[low].node == node ? &t->ask[low] : NULL;
 }
