@@ -2,14 +2,14 @@
  * a token of each stream that decodes, pieces of the prompts that have just come, and whole questions. Requests share a
  * cache of pages; a prompt evaluates only what no earlier one has left there.
  *
- * Two kinds of request:
+ * Three kinds of request:
  *   generate   a prompt goes on with sampled tokens, free or constrained by a grammar
  *   ask        a prompt, and behind it a tree of tokens, read in one pass: how probable are the candidates that may
  *              follow at each of its nodes? (labels of a classification, options of questions about one state)
+ *   embed      texts become vectors
  *
  * Functions may be called from any thread. Callbacks come from the scheduler's thread, one at a time; they must not
- * block, and may submit and cancel. on_done comes exactly once for each request that was submitted; after it the
- * ticket is gone. */
+ * block, and may schedule and cancel. on_done comes exactly once for each request that was taken. */
 #ifndef INFER_SCHEDULE_H
 #define INFER_SCHEDULE_H
 
@@ -26,7 +26,7 @@ struct infer_ticket;
 struct infer_scheduler_params {
     uint32_t n_cache;     /* tokens that the cache holds, of all requests and all kept prefixes; 0: 4 times n_ctx */
     uint32_t n_ctx;       /* tokens of the longest request; 0: the model's, at most 4096 */
-    uint32_t n_parallel;  /* requests evaluated together; 0: 16 */
+    uint32_t n_parallel;  /* requests evaluated together; 0: 16, at most 64 */
     uint32_t n_queue;     /* requests that may wait beyond those; 0: 256 */
     enum infer_kv kv;
     bool batch_invariant; /* results do not depend, bit for bit, on what else is evaluated; slower */
@@ -34,13 +34,13 @@ struct infer_scheduler_params {
 /* `tok` may be NULL (then no text, no end). Both must outlive the scheduler. */
 int infer_scheduler_new(struct infer_engine *g, const struct tok *tok, const struct infer_scheduler_params *p,
                         struct infer_scheduler **out, struct err *e) ERR_CHECK;
-/* No new requests; those that run or wait end with CANCELLED. Returns when the last on_done has. */
+/* No new requests; those that run or wait end with CANCELLED. Returns when the last on_done has. Tickets may live on. */
 void infer_scheduler_free(struct infer_scheduler *s);
 
 enum infer_end { /* why a request ended well */
     INFER_END_STOP,    /* end-of-generation token, stop string, or the grammar is complete */
     INFER_END_LENGTH,  /* max_tokens or the context */
-    INFER_END_ANSWERED /* ask */
+    INFER_END_ANSWERED /* ask, embed */
 };
 struct infer_outcome {
     struct err err;  /* code 0, or why there is no (whole) answer: CANCELLED, DEADLINE, NOMEM, … */
@@ -50,13 +50,13 @@ struct infer_outcome {
 };
 
 struct infer_request {
-    const int32_t *prompt; /* [n_prompt], n_prompt ≥ 1; copied */
+    const int32_t *prompt; /* [n_prompt], n_prompt ≥ 1; copied. NULL with `texts` */
     size_t n_prompt;
     uint32_t pin;          /* tokens of the prompt whose pages stay in the cache until unpinned; 0: none */
     uint32_t owner;        /* whose (an API key's number): owners take turns while requests wait */
     double deadline_s;     /* clock_now_s() at which it fails with DEADLINE; 0: never */
 
-    /* generate: sampling is copied (its strings and biases too); NULL with `tree` */
+    /* generate, unless `tree` or `texts` is set. sampling is copied, its strings and biases too; NULL: greedy */
     const struct croft_sampling *sampling;
     struct infer_grammar *grammar; /* or NULL; a reference is taken */
     /* Text as it may be shown, as in croft_generate. Nonzero ends the answer with INFER_END_STOP. */
@@ -65,14 +65,22 @@ struct infer_request {
     /* ask: borrowed until on_done. The logits of its asks are written before on_done. */
     struct infer_tree *tree;
 
+    /* embed: borrowed until on_done; as infer_session_embed_all has them */
+    const struct infer_text *texts;
+    size_t n_texts;
+    enum model_pool pool;
+    bool normalize;
+
     void (*on_done)(void *user, const struct infer_outcome *o);
     void *user;
 };
-/* FULL: the queue is; NO_ROOM: it can never fit. After success *out is valid until on_done; out may be NULL. */
+/* FULL: the queue is; NO_ROOM: it can never fit; UNSUPPORTED: not with this kind of model; USAGE. *out, unless NULL,
+ * is the caller's to free, whenever it likes. */
 int infer_schedule(struct infer_scheduler *s, const struct infer_request *r, struct infer_ticket **out,
                    struct err *e) ERR_CHECK;
-/* It ends with CANCELLED before the next step. For use before on_done, or from within a callback of the request. */
+/* The request ends with CANCELLED before the next step, unless it has ended. */
 void infer_ticket_cancel(struct infer_ticket *t);
+void infer_ticket_free(struct infer_ticket *t); /* a request that runs goes on; NULL is fine */
 
 struct infer_load {
     uint32_t n_running, n_waiting;
