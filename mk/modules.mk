@@ -2,7 +2,7 @@
 # A module's own folder and its own api/ are always visible to it. The Makefile turns these lines into -I flags,
 # so a forbidden include fails with "No such file"; `make lint` checks the symbol prefixes with nm.
 
-MODULES := plat base kern model infer task net bundle cli
+MODULES := plat base kern model infer task net bundle serve cli
 
 DEPS_plat   :=
 DEPS_base   := plat
@@ -12,23 +12,26 @@ DEPS_infer  := plat base kern model
 DEPS_task   := plat base kern model infer
 DEPS_net    := plat base
 DEPS_bundle := plat base net
-DEPS_cli    := plat base kern model infer task net bundle
+DEPS_serve  := plat base kern model infer task net
+DEPS_cli    := plat base kern model infer task net bundle serve
 
 # What the external symbols of a module start with (space separated).
 PREFIX_plat   := plat_
-PREFIX_base   := err_ mem_ arena_ buf_ str_ utf8_ log_ clock_ conf_ sha256_
+PREFIX_base   := err_ mem_ arena_ buf_ str_ utf8_ log_ clock_ conf_ sha256_ metric_ metrics_
 PREFIX_kern   := kern_
 PREFIX_model  := model_ gguf_ tok_ tmpl_
 PREFIX_infer  := infer_ croft_
 PREFIX_task   := task_
 PREFIX_net    := net_
 PREFIX_bundle := bundle_
+PREFIX_serve  := serve_
 PREFIX_cli    := cli_ cmd_
 
 # Libraries a module needs, as pkg-config names.
 LIBS_base   := libcrypto
 LIBS_model  := libutf8proc jansson
 LIBS_task   := libcyaml yaml-0.1 jansson
-LIBS_net    := libcurl
+LIBS_net    := libcurl libevent libevent_openssl openssl
 LIBS_bundle := jansson libcrypto
+LIBS_serve  := jansson libcrypto libcyaml
 LIBS_cli    := jansson

@@ -94,28 +94,48 @@ static int value_text(struct walk *w, int id, const char *path, const char *key,
     return rc;
 }
 
-int task_yaml_value(const char *path, const char *key, char **out, struct err *e)
+/* Parse a file; on success the document is the caller's to delete. */
+static int parse_file(const char *path, yaml_document_t *doc, struct err *e)
 {
     FILE *f = fopen(path, "r");
     if (!f) return err_errno(e, errno, "open", path);
     yaml_parser_t parser;
-    yaml_document_t doc;
     int rc = 0;
     if (!yaml_parser_initialize(&parser)) {
         fclose(f);
         return err_nomem(e, 0);
     }
     yaml_parser_set_input_file(&parser, f);
-    if (!yaml_parser_load(&parser, &doc)) {
-        rc = err_set(e, CROFT_E_FORMAT, path, (long long)parser.problem_mark.line + 1,
-                     "'%s' is not YAML: %s.", path, parser.problem ? parser.problem : "it cannot be parsed");
-    } else {
-        int id = find(&doc, key);
-        struct walk w = {.doc = &doc};
-        if (id) rc = value_text(&w, id, path, key, out, e);
-        yaml_document_delete(&doc);
-    }
+    if (!yaml_parser_load(&parser, doc))
+        rc = err_set(e, CROFT_E_FORMAT, path, (long long)parser.problem_mark.line + 1, "'%s' is not YAML: %s.", path,
+                     parser.problem ? parser.problem : "it cannot be parsed");
     yaml_parser_delete(&parser);
     fclose(f);
+    return rc;
+}
+
+int task_yaml_value(const char *path, const char *key, char **out, struct err *e)
+{
+    yaml_document_t doc;
+    int rc = parse_file(path, &doc, e);
+    if (rc) return rc;
+    int id = find(&doc, key);
+    struct walk w = {.doc = &doc};
+    if (id) rc = value_text(&w, id, path, key, out, e);
+    yaml_document_delete(&doc);
+    return rc;
+}
+
+int task_yaml_load(const char *path, json_t **out, struct err *e)
+{
+    yaml_document_t doc;
+    int rc = parse_file(path, &doc, e);
+    if (rc) return rc;
+    yaml_node_t *root = yaml_document_get_root_node(&doc);
+    struct walk w = {.doc = &doc};
+    json_t *v = root && root->type == YAML_MAPPING_NODE ? convert(&w, 1, 0) : NULL;
+    if (v) *out = v;
+    else rc = ERR(e, FORMAT, "'%s' must hold names with values, and not too many.", path);
+    yaml_document_delete(&doc);
     return rc;
 }

@@ -1,11 +1,15 @@
-/* Values of a YAML file that have no fixed shape. */
+/* Values of a YAML file that have no fixed shape, as JSON. */
 #ifndef TASK_YAML_H
 #define TASK_YAML_H
 
 #include "base_buf.h"
 
+#include <jansson.h>
+
 /* The value under `key` of the file's top mapping: a string as it is, anything else as compact JSON. *out
  * (mem_free) stays as it was when there is no such key. */
 int task_yaml_value(const char *path, const char *key, char **out, struct err *e) ERR_CHECK;
+/* The whole file, whose top must be a mapping, as a JSON object (json_decref). */
+int task_yaml_load(const char *path, json_t **out, struct err *e) ERR_CHECK;
 
 #endif

@@ -1,0 +1,85 @@
+/* A request that needs work beyond the loop: its way through the server's threads.
+ *
+ *     loop          route, key, limits ─▶ job ─┐                        ┌─▶ reply, or pieces of a stream ─▶ freed
+ *     preparation   JSON, template, tokens ◀───┘─▶ infer_schedule ─┐    │
+ *     scheduler                                                    └────┴─ pieces, outcomes: into the mailbox
+ *
+ * The job belongs to one side at a time: to a preparation thread between serve_job_start and its post, to the loop
+ * before and after. What the scheduler's thread hands over goes through `mail`, under `lock`. The loop frees the job
+ * when nothing is outstanding: every ticket has had its on_done, and preparation has ended. */
+#ifndef SERVE_JOB_H
+#define SERVE_JOB_H
+
+#include "serve_private.h"
+
+enum { SERVE_CHOICES_MAX = 128 };
+
+/* What a request is refused or fails with, in the shape OpenAI's clients expect. */
+struct serve_fault {
+    struct err err;   /* code 0: none */
+    int status;       /* 0: that of err.code */
+    char param[96];   /* the field at fault, or "" */
+    const char *code; /* "model_not_found", …, or NULL */
+};
+
+/* One sequence asked of the scheduler: choice i of the answer. */
+struct serve_ask {
+    struct serve_job *job;
+    struct infer_ticket *ticket; /* set under the job's lock */
+    bool submitted, done;
+    struct infer_outcome outcome;
+};
+
+struct serve_job {
+    struct net_post post;   /* to the loop */
+    struct serve_job *next; /* in the preparation queue */
+    struct serve *serve;
+    const struct serve_endpoint *endpoint;
+    struct net_exchange *x;    /* the loop's; NULL once answered or left */
+    atomic_bool left;          /* the client is gone */
+    struct serve_key *key;     /* or NULL */
+    struct serve_model *model; /* a reference */
+    struct buf body;
+    char tail[64]; /* of the path, for /v1/tasks/NAME */
+    json_t *in;    /* the parsed body */
+    char id[48];
+    int64_t created;
+    double arrived_s, deadline_s;
+    struct serve_fault fault;
+    bool prepared; /* the preparation has ended (set by the post that says so) */
+    bool streaming, replied;
+    uint32_t prompt_tokens, cached_tokens, answer_tokens;
+    double queued_s, first_s; /* for metrics; first_s: clock of the first piece, 0 before */
+
+    pthread_mutex_t lock;
+    bool posted; /* `post` is on its way */
+    bool prepare_ended;
+    struct buf mail;       /* struct serve_piece records */
+    struct serve_ask *ask; /* [n_ask] */
+    uint32_t n_ask;
+
+    void *data; /* the endpoint's; freed by endpoint->free_data */
+};
+
+/* A piece of an answer in the mailbox: the head, then n_top struct croft_logprob, then n bytes of text. */
+struct serve_piece {
+    uint32_t choice, n, n_top;
+    int32_t token; /* -1: text that was held back */
+    float logprob;
+};
+
+/* Preparation thread: hand a sequence to the model's scheduler. */
+int serve_job_submit(struct serve_job *job, uint32_t i, struct infer_request *r, struct err *e) ERR_CHECK;
+int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e) ERR_CHECK; /* room for n asks */
+
+/* The loop, in endpoint callbacks: answer. */
+void serve_job_reply(struct serve_job *job, int status, json_t *body);        /* takes body; NULL is out of memory */
+void serve_job_event(struct serve_job *job, const char *event, json_t *data); /* one SSE event; takes data */
+void serve_job_raw(struct serve_job *job, const char *bytes);
+void serve_job_end(struct serve_job *job); /* of a stream */
+void serve_job_fail(struct serve_job *job, struct serve_fault *f);
+
+/* Refuse a request: fills the fault, returns its code. */
+int serve_refuse(struct serve_job *job, int code, const char *param, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+#endif

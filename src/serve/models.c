@@ -1,0 +1,263 @@
+/* The models of a server: slots by name, each with the version that answers now.
+ *
+ *     slot "helpdesk" ─▶ version 2 (new requests)        a reload loads version 3 beside it, then moves the arrow;
+ *                        version 1 (2 requests left)     an old version ends when its last request has
+ *
+ * A version (struct serve_model) is reference-counted: the slot holds one, each request one. The last reference may
+ * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
+ * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
+#include "job.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+struct slot {
+    const char *name, *source;
+    struct serve_model *now;
+};
+struct serve_models {
+    struct serve *serve;
+    struct slot *slot;
+    size_t n;
+    pthread_mutex_t lock;
+    pthread_cond_t some;
+    pthread_t thread;
+    bool started, ending, reload;
+    struct serve_model *retired;
+    uint32_t n_alive; /* versions not freed yet */
+};
+
+static void free_version(struct serve_model *m)
+{
+    infer_scheduler_free(m->scheduler);
+    serve_grammars_free(m->grammars);
+    infer_chat_free(m->chat);
+    tok_free(m->tok);
+    infer_engine_close(m->engine);
+    mem_free(m->name);
+    mem_free(m->path);
+    mem_free(m);
+}
+
+static int identify(const char *path, uint64_t id[4], struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st)) return err_errno(e, errno, "open", path);
+    id[0] = (uint64_t)st.st_dev;
+    id[1] = (uint64_t)st.st_ino;
+    id[2] = (uint64_t)st.st_size;
+    id[3] = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+    return 0;
+}
+
+/* How the template writes a call of a tool, from the words it must use for it. */
+static enum serve_tools tools_of(const struct gguf *g)
+{
+    struct str t;
+    if (!gguf_get_str(g, "tokenizer.chat_template", &t) || !memmem(t.p, t.n, "tools", 5)) return SERVE_TOOLS_NONE;
+    if (memmem(t.p, t.n, "<tool_call>", 11)) return SERVE_TOOLS_HERMES;
+    if (memmem(t.p, t.n, "[TOOL_CALLS]", 12)) return SERVE_TOOLS_MISTRAL;
+    if (memmem(t.p, t.n, "<|python_tag|>", 14) || memmem(t.p, t.n, "ipython", 7)) return SERVE_TOOLS_LLAMA3;
+    return SERVE_TOOLS_NONE;
+}
+
+static int start_scheduler(struct serve *s, struct serve_model *m, struct err *e)
+{
+    const struct serve_params *p = &s->p;
+    struct infer_scheduler_params sp = {.n_cache = p->n_cache,
+                                        .n_ctx = p->n_ctx,
+                                        .n_parallel = p->n_parallel,
+                                        .n_queue = p->n_queue,
+                                        .kv = p->kv,
+                                        .batch_invariant = p->batch_invariant};
+    return infer_scheduler_new(m->engine, m->tok, &sp, &m->scheduler, e);
+}
+
+static int load_version(struct serve_models *ms, const struct slot *slot, char *path, struct serve_model **out,
+                        struct err *e)
+{
+    struct serve *s = ms->serve;
+    struct serve_model *m = mem_calloc(1, sizeof *m);
+    if (!m) {
+        mem_free(path);
+        return err_nomem(e, sizeof *m);
+    }
+    m->path = path;
+    m->owner = ms;
+    m->created = clock_unix_s();
+    atomic_init(&m->references, 1);
+    m->name = mem_strdup(slot->name);
+    m->grammars = serve_grammars_new();
+    int rc = m->name && m->grammars ? identify(path, m->file_id, e) : err_nomem(e, 0);
+    if (rc == 0)
+        rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = s->p.n_threads}, &m->engine, e);
+    if (rc == 0) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
+    if (rc == 0) {
+        const struct model *model = infer_engine_model(m->engine);
+        struct err none;
+        m->n_vocab = model->n_vocab;
+        m->n_ctx = s->p.n_ctx ? s->p.n_ctx : model->n_ctx_train < 4096 ? model->n_ctx_train : 4096;
+        if (infer_chat_new(infer_engine_gguf(m->engine), m->tok, &m->chat, &none) && none.code != CROFT_E_NOT_FOUND) {
+            *e = none;
+            rc = none.code;
+        }
+        m->tools = m->chat ? tools_of(infer_engine_gguf(m->engine)) : SERVE_TOOLS_NONE;
+        m->generates = model->causal;
+        if (rc == 0) rc = start_scheduler(s, m, e);
+    }
+    if (rc) {
+        free_version(m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+static int load_slot(struct serve_models *ms, struct slot *slot, bool only_if_changed, struct err *e)
+{
+    char *path = NULL;
+    uint64_t id[4];
+    int rc = ms->serve->p.resolve(ms->serve->p.user, slot->source, &path, e);
+    if (rc) return rc;
+    if (only_if_changed && (rc = identify(path, id, e)) == 0 && memcmp(id, slot->now->file_id, sizeof id) == 0) {
+        mem_free(path);
+        return 0;
+    }
+    if (rc) {
+        mem_free(path);
+        return rc;
+    }
+    struct serve_model *fresh, *old;
+    if ((rc = load_version(ms, slot, path, &fresh, e))) return rc;
+    infer_engine_warm(fresh->engine);
+    pthread_mutex_lock(&ms->lock);
+    ms->n_alive++;
+    old = slot->now;
+    slot->now = fresh;
+    pthread_mutex_unlock(&ms->lock);
+    if (old) log_info("the model %s is answered by its new version", slot->name);
+    serve_model_unref(old);
+    return 0;
+}
+
+static void reload_all(struct serve_models *ms)
+{
+    for (size_t i = 0; i < ms->n; i++) {
+        struct err e = {0};
+        if (load_slot(ms, &ms->slot[i], true, &e))
+            log_warn("the model %s stays as it was: %s", ms->slot[i].name, e.msg);
+    }
+}
+
+/* The models' own thread: frees what has ended, reloads on request, ends when all versions are gone. */
+static void *work(void *arg)
+{
+    struct serve_models *ms = arg;
+    pthread_mutex_lock(&ms->lock);
+    for (;;) {
+        struct serve_model *m = ms->retired;
+        if (m) {
+            ms->retired = m->next_retired;
+            pthread_mutex_unlock(&ms->lock);
+            free_version(m);
+            pthread_mutex_lock(&ms->lock);
+            ms->n_alive--;
+        } else if (ms->reload && !ms->ending) {
+            ms->reload = false;
+            pthread_mutex_unlock(&ms->lock);
+            reload_all(ms);
+            pthread_mutex_lock(&ms->lock);
+        } else if (ms->ending && ms->n_alive == 0) {
+            break;
+        } else {
+            pthread_cond_wait(&ms->some, &ms->lock);
+        }
+    }
+    pthread_mutex_unlock(&ms->lock);
+    return NULL;
+}
+
+void serve_model_unref(struct serve_model *m)
+{
+    if (!m || atomic_fetch_sub(&m->references, 1) != 1) return;
+    struct serve_models *ms = m->owner;
+    pthread_mutex_lock(&ms->lock);
+    m->next_retired = ms->retired;
+    ms->retired = m;
+    pthread_cond_signal(&ms->some);
+    pthread_mutex_unlock(&ms->lock);
+}
+
+int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
+{
+    struct serve_models *ms = mem_calloc(1, sizeof *ms);
+    if (!ms) return err_nomem(e, sizeof *ms);
+    ms->serve = s;
+    pthread_mutex_init(&ms->lock, NULL);
+    pthread_cond_init(&ms->some, NULL);
+    ms->slot = mem_calloc(s->p.n_models, sizeof *ms->slot);
+    int rc = ms->slot ? 0 : err_nomem(e, s->p.n_models * sizeof *ms->slot);
+    if (rc == 0) {
+        int failed = pthread_create(&ms->thread, NULL, work, ms);
+        if (failed) rc = err_errno(e, failed, "start", "a thread");
+        ms->started = !failed;
+    }
+    for (size_t i = 0; rc == 0 && i < s->p.n_models; i++) {
+        ms->slot[i] = (struct slot){.name = s->p.models[i].name, .source = s->p.models[i].model};
+        for (size_t j = 0; rc == 0 && j < i; j++)
+            if (strcmp(ms->slot[i].name, ms->slot[j].name) == 0)
+                rc = ERR(e, USAGE, "Two models are called '%.60s'. Name one with NAME=MODEL.", ms->slot[i].name);
+        ms->n = i + 1;
+        if (rc == 0) rc = load_slot(ms, &ms->slot[i], false, e);
+    }
+    if (rc)
+        serve_models_free(ms);
+    else
+        *out = ms;
+    return rc;
+}
+
+void serve_models_free(struct serve_models *ms)
+{
+    if (!ms) return;
+    for (size_t i = 0; i < ms->n; i++) {
+        struct serve_model *m = ms->slot[i].now;
+        ms->slot[i].now = NULL;
+        serve_model_unref(m);
+    }
+    pthread_mutex_lock(&ms->lock);
+    ms->ending = true;
+    pthread_cond_signal(&ms->some);
+    pthread_mutex_unlock(&ms->lock);
+    if (ms->started) pthread_join(ms->thread, NULL);
+    pthread_cond_destroy(&ms->some);
+    pthread_mutex_destroy(&ms->lock);
+    mem_free(ms->slot);
+    mem_free(ms);
+}
+
+size_t serve_models_n(const struct serve_models *ms) { return ms->n; }
+
+struct serve_model *serve_models_at(struct serve_models *ms, size_t i)
+{
+    pthread_mutex_lock(&ms->lock);
+    struct serve_model *m = i < ms->n ? ms->slot[i].now : NULL;
+    if (m) atomic_fetch_add(&m->references, 1);
+    pthread_mutex_unlock(&ms->lock);
+    return m;
+}
+
+struct serve_model *serve_models_find(struct serve_models *ms, const char *name)
+{
+    for (size_t i = 0; i < ms->n; i++)
+        if (strcmp(ms->slot[i].name, name) == 0) return serve_models_at(ms, i);
+    return NULL;
+}
+
+void serve_models_reload(struct serve_models *ms)
+{
+    pthread_mutex_lock(&ms->lock);
+    ms->reload = true;
+    pthread_cond_signal(&ms->some);
+    pthread_mutex_unlock(&ms->lock);
+}
