@@ -81,9 +81,10 @@ static int check_item(struct infer_batch_item *m, const struct infer_engine *g, 
     uint32_t room = room_of(s), nodes = m->tree ? m->tree->n : 0;
     int rc = check_tokens(s, m->tokens, m->n, room > nodes ? room - nodes : 0, e);
     if (!rc && m->tree) rc = check_tree(m, e);
-    if (!rc && m->want == INFER_LOGITS_ALL && m->n > s->n_logits)
-        rc = ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.", m->n,
-                 s->n_logits);
+    bool own = !m->rows && m->want != INFER_LOGITS_NONE;
+    if (!rc && own && (m->want == INFER_LOGITS_ALL ? m->n : 1) > s->n_logits)
+        rc = ERR(e, USAGE, "Logits of %zu tokens are asked for; the session was made for %u.",
+                 m->want == INFER_LOGITS_ALL ? m->n : 1, s->n_logits);
     return rc;
 }
 
@@ -113,7 +114,11 @@ static void fill_tokens(struct infer_work *w, const struct infer_batch_item *m, 
                     m->tokens + m->n_done);
     for (size_t r = 0, t = m->n_done; r < rows; r++, t++) {
         bool last = t + 1 == m->n;
-        if (m->want == INFER_LOGITS_ALL)
+        if (m->rows && m->n - t <= m->n_rows)
+            infer_batch_want(w, row0 + r, m->rows + (m->n_rows - (m->n - t)) * n_vocab);
+        else if (m->rows)
+            continue;
+        else if (m->want == INFER_LOGITS_ALL)
             infer_batch_want(w, row0 + r, s->logits + t * n_vocab);
         else if (last && m->want == INFER_LOGITS_LAST)
             infer_batch_want(w, row0 + r, s->logits);
@@ -195,7 +200,9 @@ int infer_batch_eval(struct infer_batch_item *item, size_t n)
     }
     infer_pack_start(g);
     for (size_t i = 0; i < n; i++) {
-        size_t rows = item[i].want == INFER_LOGITS_ALL ? item[i].n : item[i].want == INFER_LOGITS_LAST;
+        size_t rows = item[i].rows                       ? 0
+                      : item[i].want == INFER_LOGITS_ALL ? item[i].n
+                                                         : item[i].want == INFER_LOGITS_LAST;
         const struct infer_tree *t = item[i].tree;
         if (!item[i].err.code && t && !infer_is_finite(t->logit, t->n_candidates)) not_finite(&item[i].err);
         if (!item[i].err.code) item[i].session->n_rows_logits = rows;

@@ -1,29 +1,8 @@
-/* The generation loop (infer_generate.h). Owns a sampler and two text buffers for the length of one answer.
- *
- *   token  --tok_stream-->  whole characters  --infer_stop-->  text that may be shown  -->  on_piece
- *
- * A token is evaluated only when another one is wanted after it, so the session ends one token short of the
- * answer. */
-#include "infer_generate.h"
+/* The generation loop (infer_generate.h): a sequence over a session. A token is evaluated only when another one is
+ * wanted after it, so the session ends one token short of the answer. */
+#include "sequence.h"
 #include "base_clock.h"
 #include "base_mem.h"
-#include "infer_sample.h"
-
-enum { PIECE_MAX = 1 << 20, TOP_MAX = 64 };
-
-struct loop {
-    struct infer_session *s;
-    const struct tok *tok;
-    const struct croft_sampling *p;
-    croft_on_piece *on_piece;
-    void *user;
-    struct infer_sampler *sampler;
-    struct tok_stream stream;
-    struct infer_stop stop;
-    struct buf chars, text; /* from the detokeniser; what may be shown */
-    struct croft_logprob top[TOP_MAX];
-    struct croft_piece piece;
-};
 
 int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t n, size_t *out_reused,
                          struct err *e)
@@ -45,94 +24,12 @@ int infer_session_prompt(struct infer_session *s, const int32_t *tokens, size_t 
     return rc;
 }
 
-static int make_sampler(struct loop *l, struct err *e)
-{
-    const struct croft_sampling *p = l->p;
-    struct infer_sample_params sp = {.temperature = p->temperature,
-                                     .top_k = p->top_k,
-                                     .typical_p = p->typical_p,
-                                     .top_p = p->top_p,
-                                     .min_p = p->min_p,
-                                     .repeat_penalty = p->repeat_penalty,
-                                     .frequency_penalty = p->frequency_penalty,
-                                     .presence_penalty = p->presence_penalty,
-                                     .penalty_last_n = p->penalty_last_n,
-                                     .seed = p->seed,
-                                     .bias = p->bias,
-                                     .n_bias = p->n_bias};
-    if (p->n_top < 0 || p->n_top > TOP_MAX) return ERR(e, USAGE, "n_top must be 0 to %d.", TOP_MAX);
-    if (p->max_tokens < 0) return ERR(e, USAGE, "max_tokens must not be negative.");
-    int rc = infer_stop_init(&l->stop, p->stop, p->n_stop, e);
-    if (rc) return rc;
-    return infer_sampler_new(&sp, infer_engine_model(infer_session_engine(l->s))->n_vocab, &l->sampler, e);
-}
-
-/* Show what is in l->text, with the token that brought it. Nonzero: the callback wants to stop. */
-static int show(struct loop *l, int32_t token)
-{
-    l->piece.text = l->text.data ? l->text.data : "";
-    l->piece.n = l->text.len;
-    l->piece.token = token;
-    int stop = l->on_piece ? l->on_piece(l->user, &l->piece) : 0;
-    buf_clear(&l->text);
-    return stop;
-}
-
-static void logprobs(struct loop *l, const float *logits, int32_t token)
-{
-    const struct infer_engine *g = infer_session_engine(l->s);
-    const struct kern_ops *k = infer_engine_ops(g);
-    uint32_t n_vocab = infer_engine_model(g)->n_vocab;
-    if (!l->p->logprobs) return;
-    l->piece.logprob = (float)infer_logprob(k, logits, n_vocab, token);
-    l->piece.n_top = infer_top_logprobs(k, logits, n_vocab, l->p->n_top, l->top);
-    l->piece.top = l->top;
-}
-
-/* One token: draw, show. Sets *end and returns true when it is the last. */
-static bool step(struct loop *l, int32_t *out_token, enum croft_end *end, size_t *n_generated)
-{
-    const float *logits = infer_session_logits(l->s, 0);
-    int32_t token = *out_token = infer_sampler_draw(l->sampler, logits);
-    if (token < 0) {
-        *end = CROFT_END_EOS; /* every token is banned: nothing can follow */
-        return true;
-    }
-    infer_sampler_accept(l->sampler, token);
-    ++*n_generated;
-    if (l->tok && !l->p->ignore_eos && tok_is_end(l->tok, token)) {
-        *end = CROFT_END_EOS;
-        return true;
-    }
-    logprobs(l, logits, token);
-    buf_clear(&l->chars);
-    if (l->tok) tok_stream_push(&l->stream, token, &l->chars);
-    infer_stop_push(&l->stop, l->chars.data ? l->chars.data : "", l->chars.len, &l->text);
-    *end = CROFT_END_CALLBACK;
-    if (show(l, token)) return true;
-    *end = CROFT_END_STOP_STRING;
-    return l->stop.stopped;
-}
-
-/* What the detokeniser and the stop strings still hold back. */
-static void last_text(struct loop *l)
-{
-    buf_clear(&l->chars);
-    if (l->tok) tok_stream_flush(&l->stream, &l->chars);
-    infer_stop_push(&l->stop, l->chars.data ? l->chars.data : "", l->chars.len, &l->text);
-    infer_stop_flush(&l->stop, &l->text);
-    l->piece.logprob = 0;
-    l->piece.n_top = 0;
-    if (l->text.len) show(l, -1);
-}
-
 /* The context is full and the caller allowed it: keep the first n_keep tokens and the newer half of the rest,
  * forget what lies between, and evaluate the kept half anew at its new positions (exact, unlike rotating
  * cached keys). */
-static int shift(const struct loop *l, struct err *e)
+static int shift(struct infer_session *s, const struct croft_sampling *p, struct err *e)
 {
-    struct infer_session *s = l->s;
-    size_t n = infer_session_n_past(s), keep = (size_t)(l->p->n_keep > 0 ? l->p->n_keep : 0);
+    size_t n = infer_session_n_past(s), keep = (size_t)(p->n_keep > 0 ? p->n_keep : 0);
     if (keep > n / 2) keep = n / 2;
     size_t tail = (n - keep) / 2, total = keep + tail;
     int32_t *ids = mem_alloc(total * sizeof *ids);
@@ -149,43 +46,34 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
                    const struct croft_sampling *sampling, croft_on_piece *on_piece, void *user,
                    struct croft_result *out, struct err *e)
 {
-    struct croft_sampling greedy;
-    struct croft_result r = {.end = CROFT_END_LENGTH, .n_prompt = n};
-    croft_sampling_init(&greedy);
-    struct loop l = {
-        .s = s, .tok = tok, .p = sampling ? sampling : &greedy, .on_piece = on_piece, .user = user};
-    buf_init(&l.chars, PIECE_MAX);
-    buf_init(&l.text, PIECE_MAX);
-    if (tok) tok_stream_init(&l.stream, tok, false);
-    int rc = make_sampler(&l, e);
-    if (rc) goto out;
+    struct croft_result r = {.n_prompt = n};
+    struct infer_sequence q;
+    uint32_t kept;
+    int rc = infer_sequence_init(&q, infer_session_engine(s), tok, sampling, NULL, on_piece, user, e);
+    if (rc) return rc;
     double start = clock_now_s();
     if ((rc = infer_session_prompt(s, prompt, n, &r.n_reused, e))) goto out;
-    for (size_t i = 0; i < n; i++) infer_sampler_accept(l.sampler, prompt[i]);
+    infer_sequence_see(&q, prompt, n);
     double prompted = clock_now_s();
     r.prompt_s = prompted - start;
-    size_t max = l.p->max_tokens > 0 ? (size_t)l.p->max_tokens : SIZE_MAX;
-    while (r.n_generated < max) {
-        int32_t token;
-        enum croft_end end;
-        if (step(&l, &token, &end, &r.n_generated)) {
-            r.end = end;
-            break;
-        }
-        if ((rc = buf_check(&l.chars, "the answer", e)) || (rc = buf_check(&l.text, "the answer", e)))
-            goto out;
+    for (;;) {
+        if ((rc = infer_sequence_take(&q, infer_session_logits(s, 0), &kept, e))) goto out;
         bool full = infer_session_n_past(s) == infer_session_n_ctx(s);
-        if (r.n_generated == max || (full && !(l.p->context_shift && infer_session_n_ctx(s) > 1))) break;
-        if (full && (rc = shift(&l, e))) goto out;
-        if ((rc = infer_session_eval(s, &token, 1, INFER_LOGITS_LAST, e))) goto out;
+        if (!q.ended && full && !(q.p.context_shift && infer_session_n_ctx(s) > 1)) {
+            q.ended = true;
+            q.end = CROFT_END_LENGTH;
+        }
+        if (q.ended) break;
+        if (full && (rc = shift(s, &q.p, e))) goto out;
+        if ((rc = infer_session_eval(s, q.next, q.n_next, INFER_LOGITS_LAST, e))) goto out;
     }
-    if (r.end != CROFT_END_CALLBACK) last_text(&l);
+    infer_sequence_finish(&q);
+    r.end = q.end;
+    r.n_generated = q.n_generated;
     r.generate_s = clock_now_s() - prompted;
     if (out) *out = r;
 out:
-    infer_sampler_free(l.sampler);
-    buf_done(&l.chars);
-    buf_done(&l.text);
+    infer_sequence_done(&q);
     return rc;
 }
 

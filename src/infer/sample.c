@@ -250,17 +250,19 @@ static float highest(const float *x, size_t n)
     return max;
 }
 
-/* Logits after bias and penalties. */
-static const float *adjust(struct infer_sampler *s, const float *logits)
+/* Logits after bias, penalties and mask. */
+static const float *adjust(struct infer_sampler *s, const float *logits, const uint32_t *mask)
 {
     const struct infer_sample_params *p = &s->p;
     bool penalties = p->repeat_penalty != 1 || p->frequency_penalty != 0 || p->presence_penalty != 0;
-    if (p->n_bias == 0 && !penalties) return logits;
+    if (p->n_bias == 0 && !penalties && !mask) return logits;
     float *x = s->adjusted;
     memcpy(x, logits, s->n_vocab * sizeof *x);
     for (size_t i = 0; i < p->n_bias; i++) x[s->bias[i].token] += s->bias[i].add;
     for (uint32_t i = 0; i < s->n_vocab && penalties; i++)
         if (s->count[i]) x[i] = penalized(p, x[i], s->count[i]);
+    for (uint32_t i = 0; i < s->n_vocab && mask; i++)
+        x[i] = mask[i / 32] >> i % 32 & 1 ? x[i] : -INFINITY;
     return x;
 }
 
@@ -291,12 +293,12 @@ static size_t gather(struct infer_sampler *s, const float *logits, size_t k)
     return n;
 }
 
-int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits)
+int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits, const uint32_t *mask)
 {
     const struct infer_sample_params *p = &s->p;
     struct candidate *c = s->c;
     bool greedy = p->temperature <= 0;
-    size_t n = gather(s, adjust(s, logits), greedy ? 1 : p->top_k > 0 ? p->top_k + (size_t)1 : 0);
+    size_t n = gather(s, adjust(s, logits, mask), greedy ? 1 : p->top_k > 0 ? p->top_k + (size_t)1 : 0);
     if (n == 0) return -1;
     if (greedy) return c[0].token; /* only the highest are left, by id */
     if (p->top_k > 0) n = top_k(c, n, p->top_k);

@@ -47,7 +47,7 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
     const struct model *m = s->engine->model;
     s->n_ctx = p && p->n_ctx ? p->n_ctx : m->n_ctx_train < DEFAULT_CTX ? m->n_ctx_train : DEFAULT_CTX;
     s->n_batch = p && p->n_batch ? p->n_batch : DEFAULT_BATCH;
-    s->n_logits = p && p->n_logits ? p->n_logits : 1;
+    s->n_logits = s->pages ? 0 : p && p->n_logits ? p->n_logits : 1;
     if (s->n_ctx > MAX_CTX)
         return ERR(e, LIMIT, "A context of %u is too long; at most %d.", s->n_ctx, MAX_CTX);
     if (m->pos_embd.data && s->n_ctx > m->n_ctx_train)
@@ -81,8 +81,9 @@ static int memory(struct infer_session *s, struct err *e)
     s->tokens = mem_calloc(s->n_ctx, sizeof *s->tokens);
     s->page = mem_calloc(n_pages, sizeof *s->page);
     s->block = mem_calloc(n_pages, sizeof *s->block);
-    if (m->head.data) s->logits = mem_calloc(s->n_logits, m->n_vocab * sizeof(float));
-    if (!s->state || (states && !s->recurrent) || !s->tokens || !s->page || !s->block || (m->head.data && !s->logits))
+    bool logits = m->head.data && s->n_logits;
+    if (logits) s->logits = mem_calloc(s->n_logits, m->n_vocab * sizeof(float));
+    if (!s->state || (states && !s->recurrent) || !s->tokens || !s->page || !s->block || (logits && !s->logits))
         return err_nomem(e, states + (size_t)s->n_logits * m->n_vocab * sizeof(float));
     layout_recurrent(s, (char *)s->recurrent);
     if (s->owns_pages) infer_session_bind_all(s);

@@ -41,7 +41,7 @@ struct infer_session_params {
     uint32_t n_batch;  /* rows of it evaluated together; 0: 512; an encoder takes n_ctx at least */
     uint32_t n_logits; /* rows of logits kept by INFER_LOGITS_ALL; 0: 1 */
     enum infer_kv kv;  /* how keys and values are stored; encoders always use f32 */
-    struct infer_pages *pages; /* share these (infer_pages.h; kv is theirs); NULL: pages of its own */
+    struct infer_pages *pages; /* share these (infer_pages.h; kv is theirs; no room for logits: see rows); NULL: own */
 };
 int infer_session_new(struct infer_engine *g, const struct infer_session_params *p,
                       struct infer_session **out, struct err *e) ERR_CHECK;
@@ -68,6 +68,8 @@ struct infer_batch_item {
     const int32_t *tokens;         /* [n], borrowed for the call */
     size_t n;
     enum infer_want want;
+    float *rows;    /* NULL, or instead of `want`: where the logits of the last n_rows tokens go, [n_rows, n_vocab] */
+    uint32_t n_rows;
     struct infer_tree *tree; /* NULL, or a tree of tokens behind these (infer_tree.h), whose asks are answered; it needs
                               * room in the session, and leaves none of itself there. Not for recurrent families */
     size_t n_done;  /* out: tokens evaluated, n unless err says why not */

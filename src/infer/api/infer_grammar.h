@@ -23,7 +23,8 @@ void infer_vocab_free(struct infer_vocab *v); /* after its grammars */
  * in a schema, a byte or line in the others). The vocabulary is borrowed. */
 int infer_grammar_of_schema(const struct infer_vocab *v, const char *json, size_t n, struct infer_grammar **out,
                             struct err *e) ERR_CHECK;
-int infer_grammar_of_json(const struct infer_vocab *v, struct infer_grammar **out, struct err *e) ERR_CHECK; /* any object */
+/* Any JSON object. */
+int infer_grammar_of_json(const struct infer_vocab *v, struct infer_grammar **out, struct err *e) ERR_CHECK;
 int infer_grammar_of_regex(const struct infer_vocab *v, const char *re, size_t n, struct infer_grammar **out,
                            struct err *e) ERR_CHECK;
 int infer_grammar_of_choices(const struct infer_vocab *v, const char *const *text, size_t n,

@@ -33,9 +33,9 @@ struct infer_sampler;
 int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out,
                       struct err *e) ERR_CHECK;
 void infer_sampler_free(struct infer_sampler *s);
-/* A token for logits [n_vocab]; -1 if no logit is a number above -infinity. The same seed, parameters and
- * logits give the same tokens on every machine. */
-int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits);
+/* A token for logits [n_vocab], among those whose bit (id % 32 of word id / 32) is set in `mask` (NULL: all); -1 if no
+ * logit is a number above -infinity. The same seed, parameters and logits give the same tokens on every machine. */
+int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits, const uint32_t *mask);
 /* Tell it a token of the sequence (the prompt's too, if penalties should see them). */
 void infer_sampler_accept(struct infer_sampler *s, int32_t token);
 void infer_sampler_reset(struct infer_sampler *s); /* empty history, the seed again */

@@ -34,7 +34,7 @@ struct infer_scheduler_params {
 /* `tok` may be NULL (then no text, no end). Both must outlive the scheduler. */
 int infer_scheduler_new(struct infer_engine *g, const struct tok *tok, const struct infer_scheduler_params *p,
                         struct infer_scheduler **out, struct err *e) ERR_CHECK;
-/* No new requests; those that run or wait end with CANCELLED. Returns when the last on_done has. Tickets may live on. */
+/* No new requests; those that run or wait end with CANCELLED. Returns when the last on_done has. */
 void infer_scheduler_free(struct infer_scheduler *s);
 
 enum infer_end { /* why a request ended well */

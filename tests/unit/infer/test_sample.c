@@ -16,7 +16,7 @@ static void draw(const struct infer_sample_params *p, double freq[6])
     assert_ok(infer_sampler_new(p, 6, &s, &e), e);
     memset(freq, 0, 6 * sizeof *freq);
     uint64_t before = mem_count();
-    for (int i = 0; i < DRAWS; i++) freq[infer_sampler_draw(s, logits)] += 1.0 / DRAWS;
+    for (int i = 0; i < DRAWS; i++) freq[infer_sampler_draw(s, logits, NULL)] += 1.0 / DRAWS;
     assert_int_equal(mem_count(), before);
     infer_sampler_free(s);
 }
@@ -93,13 +93,13 @@ static void infinities(void **state)
         p.typical_p = filter == 3 ? 0.9f : 1;
         p.top_k = filter == 4 ? 2 : 0;
         assert_ok(infer_sampler_new(&p, 6, &s, &e), e);
-        for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, logits), 3);
+        for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, logits, NULL), 3);
         infer_sampler_free(s);
     }
     p.top_k = p.n_bias = 0;
     p.temperature = 1e-40f; /* all of -3, -1, … / 1e-40 are minus infinity */
     assert_ok(infer_sampler_new(&p, 6, &s, &e), e);
-    for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, all_below), 1);
+    for (int i = 0; i < 20; i++) assert_int_equal(infer_sampler_draw(s, all_below, NULL), 1);
     infer_sampler_free(s);
 }
 
@@ -114,7 +114,7 @@ static void random_numbers(void **state)
     p.seed = 1234567;
     assert_ok(infer_sampler_new(&p, 1000, &s, &e), e);
     for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < 5; i++) assert_int_equal(infer_sampler_draw(s, flat), want[i]);
+        for (int i = 0; i < 5; i++) assert_int_equal(infer_sampler_draw(s, flat, NULL), want[i]);
         infer_sampler_reset(s);
     }
     infer_sampler_free(s);
@@ -126,7 +126,7 @@ static int32_t greedy_after(const struct infer_sample_params *p, const int32_t *
     struct err e = {0};
     assert_ok(infer_sampler_new(p, 6, &s, &e), e);
     for (int i = 0; i < n; i++) infer_sampler_accept(s, history[i]);
-    int32_t t = infer_sampler_draw(s, logits);
+    int32_t t = infer_sampler_draw(s, logits, NULL);
     infer_sampler_free(s);
     return t;
 }
@@ -224,7 +224,7 @@ static void large_vocabulary(void **state)
             if (large[i] > -INFINITY) order[n++] = i;
         qsort(order, n, sizeof *order, by_likelihood);
         assert_ok(infer_sampler_new(&p, LARGE, &s, &e), e);
-        assert_int_equal(infer_sampler_draw(s, large), order[0]);
+        assert_int_equal(infer_sampler_draw(s, large, NULL), order[0]);
         infer_sampler_free(s);
 
         p.temperature = 1;
@@ -242,7 +242,7 @@ static void large_vocabulary(void **state)
             int i = 0;
             for (; i + 1 < k; i++)
                 if ((u -= exp((double)large[order[i]] - large[order[0]]) / sum) < 0) break;
-            assert_int_equal(infer_sampler_draw(s, large), order[i]);
+            assert_int_equal(infer_sampler_draw(s, large, NULL), order[i]);
         }
         infer_sampler_free(s);
     }
@@ -260,9 +260,9 @@ static void large_adjusted(void **state)
     p.presence_penalty = 25;
     fill_large(3);
     assert_ok(infer_sampler_new(&p, LARGE, &s, &e), e);
-    assert_int_equal(infer_sampler_draw(s, large), 4000);
+    assert_int_equal(infer_sampler_draw(s, large, NULL), 4000);
     infer_sampler_accept(s, 4000);
-    assert_int_equal(infer_sampler_draw(s, large), 10);
+    assert_int_equal(infer_sampler_draw(s, large, NULL), 10);
     infer_sampler_free(s);
 }
 

@@ -1,0 +1,403 @@
+/* The scheduler: requests together get what each gets alone; what they share is evaluated once; the queue is bounded
+ * and fair; deadlines and cancellations end a request and nothing else; with too little cache answers take longer and
+ * are the same. Uses the demo model, which is part of the repository. */
+#include "golden.h"
+#include "base_clock.h"
+#include "infer_choice.h"
+#include "infer_generate.h"
+#include "infer_schedule.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#define MODEL "models/helpdesk-q8_0.gguf"
+enum { MANY = 24, LENGTH = 20 };
+
+static struct infer_engine *engine;
+static struct tok *tok;
+
+static int open_model(void **state)
+{
+    struct err e = {0};
+    engine = golden_engine(MODEL, 2, "ref"); /* the level whose bits do not depend on company */
+    assert_ok(tok_new(infer_engine_gguf(engine), &tok, &e), e);
+    return 0;
+}
+static int close_model(void **state)
+{
+    tok_free(tok);
+    infer_engine_close(engine);
+    return 0;
+}
+
+/* ---- a request and what became of it ---- */
+
+struct answer {
+    struct buf text;
+    struct infer_outcome o;
+    int done, pieces, cancel_after;
+    struct infer_ticket *ticket;
+    pthread_mutex_t *lock;
+    pthread_cond_t *changed;
+    struct answer *after; /* done before this one? */
+    int order;
+};
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int n_done;
+
+static int on_piece(void *user, const struct croft_piece *p)
+{
+    struct answer *a = user;
+    buf_add(&a->text, p->text, p->n);
+    if (++a->pieces == a->cancel_after) infer_ticket_cancel(a->ticket);
+    return 0;
+}
+static void on_done(void *user, const struct infer_outcome *o)
+{
+    struct answer *a = user;
+    pthread_mutex_lock(&lock);
+    a->o = *o;
+    a->done++;
+    a->order = n_done++;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+static void wait_for(struct answer *a, size_t n)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < n; i++)
+        while (!a[i].done) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < n; i++) assert_int_equal(a[i].done, 1);
+}
+static void answer_init(struct answer *a, size_t n)
+{
+    memset(a, 0, n * sizeof *a);
+    for (size_t i = 0; i < n; i++) buf_init(&a[i].text, 1 << 16);
+}
+static void answer_done(struct answer *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_done(&a[i].text);
+        infer_ticket_free(a[i].ticket);
+    }
+}
+
+static struct infer_scheduler *scheduler_of(struct infer_scheduler_params p)
+{
+    struct infer_scheduler *s = NULL;
+    struct err e = {0};
+    assert_ok(infer_scheduler_new(engine, tok, &p, &s, &e), e);
+    return s;
+}
+
+static size_t prompt_of(size_t i, int32_t **out)
+{
+    static const char *const asks[] = {"where is my parcel", "i want my money back", "the colour is wrong", "hello",
+                                       "can you send the invoice of may to my new address please"};
+    char text[1024];
+    struct err e = {0};
+    size_t n;
+    snprintf(
+        text, sizeof text,
+        "<|im_start|>system\nYou are the help desk of a shop. Answer in one sentence, and be kind to everyone who "
+        "writes, whatever they write. Never promise what the shop does not keep: money comes back in ten days, "
+        "parcels take three to five, and nobody can change an order that has left the house. When the message has "
+        "nothing to do with orders, parcels or money, say so, and ask what the customer "
+        "needs.<|im_end|>\n<|im_start|>user\n%s %zu<|im_end|>\n<|im_start|>assistant\n",
+        asks[i % 5], i / 5);
+    assert_ok(tok_encode(tok, text, strlen(text), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, 4096, out, &n, &e), e);
+    return n;
+}
+
+static void sampling_of(size_t i, struct croft_sampling *s)
+{
+    croft_sampling_init(s);
+    s->max_tokens = LENGTH;
+    s->ignore_eos = 1;
+    if (i % 3 == 1) s->temperature = 0.8f, s->seed = i;
+}
+
+/* What infer_generate writes. */
+static void alone(size_t i, struct answer *a)
+{
+    struct infer_session *s = golden_session(engine, 512, 0, 1, INFER_KV_F32);
+    struct croft_sampling sampling;
+    struct err e = {0};
+    int32_t *prompt;
+    size_t n = prompt_of(i, &prompt);
+    sampling_of(i, &sampling);
+    assert_ok(infer_generate(s, tok, prompt, n, &sampling, on_piece, a, NULL, &e), e);
+    mem_free(prompt);
+    infer_session_free(s);
+}
+
+static void submit(struct infer_scheduler *s, size_t i, struct answer *a, double deadline_s, uint32_t owner)
+{
+    struct croft_sampling sampling;
+    struct err e = {0};
+    int32_t *prompt;
+    size_t n = prompt_of(i, &prompt);
+    sampling_of(i, &sampling);
+    struct infer_request r = {.prompt = prompt,
+                              .n_prompt = n,
+                              .sampling = &sampling,
+                              .on_piece = on_piece,
+                              .on_done = on_done,
+                              .user = a,
+                              .deadline_s = deadline_s,
+                              .owner = owner};
+    assert_ok(infer_schedule(s, &r, &a->ticket, &e), e);
+    mem_free(prompt);
+}
+
+/* ---- tests ---- */
+
+static void together(struct infer_scheduler_params p, bool prefix)
+{
+    static struct answer want[MANY], got[MANY];
+    struct infer_scheduler *s = scheduler_of(p);
+    answer_init(want, MANY);
+    answer_init(got, MANY);
+    for (size_t i = 0; i < MANY; i++) alone(i, &want[i]);
+    for (size_t i = 0; i < MANY; i++) submit(s, i, &got[i], 0, 0);
+    wait_for(got, MANY);
+    uint32_t cached = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        if (got[i].o.err.code) fail_msg("request %zu: %s", i, got[i].o.err.msg);
+        assert_int_equal(got[i].o.end, INFER_END_LENGTH);
+        assert_int_equal(got[i].o.n_generated, LENGTH);
+        assert_string_equal(got[i].text.data, want[i].text.data);
+        cached += got[i].o.n_cached > 20;
+    }
+    if (prefix) assert_int_equal(cached, MANY - 1); /* all but the first, although they came at once */
+    answer_done(want, MANY);
+    answer_done(got, MANY);
+    infer_scheduler_free(s);
+}
+
+static void as_alone(void **state)
+{
+    together((struct infer_scheduler_params){.n_ctx = 512, .kv = INFER_KV_F32}, true);
+    together((struct infer_scheduler_params){.n_ctx = 512, .kv = INFER_KV_F32, .n_parallel = 1}, true);
+}
+
+/* Three pages for requests of a page and a bit each: they take each other's place and begin again. */
+static void little_cache(void **state)
+{
+    together((struct infer_scheduler_params){.n_ctx = 256, .n_cache = 384, .kv = INFER_KV_F32}, false);
+}
+
+static void ends(void **state)
+{
+    struct answer a[6];
+    struct infer_load load;
+    struct err e = {0};
+    struct infer_scheduler *s =
+        scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .n_parallel = 1, .n_queue = 4});
+    answer_init(a, 6);
+    submit(s, 0, &a[0], 0, 0);
+    a[0].cancel_after = 0;
+    submit(s, 1, &a[1], clock_now_s() - 1, 0); /* too late already */
+    submit(s, 2, &a[2], 0, 0);
+    infer_ticket_cancel(a[2].ticket);
+    submit(s, 3, &a[3], clock_now_s() + 1000, 0);
+    wait_for(a, 4);
+    assert_int_equal(a[0].o.err.code, 0);
+    assert_int_equal(a[1].o.err.code, CROFT_E_DEADLINE);
+    assert_int_equal(a[2].o.err.code, CROFT_E_CANCELLED);
+    assert_int_equal(a[3].o.err.code, 0);
+    infer_scheduler_load(s, &load);
+    assert_int_equal(load.n_requests, 4);
+    assert_int_equal(load.n_waiting, 0);
+
+    struct infer_request r = {.prompt = (int32_t[]){1, 2, 3}, .n_prompt = 0, .on_done = on_done, .user = &a[4]};
+    assert_int_equal(infer_schedule(s, &r, NULL, &e), CROFT_E_USAGE);
+    r.n_prompt = 3;
+    r.prompt = (int32_t[]){1, -2, 3};
+    assert_int_equal(infer_schedule(s, &r, NULL, &e), CROFT_E_USAGE);
+    static int32_t lengthy[600];
+    r.prompt = lengthy;
+    r.n_prompt = 600;
+    assert_int_equal(infer_schedule(s, &r, NULL, &e), CROFT_E_NO_ROOM);
+    assert_non_null(strstr(e.msg, "88 too many"));
+    assert_int_equal(a[4].done, 0);
+
+    /* freeing ends what runs and what waits */
+    submit(s, 4, &a[4], 0, 0);
+    submit(s, 5, &a[5], 0, 0);
+    infer_scheduler_free(s);
+    assert_int_equal(a[4].done + a[5].done, 2);
+    answer_done(a, 6);
+}
+
+static void cancelled_while_it_writes(void **state)
+{
+    struct answer a[2], want;
+    struct infer_scheduler *s = scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .kv = INFER_KV_F32});
+    answer_init(a, 2);
+    answer_init(&want, 1);
+    alone(1, &want);
+    pthread_mutex_lock(&lock); /* holds up the first on_done, not the steps */
+    a[0].cancel_after = 3;
+    pthread_mutex_unlock(&lock);
+    submit(s, 1, &a[1], 0, 0);
+    submit(s, 0, &a[0], 0, 0);
+    wait_for(a, 2);
+    assert_int_equal(a[0].o.err.code, CROFT_E_CANCELLED);
+    assert_in_range(a[0].pieces, 3, 4);
+    assert_string_equal(a[1].text.data, want.text.data);
+    answer_done(a, 2);
+    answer_done(&want, 1);
+    infer_scheduler_free(s);
+}
+
+/* One owner fills the queue; another's single request does not wait for all of it. */
+static void fair(void **state)
+{
+    struct answer a[9];
+    struct err e = {0};
+    struct infer_scheduler *s =
+        scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .n_parallel = 1, .n_queue = 16});
+    answer_init(a, 9);
+    for (size_t i = 0; i < 8; i++) submit(s, i, &a[i], 0, 1);
+    submit(s, 8, &a[8], 0, 2);
+    wait_for(a, 9);
+    int before = 0;
+    for (size_t i = 0; i < 8; i++) before += a[i].order < a[8].order;
+    assert_in_range(before, 1, 3);
+    answer_done(a, 9);
+
+    answer_init(a, 9);
+    size_t refused = 0;
+    for (size_t i = 0; i < 64 && !refused; i++) {
+        int32_t token = 5;
+        struct answer *b = &a[i % 9];
+        struct croft_sampling sampling;
+        sampling_of(0, &sampling);
+        struct infer_request r = {
+            .prompt = &token, .n_prompt = 1, .sampling = &sampling, .on_done = on_done, .user = b};
+        int rc = infer_schedule(s, &r, NULL, &e);
+        if (rc) {
+            assert_int_equal(rc, CROFT_E_FULL);
+            assert_non_null(strstr(e.msg, "waiting already"));
+            refused = i;
+        }
+    }
+    assert_in_range(refused, 16, 40);
+    infer_scheduler_free(s);
+    answer_done(a, 9);
+}
+
+/* Labels behind prompts that share a beginning, with and without answers being written beside them. */
+static void asks(void **state)
+{
+    static const char *const labels[] = {"order_status", "order", "return_item", "refund_status",
+                                         "order_status_later"};
+    enum { LABELS = 5, ASKS = 10 };
+    struct answer a[ASKS], writer[2];
+    struct infer_tree tree[ASKS];
+    struct infer_choice *c = NULL;
+    struct err e = {0};
+    struct infer_scheduler *s = scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .kv = INFER_KV_F32});
+    uint32_t first[ASKS];
+    answer_init(a, ASKS);
+    answer_init(writer, 2);
+    assert_ok(infer_choice_new(tok, labels, LABELS, &c, &e), e);
+    for (size_t i = 0; i < 2; i++) submit(s, 20 + i, &writer[i], 0, 0);
+    for (size_t i = 0; i < ASKS; i++) {
+        int32_t *prompt;
+        size_t n = prompt_of(i, &prompt);
+        infer_tree_init(&tree[i]);
+        assert_ok(infer_choice_plant(c, &tree[i], -1, &first[i], &e), e);
+        struct infer_request r = {
+            .prompt = prompt, .n_prompt = n, .tree = &tree[i], .on_done = on_done, .user = &a[i]};
+        assert_ok(infer_schedule(s, &r, NULL, &e), e);
+        mem_free(prompt);
+    }
+    wait_for(a, ASKS);
+    wait_for(writer, 2);
+    for (size_t i = 0; i < ASKS; i++) {
+        struct infer_tree t;
+        int32_t *prompt;
+        uint32_t at;
+        double got[LABELS], want[LABELS];
+        size_t n = prompt_of(i, &prompt);
+        struct infer_session *own = golden_session(engine, 512, 0, 1, INFER_KV_F32);
+        infer_tree_init(&t);
+        assert_ok(infer_choice_plant(c, &t, -1, &at, &e), e);
+        struct infer_batch_item item = {.session = own, .tokens = prompt, .n = n, .tree = &t};
+        assert_int_equal(infer_batch_eval(&item, 1), 0);
+        infer_choice_logprobs(c, &t, at, want);
+        infer_choice_logprobs(c, &tree[i], first[i], got);
+        if (a[i].o.err.code) fail_msg("%s", a[i].o.err.msg);
+        assert_int_equal(a[i].o.end, INFER_END_ANSWERED);
+        assert_int_equal(a[i].o.n_prompt, n);
+        for (size_t k = 0; k < LABELS; k++) assert_true(fabs(got[k] - want[k]) < 1e-4);
+        infer_session_free(own);
+        infer_tree_done(&t);
+        infer_tree_done(&tree[i]);
+        mem_free(prompt);
+    }
+    infer_choice_free(c);
+    answer_done(a, ASKS);
+    answer_done(writer, 2);
+    infer_scheduler_free(s);
+}
+
+static void texts(void **state)
+{
+    enum { TEXTS = 3, REQUESTS = 5 };
+    struct answer a[REQUESTS];
+    struct err e = {0};
+    struct infer_scheduler *s = scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .kv = INFER_KV_F32});
+    struct infer_text text[REQUESTS][TEXTS];
+    size_t n_embd = infer_engine_model(engine)->n_embd;
+    int32_t *prompt[REQUESTS][TEXTS];
+    answer_init(a, REQUESTS);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        for (size_t k = 0; k < TEXTS; k++) {
+            text[i][k].n = prompt_of(i * TEXTS + k, &prompt[i][k]);
+            text[i][k].tokens = prompt[i][k];
+            text[i][k].out = mem_alloc(n_embd * sizeof(float));
+        }
+        struct infer_request r = {.texts = text[i],
+                                  .n_texts = TEXTS,
+                                  .pool = i % 2 ? MODEL_POOL_MEAN : MODEL_POOL_LAST,
+                                  .normalize = true,
+                                  .on_done = on_done,
+                                  .user = &a[i]};
+        assert_ok(infer_schedule(s, &r, NULL, &e), e);
+    }
+    wait_for(a, REQUESTS);
+    struct infer_session *own = golden_session(engine, 512, 0, 1, INFER_KV_F32);
+    float *want = mem_alloc(n_embd * sizeof *want);
+    for (size_t i = 0; i < REQUESTS; i++)
+        for (size_t k = 0; k < TEXTS; k++) {
+            if (a[i].o.err.code) fail_msg("%s", a[i].o.err.msg);
+            assert_ok(infer_session_embed(own, prompt[i][k], text[i][k].n, i % 2 ? MODEL_POOL_MEAN : MODEL_POOL_LAST,
+                                          true, want, &e),
+                      e);
+            assert_true(golden_rms(text[i][k].out, want, n_embd) < 1e-5);
+            mem_free(text[i][k].out);
+            mem_free(prompt[i][k]);
+        }
+    mem_free(want);
+    infer_session_free(own);
+    infer_scheduler_free(s);
+    answer_done(a, REQUESTS);
+}
+
+int main(void)
+{
+    if (access(MODEL, R_OK)) {
+        printf("SKIP: %s is not there\n", MODEL);
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone), cmocka_unit_test(little_cache),
+                                       cmocka_unit_test(ends),     cmocka_unit_test(cancelled_while_it_writes),
+                                       cmocka_unit_test(fair),     cmocka_unit_test(asks),
+                                       cmocka_unit_test(texts)};
+    return cmocka_run_group_tests(tests, open_model, close_model);
+}
