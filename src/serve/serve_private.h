@@ -40,7 +40,8 @@ struct serve_endpoint {
 };
 struct serve_piece;
 extern const struct serve_endpoint serve_ep_health, serve_ep_ready, serve_ep_metrics, serve_ep_models, serve_ep_model,
-    serve_ep_chat, serve_ep_completions, serve_ep_embeddings;
+    serve_ep_chat, serve_ep_completions, serve_ep_embeddings,
+    serve_ep_responses, serve_ep_decisions, serve_ep_systemone;
 
 /* ---- the server ---- */
 
