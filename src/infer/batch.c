@@ -220,6 +220,39 @@ int infer_session_eval(struct infer_session *s, const int32_t *tokens, size_t n,
     return rc;
 }
 
+/* ---- trees without branches ---- */
+
+static int path_to(const struct infer_tree *t, int32_t node, int32_t **out, size_t *out_n, struct err *e)
+{
+    size_t n = node < 0 ? 0 : t->depth[node] + 1;
+    int32_t *path = mem_alloc(n * sizeof *path);
+    if (!path) return err_nomem(e, n * sizeof *path);
+    *out = path;
+    *out_n = n;
+    for (; node >= 0; node = t->parent[node]) path[--n] = t->token[node];
+    return 0;
+}
+
+int infer_tree_by_paths(struct infer_session *s, struct infer_tree *t, float *row, struct err *e)
+{
+    struct infer_snapshot *prompt = NULL;
+    int rc = infer_session_snapshot(s, &prompt, e);
+    infer_tree_sort(t);
+    for (uint32_t k = 0; k < t->n_asks && !rc; k++) {
+        const struct infer_ask *a = &t->ask[k];
+        struct infer_batch_item item = {.session = s, .rows = row, .n_rows = 1};
+        int32_t *path;
+        if ((rc = path_to(t, a->node, &path, &item.n, e))) break;
+        item.tokens = path;
+        if (item.n && (rc = infer_batch_eval(&item, 1))) *e = item.err;
+        for (uint32_t i = a->first; i < a->first + a->n && !rc; i++) t->logit[i] = row[t->candidate[i]];
+        mem_free(path);
+        if (item.n && !rc) rc = infer_session_restore(s, prompt, e);
+    }
+    infer_snapshot_free(prompt);
+    return rc;
+}
+
 /* ---- embeddings of many texts ---- */
 
 struct embedding {

@@ -179,6 +179,10 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);
 void infer_tree_sort(struct infer_tree *t); /* the asks by node */
 const struct infer_ask *infer_tree_find(const struct infer_tree *t, int32_t node); /* the first of a node, or NULL */
 
+/* batch.c: the asks of a tree one after the other, path by path, for a recurrent state cannot branch. The session is
+ * behind the prompt; row: the logits [n_vocab] there, overwritten. */
+int infer_tree_by_paths(struct infer_session *s, struct infer_tree *t, float *row, struct err *e);
+
 /* pack.c */
 void infer_pack_plan(struct infer_engine *g);  /* decides which weights are packed: sets their strip_bytes */
 void infer_pack_start(struct infer_engine *g); /* after an evaluation; does nothing the second time */

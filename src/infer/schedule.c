@@ -35,6 +35,7 @@ static void done(struct infer_ticket *t, enum infer_end end, const struct err *e
                               .n_prompt = t->n_prompt,
                               .n_cached = t->n_cached,
                               .n_generated = (uint32_t)t->seq.n_generated,
+                              .n_nodes = t->r.tree ? t->r.tree->n : 0,
                               .queued_s = began - t->came_s,
                               .prompt_s = first - began,
                               .generate_s = now - first};

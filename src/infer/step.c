@@ -9,6 +9,7 @@
  * keep their pace; PIECE rows when nobody decodes, so that those who come wait for no more than that
  *
  * Runs on the scheduler's thread alone. */
+#include "internal.h"
 #include "schedule.h"
 #include "base_clock.h"
 #include "base_mem.h"
@@ -80,16 +81,17 @@ static struct infer_batch_item *add(struct infer_batch_item *item, struct infer_
 {
     *item = (struct infer_batch_item){
         .session = t->session, .tokens = t->tokens + infer_session_n_past(t->session), .n = n};
-    if (n == behind(t)) item->tree = t->r.tree;
+    if (n == behind(t) && !infer_session_is_recurrent(t->session)) item->tree = t->r.tree;
     return item;
 }
 
-/* Where the logits go of the last token that is no guess, and of the guesses. */
+/* Where the logits go of the last token that is no guess, and of the guesses. A tree that goes with the item takes
+ * what it asks for. */
 static void want_rows(struct infer_scheduler *s, struct infer_batch_item *item, const struct infer_ticket *t,
                       uint32_t *row)
 {
     size_t n_vocab = infer_engine_model(s->engine)->n_vocab;
-    if (!t->generates) return;
+    if (!t->generates && item->tree) return;
     item->n_rows = t->seq.n_guess + 1;
     item->rows = s->rows + *row * n_vocab;
     *row += item->n_rows;
@@ -206,6 +208,7 @@ static bool settle(struct infer_scheduler *s, struct infer_ticket *t, const stru
     if (!t->left) infer_session_leave(t->session, t->r.pin);
     t->left = true;
     if (t->generates) return take(s, t, item, out_end, e);
+    if (!item->tree && infer_tree_by_paths(t->session, t->r.tree, item->rows, e)) return true;
     t->first_s = clock_now_s();
     return true;
 }

@@ -46,6 +46,7 @@ struct infer_outcome {
     struct err err;  /* code 0, or why there is no (whole) answer: CANCELLED, DEADLINE, NOMEM, … */
     enum infer_end end;
     uint32_t n_prompt, n_cached, n_generated; /* tokens; cached: of the prompt, found in the cache */
+    uint32_t n_nodes;                         /* of the tree */
     double queued_s, prompt_s, generate_s;    /* waiting, until the first token (or the answer), after it */
 };
 

@@ -346,6 +346,46 @@ static void asks(void **state)
     infer_scheduler_free(s);
 }
 
+/* A recurrent state follows no branches: the same answers path by path. */
+static void recurrent(void **state)
+{
+    static const char *const names[] = {"qwen35", "lfm2"};
+    for (int k = 0; k < 2; k++) {
+        char path[256];
+        struct err e = {0};
+        snprintf(path, sizeof path, "%s/%s.gguf", GOLDEN_DIR, names[k]);
+        struct infer_engine *g = golden_engine(path, 2, "ref");
+        struct infer_scheduler *s = NULL;
+        struct infer_scheduler_params p = {.n_ctx = 64, .kv = INFER_KV_F32};
+        assert_ok(infer_scheduler_new(g, NULL, &p, &s, &e), e);
+        int32_t prompt[] = {3, 1, 4, 1, 5, 9, 2, 6}, first[] = {7, 8}, second[] = {9, 10, 11}, a, b;
+        uint32_t at;
+        struct infer_tree t;
+        struct answer w;
+        answer_init(&w, 1);
+        infer_tree_init(&t);
+        assert_ok(infer_tree_ask(&t, -1, first, 2, &at, &e), e);
+        assert_ok(infer_tree_add(&t, -1, 7, &a, &e), e);
+        assert_ok(infer_tree_add(&t, a, 12, &b, &e), e);
+        assert_ok(infer_tree_ask(&t, b, second, 3, &at, &e), e);
+        struct infer_request r = {.prompt = prompt, .n_prompt = 8, .tree = &t, .on_done = on_done, .user = &w};
+        assert_ok(infer_schedule(s, &r, NULL, &e), e);
+        wait_for(&w, 1);
+        if (w.o.err.code) fail_msg("%s", w.o.err.msg);
+        struct infer_session *own = golden_session(g, 64, 0, 1, INFER_KV_F32);
+        assert_ok(infer_session_eval(own, prompt, 8, INFER_LOGITS_LAST, &e), e);
+        for (int i = 0; i < 2; i++) assert_true(fabsf(infer_session_logits(own, 0)[first[i]] - t.logit[i]) < 1e-5f);
+        assert_ok(infer_session_eval(own, (int32_t[]){7, 12}, 2, INFER_LOGITS_LAST, &e), e);
+        for (int i = 0; i < 3; i++)
+            assert_true(fabsf(infer_session_logits(own, 0)[second[i]] - t.logit[at + (uint32_t)i]) < 1e-5f);
+        infer_session_free(own);
+        infer_scheduler_free(s);
+        infer_tree_done(&t);
+        answer_done(&w, 1);
+        infer_engine_close(g);
+    }
+}
+
 static void texts(void **state)
 {
     enum { TEXTS = 3, REQUESTS = 5 };
@@ -395,9 +435,9 @@ int main(void)
         printf("SKIP: %s is not there\n", MODEL);
         return 0;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone), cmocka_unit_test(little_cache),
-                                       cmocka_unit_test(ends),     cmocka_unit_test(cancelled_while_it_writes),
-                                       cmocka_unit_test(fair),     cmocka_unit_test(asks),
-                                       cmocka_unit_test(texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone),  cmocka_unit_test(little_cache),
+                                       cmocka_unit_test(ends),      cmocka_unit_test(cancelled_while_it_writes),
+                                       cmocka_unit_test(fair),      cmocka_unit_test(asks),
+                                       cmocka_unit_test(recurrent), cmocka_unit_test(texts)};
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -1,0 +1,45 @@
+/* A task answered by a model, through the scheduler that runs it: the prompt compiled once, its unchanging beginning
+ * pinned in the cache, labels as a choice, a schema as a grammar. Read-only once made: ask from any thread. */
+#ifndef TASK_MODEL_H
+#define TASK_MODEL_H
+
+#include "infer_chat.h"
+#include "infer_schedule.h"
+#include "task_task.h"
+
+struct task_model;
+
+/* What answers; all borrowed. */
+struct task_engine {
+    struct infer_scheduler *scheduler;
+    const struct tok *tok;
+    const struct infer_chat *chat;   /* NULL: the model has no chat template; the prompt is then "system\n\nuser\n" */
+    const struct infer_vocab *vocab; /* NULL: made here when a schema needs it */
+};
+/* Borrows the task too. UNSUPPORTED: this model cannot answer this kind of task. */
+int task_model_new(const struct task_engine *g, const struct task *task, struct task_model **out,
+                   struct err *e) ERR_CHECK;
+void task_model_free(struct task_model *m); /* after its last answer */
+const struct task *task_model_task(const struct task_model *m);
+
+/* Borrowed for the callback. */
+struct task_result {
+    struct err err;            /* code 0, or why there is no answer */
+    int label;                 /* classify: the most probable one */
+    const double *probability; /* classify: [n_labels], adds up to 1 */
+    const char *text;          /* the label's name; the JSON that the schema admits; the text */
+    size_t n;
+    const float *vector;       /* embed: [n_embd] of length 1 */
+    struct infer_outcome o;
+};
+struct task_call {
+    uint32_t owner;    /* as in struct infer_request */
+    double deadline_s;
+    void (*on_done)(void *user, const struct task_result *r); /* on the scheduler's thread; once for each call taken */
+    void *user;
+};
+/* FORMAT: not UTF-8; NO_ROOM, FULL, … as infer_schedule. *out (may be NULL) is the caller's to free. */
+int task_model_ask(struct task_model *m, const char *input, const struct task_call *call, struct infer_ticket **out,
+                   struct err *e) ERR_CHECK;
+
+#endif

@@ -1,0 +1,266 @@
+/* A task bound to a model (task_model.h).
+ *
+ * Prompt: the model's chat template over [system, user] with {{input}} replaced, ending in the generation prompt; a
+ * model without template gets "system\n\nuser\n". What the prompts of two different inputs have in common at their
+ * beginning is pinned in the cache: every later input evaluates only what follows.
+ *
+ * classify   the labels' branching nodes behind the prompt, in one pass (infer_choice.h)
+ * extract    greedy text constrained to the schema; checked against it again before it leaves
+ * generate   greedy text
+ * embed      one vector
+ *
+ * A call's memory is one struct job, freed after its callback. Read next: run.c. */
+#include "task_model.h"
+#include "base_mem.h"
+#include "base_str.h"
+#include "infer_choice.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+enum { MAX_PROMPT_BYTES = 4 << 20, MAX_ANSWER_TOKENS = 512 };
+
+struct task_model {
+    const struct task *task;
+    struct task_engine g;
+    struct infer_choice *choice;   /* classify */
+    struct infer_grammar *grammar; /* extract with a schema */
+    struct infer_vocab *vocab;     /* its own, if it had to make one */
+    uint32_t n_pin;                /* tokens that all prompts begin with */
+    atomic_bool pinned;
+};
+
+struct job {
+    struct task_model *m;
+    struct task_call call;
+    struct infer_tree tree;
+    uint32_t first;
+    double *probability;
+    struct buf text;
+    struct infer_text embed;
+    int32_t *ids;
+};
+
+/* ---- prompt ---- */
+
+static json_t *message(const char *role, const char *content)
+{
+    return json_pack("{s:s, s:s}", "role", role, "content", content);
+}
+
+/* The user message: the task's prompt with every {{input}} replaced. NULL without memory. */
+static char *user_text(const struct task *t, const char *input)
+{
+    struct buf b;
+    buf_init(&b, MAX_PROMPT_BYTES);
+    const char *p = t->prompt ? t->prompt : "{{input}}", *hole;
+    for (; (hole = strstr(p, "{{input}}")); p = hole + 9) {
+        buf_add(&b, p, (size_t)(hole - p));
+        buf_str(&b, input);
+    }
+    buf_str(&b, p);
+    char *s = buf_take(&b);
+    buf_done(&b);
+    return s;
+}
+
+static int render(const struct task_model *m, const char *user, struct buf *out, struct err *e)
+{
+    const struct task *t = m->task;
+    if (t->kind == TASK_EMBED) return buf_str(out, user) ? buf_check(out, "prompt", e) : 0;
+    if (!m->g.chat) {
+        if (t->system) buf_fmt(out, "%s\n\n", t->system);
+        buf_fmt(out, "%s\n", user);
+        return buf_check(out, "prompt", e);
+    }
+    json_t *messages = json_array();
+    if (t->system) json_array_append_new(messages, message("system", t->system));
+    json_array_append_new(messages, message("user", user));
+    json_t *vars = json_pack("{s:o}", "messages", messages);
+    int rc = vars ? infer_chat_render(m->g.chat, vars, out, e) : err_nomem(e, 0);
+    json_decref(vars);
+    return rc;
+}
+
+static int prompt_of(const struct task_model *m, const char *input, int32_t **out, size_t *out_n, struct err *e)
+{
+    if (!utf8_valid(input, strlen(input))) return ERR(e, FORMAT, "The input is not valid UTF-8 text.");
+    struct buf text;
+    buf_init(&text, MAX_PROMPT_BYTES);
+    char *user = user_text(m->task, input);
+    int rc = user ? render(m, user, &text, e) : err_nomem(e, strlen(input));
+    unsigned flags = TOK_ADD_SPECIAL | (m->g.chat && m->task->kind != TASK_EMBED ? TOK_PARSE_SPECIAL : 0u);
+    if (!rc) rc = tok_encode(m->g.tok, text.data ? text.data : "", text.len, flags, MAX_PROMPT_BYTES, out, out_n, e);
+    mem_free(user);
+    buf_done(&text);
+    return rc;
+}
+
+/* ---- life ---- */
+
+static int find_pin(struct task_model *m, struct err *e)
+{
+    int32_t *a = NULL, *b = NULL;
+    size_t n_a, n_b = 0, n = 0;
+    int rc = prompt_of(m, "a", &a, &n_a, e);
+    if (!rc) rc = prompt_of(m, "Z 9", &b, &n_b, e);
+    while (!rc && n < n_a && n < n_b && a[n] == b[n]) n++;
+    m->n_pin = (uint32_t)n;
+    mem_free(a);
+    mem_free(b);
+    return rc;
+}
+
+static int prepare(struct task_model *m, struct err *e)
+{
+    const struct task *t = m->task;
+    bool causal = infer_engine_model(infer_scheduler_engine(m->g.scheduler))->causal;
+    if (!causal && t->kind != TASK_EMBED)
+        return ERR(e, UNSUPPORTED, "The model is an encoder, which cannot answer a task of this kind.");
+    if (t->kind == TASK_EMBED) return 0;
+    int rc = find_pin(m, e);
+    if (!rc && t->kind == TASK_CLASSIFY) {
+        const char **names = mem_calloc(t->n_labels, sizeof *names);
+        if (!names) return err_nomem(e, t->n_labels * sizeof *names);
+        for (unsigned i = 0; i < t->n_labels; i++) names[i] = t->labels[i].name;
+        rc = infer_choice_new(m->g.tok, names, t->n_labels, &m->choice, e);
+        mem_free(names);
+    }
+    if (!rc && t->kind == TASK_EXTRACT && t->schema) {
+        if (!m->g.vocab) rc = infer_vocab_new(m->g.tok, &m->vocab, e);
+        if (!rc)
+            rc = infer_grammar_of_schema(m->vocab ? m->vocab : m->g.vocab, t->schema, strlen(t->schema), &m->grammar,
+                                         e);
+    }
+    return rc;
+}
+
+int task_model_new(const struct task_engine *g, const struct task *task, struct task_model **out, struct err *e)
+{
+    struct task_model *m = mem_calloc(1, sizeof *m);
+    if (!m) return err_nomem(e, sizeof *m);
+    m->task = task;
+    m->g = *g;
+    int rc = prepare(m, e);
+    if (rc)
+        task_model_free(m);
+    else
+        *out = m;
+    return rc;
+}
+
+void task_model_free(struct task_model *m)
+{
+    if (!m) return;
+    infer_choice_free(m->choice);
+    infer_grammar_unref(m->grammar);
+    infer_vocab_free(m->vocab);
+    mem_free(m);
+}
+
+const struct task *task_model_task(const struct task_model *m) { return m->task; }
+
+/* ---- a call ---- */
+
+static void job_free(struct job *j)
+{
+    infer_tree_done(&j->tree);
+    mem_free(j->probability);
+    buf_done(&j->text);
+    mem_free(j->embed.out);
+    mem_free(j->ids);
+    mem_free(j);
+}
+
+static int on_piece(void *user, const struct croft_piece *p)
+{
+    struct job *j = user;
+    return buf_add(&j->text, p->text, p->n);
+}
+
+static void classified(struct job *j, struct task_result *r)
+{
+    const struct task *t = j->m->task;
+    infer_choice_logprobs(j->m->choice, &j->tree, j->first, j->probability);
+    for (unsigned i = 0; i < t->n_labels; i++) {
+        j->probability[i] = exp(j->probability[i]);
+        if (j->probability[i] > j->probability[r->label]) r->label = (int)i;
+    }
+    r->probability = j->probability;
+    r->text = t->labels[r->label].name;
+    r->n = strlen(r->text);
+}
+
+/* What leaves has been checked: an answer that was cut off is no JSON of the schema. */
+static void extracted(struct job *j, struct task_result *r)
+{
+    int rc = infer_grammar_check(j->m->grammar, r->text, r->n, &r->err);
+    if (rc && r->o.end == INFER_END_LENGTH)
+        rc = ERR(&r->err, LIMIT, "The answer was not complete after %u tokens.", r->o.n_generated);
+    if (rc) r->text = "", r->n = 0;
+}
+
+static void on_done(void *user, const struct infer_outcome *o)
+{
+    struct job *j = user;
+    struct task_result r = {.err = o->err, .text = j->text.data ? j->text.data : "", .n = j->text.len, .o = *o};
+    if (!r.err.code && j->text.failed) {
+        int rc = buf_check(&j->text, "answer", &r.err);
+        (void)rc; /* it is in r.err */
+    }
+    if (!r.err.code && j->m->choice)
+        classified(j, &r);
+    else if (!r.err.code && j->m->grammar)
+        extracted(j, &r);
+    r.vector = j->embed.out;
+    j->call.on_done(j->call.user, &r);
+    job_free(j);
+}
+
+static int fill(struct job *j, struct infer_request *r, struct err *e)
+{
+    struct task_model *m = j->m;
+    const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
+    if (m->choice) {
+        j->probability = mem_calloc(m->task->n_labels, sizeof *j->probability);
+        r->tree = &j->tree;
+        if (!j->probability) return err_nomem(e, m->task->n_labels * sizeof *j->probability);
+        return infer_choice_plant(m->choice, &j->tree, -1, &j->first, e);
+    }
+    r->grammar = m->grammar;
+    if (m->task->kind != TASK_EMBED) return 0;
+    j->embed = (struct infer_text){j->ids, r->n_prompt, mem_calloc(model->n_embd, sizeof(float))};
+    r->texts = &j->embed;
+    r->n_texts = 1;
+    r->pool = model->pool;
+    r->normalize = true;
+    return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof(float));
+}
+
+int task_model_ask(struct task_model *m, const char *input, const struct task_call *call, struct infer_ticket **out,
+                   struct err *e)
+{
+    struct job *j = mem_calloc(1, sizeof *j);
+    struct croft_sampling sampling;
+    if (!j) return err_nomem(e, sizeof *j);
+    j->m = m;
+    j->call = *call;
+    infer_tree_init(&j->tree);
+    buf_init(&j->text, MAX_PROMPT_BYTES);
+    croft_sampling_init(&sampling);
+    sampling.max_tokens = MAX_ANSWER_TOKENS;
+    struct infer_request r = {.sampling = &sampling,
+                              .owner = call->owner,
+                              .deadline_s = call->deadline_s,
+                              .on_piece = on_piece,
+                              .on_done = on_done,
+                              .user = j};
+    int rc = prompt_of(m, input, &j->ids, &r.n_prompt, e);
+    r.prompt = j->ids;
+    if (!rc) rc = fill(j, &r, e);
+    if (!rc && !atomic_exchange(&m->pinned, true)) r.pin = m->n_pin;
+    if (!rc) rc = infer_schedule(m->g.scheduler, &r, out, e);
+    if (rc && r.pin) atomic_store(&m->pinned, false);
+    if (rc) job_free(j);
+    return rc;
+}
