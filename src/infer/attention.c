@@ -155,7 +155,7 @@ static void plan(struct infer_work *w)
         units += units_of(w, g);
         longest = high - low > longest ? high - low : longest;
     }
-    uint32_t chunks = units < TASKS ? TASKS / units : 1, most = up(longest, MIN_CHUNK);
+    uint32_t chunks = units < TASKS && !w->invariant ? TASKS / units : 1, most = up(longest, MIN_CHUNK);
     w->attn.n_units = units;
     w->attn.n_chunks = chunks < most ? chunks : most;
     atomic_store(&w->attn.next, 0);

@@ -75,6 +75,14 @@ void infer_engine_close(struct infer_engine *g)
     mem_free(g);
 }
 
+void infer_engine_batch_invariant(struct infer_engine *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->invariant = true;
+    if (g->work) g->work->invariant = true;
+    pthread_mutex_unlock(&g->lock);
+}
+
 const struct model *infer_engine_model(const struct infer_engine *g) { return g->model; }
 const struct gguf *infer_engine_gguf(const struct infer_engine *g) { return g->gguf; }
 const struct kern_ops *infer_engine_ops(const struct infer_engine *g) { return g->ops; }

@@ -96,6 +96,7 @@ static int work_new(struct infer_engine *g, uint32_t max_rows, struct infer_work
     w->k = g->ops;
     w->pool = g->pool;
     w->max_rows = max_rows;
+    w->invariant = g->invariant;
     widths(w);
     model_each_product(g->model, widest_strips, w);
     w->slab_bytes = layout(w, NULL);

@@ -36,6 +36,7 @@ struct infer_engine {
         bool started, running; /* under `lock` */
         atomic_int stop;
     } pack;
+    bool invariant;          /* see infer_engine_batch_invariant */
     pthread_mutex_t lock;    /* of the pool and the scratch: one chunk at a time */
     struct infer_work *work; /* scratch of all sessions, as large as the largest of them needs */
 };
@@ -126,6 +127,7 @@ struct infer_work {
     char *slab;
     size_t slab_bytes;
     uint32_t max_rows;
+    bool invariant;
     /* the batch */
     int32_t *token;                /* [max_rows] */
     uint32_t *pos, *cell, *segment_of; /* [max_rows] position in its sequence; place in the caches */

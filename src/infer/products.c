@@ -13,6 +13,7 @@ enum {
     TILE = TILE_ROWS * PANEL_COLS,
     BF16_ROWS = 512, /* rows share the unpacking of weights to bf16, so as many as there are go together */
     BF16_TILE = BF16_ROWS * COLS,
+    MANY = 8, /* rows from which on float products add up all alike */
 };
 
 bool infer_wants_q8(const struct model_weight *w) { return w->data && kern_type_wants_q8(w->type); }
@@ -26,7 +27,7 @@ void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to)
 /* Do products of n_rows rows read the bf16 form? */
 static bool reads_bf16(const struct infer_work *w, uint32_t n_rows)
 {
-    return w->k->bf16_rows && n_rows >= w->k->bf16_rows;
+    return w->k->bf16_rows && n_rows >= w->k->bf16_rows && !w->invariant;
 }
 
 /* x[n] is columns [from, from + n) of a row of n_in: into the int8 form, and bf16 if it will be read; both multiples
@@ -91,12 +92,31 @@ static struct panel panel_of(struct infer_work *w, int thread, int place, const 
     return (struct panel){c, n, strips};
 }
 
+/* Float products add up a few rows in another order than many. Here each row goes as many equal ones. */
+static void rows_as_many(struct infer_work *w, const struct model_weight *m, const struct panel *p, uint32_t r,
+                         uint32_t n_rows, float *y, size_t ldy)
+{
+    const char *rows = (const char *)m->data + p->c * m->row_bytes;
+    float side[MANY * COLS];
+    for (uint32_t i = 0; i < n_rows; i++)
+        for (size_t c = 0; c < p->n; c += COLS) {
+            size_t n = p->n - c < COLS ? p->n - c : COLS;
+            struct kern_act x = {.n = w->mul.n_in, .n_rows = MANY, .f32 = w->mul.x + (r + i) * w->mul.ldx};
+            w->k->gemm[m->type](rows + c * m->row_bytes, m->row_bytes, n, &x, side, COLS);
+            memcpy(y + i * ldy + c, side, n * sizeof *side);
+        }
+}
+
 /* A panel for rows [r, r + n_rows) of the input. */
 static void multiply(struct infer_work *w, const struct model_weight *m, const struct panel *p, uint32_t r,
                      uint32_t n_rows, float *y, size_t ldy)
 {
     const struct infer_act *a = w->mul.act;
     size_t n_in = w->mul.n_in;
+    if (w->invariant && n_rows < MANY && !infer_wants_q8(m)) {
+        rows_as_many(w, m, p, r, n_rows, y, ldy);
+        return;
+    }
     struct kern_act x = {n_in,
                          n_rows,
                          w->mul.x + r * w->mul.ldx,

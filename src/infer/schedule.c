@@ -326,6 +326,7 @@ static void *work(void *scheduler)
 static int start(struct infer_scheduler *s, struct err *e)
 {
     const struct model *m = infer_engine_model(s->engine);
+    if (s->p.batch_invariant) infer_engine_batch_invariant(s->engine);
     if (s->p.n_parallel == 0) s->p.n_parallel = PARALLEL_DEFAULT;
     if (s->p.n_parallel > INFER_PARALLEL_MAX)
         return ERR(e, USAGE, "%u requests together are too many; at most %d.", s->p.n_parallel, INFER_PARALLEL_MAX);

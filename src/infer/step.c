@@ -100,7 +100,7 @@ static void want_rows(struct infer_scheduler *s, struct infer_batch_item *item, 
 /* Guesses for a constrained answer, as far as there are rows for their logits: every request needs one of its own. */
 static void guess(struct infer_scheduler *s, struct infer_ticket *t, uint32_t *extra)
 {
-    if (!t->r.grammar || infer_session_is_recurrent(t->session)) return;
+    if (!t->r.grammar || s->p.batch_invariant || infer_session_is_recurrent(t->session)) return;
     uint32_t past = infer_session_n_past(t->session), had = t->seq.n_next, free = s->p.n_ctx - t->n_tokens;
     infer_sequence_guess(&t->seq, t->tokens, past, free < *extra ? free : *extra);
     memcpy(t->tokens + t->n_tokens, t->seq.next + had, t->seq.n_guess * sizeof *t->tokens);

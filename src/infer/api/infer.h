@@ -30,6 +30,9 @@ void infer_engine_close(struct infer_engine *g); /* after its sessions; NULL is 
 /* Weights are packed for the kernels by a thread of their own after the first evaluation. A server that would rather
  * wait before than serve its first answers more slowly calls this: it returns when all are packed. */
 void infer_engine_warm(struct infer_engine *g);
+/* From now on results do not depend, bit for bit, on what else is in a batch, nor on how a prompt was cut: attention of
+ * a row is not split between threads, float weights take one row as they take many, and nothing is rounded to bf16. */
+void infer_engine_batch_invariant(struct infer_engine *g);
 const struct model *infer_engine_model(const struct infer_engine *g);
 const struct gguf *infer_engine_gguf(const struct infer_engine *g);
 const struct kern_ops *infer_engine_ops(const struct infer_engine *g);

@@ -29,7 +29,7 @@ struct infer_scheduler_params {
     uint32_t n_parallel;  /* requests evaluated together; 0: 16, at most 64 */
     uint32_t n_queue;     /* requests that may wait beyond those; 0: 256 */
     enum infer_kv kv;
-    bool batch_invariant; /* results do not depend, bit for bit, on what else is evaluated; slower */
+    bool batch_invariant; /* see infer_engine_batch_invariant; and no guesses */
 };
 /* `tok` may be NULL (then no text, no end). Both must outlive the scheduler. */
 int infer_scheduler_new(struct infer_engine *g, const struct tok *tok, const struct infer_scheduler_params *p,

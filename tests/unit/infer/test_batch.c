@@ -100,8 +100,7 @@ static void as_alone(void **state)
     for (const char *const *level = kern_levels(); *level; level++) {
         if (!kern_level_get(*level)) continue;
         bool ref = strcmp(*level, "ref") == 0, amx = strcmp(*level, "amx") == 0;
-        for (uint32_t n_batch = 0; n_batch <= 3;
-             n_batch += 3) { /* 3: prompts and the whole go in several chunks */
+        for (uint32_t n_batch = 0; n_batch <= 3; n_batch += 3) { /* 3: prompts and the whole go in several chunks */
             for (int k = 0; k < N_MODELS; k++)
                 compare(open_golden(models[k], *level), models[k], n_batch, ref ? 0 : 5e-5);
             for (int k = 0; k < 4; k++) {
@@ -109,6 +108,29 @@ static void as_alone(void **state)
                 snprintf(path, sizeof path, SHARED_DIR "/llama-dense-%s.gguf", types[k]);
                 if (access(path, R_OK) == 0)
                     compare(golden_engine(path, 2, *level), types[k], n_batch, ref ? 0 : amx ? 3e-2 : 5e-3);
+            }
+        }
+    }
+}
+
+/* The engine's promise on request: equal bits at every level, whatever the batch and wherever prompts are cut. */
+static void batch_invariant(void **state)
+{
+    static const char *const types[] = {"Q8_0", "Q4_0", "Q4_K_M", "F16", "BF16"};
+    for (const char *const *level = kern_levels(); *level; level++) {
+        if (!kern_level_get(*level)) continue;
+        for (uint32_t n_batch = 0; n_batch <= 3; n_batch += 3) {
+            struct infer_engine *g;
+            for (int k = 0; k < N_MODELS; k++) {
+                infer_engine_batch_invariant(g = open_golden(models[k], *level));
+                compare(g, models[k], n_batch, 0);
+            }
+            for (int k = 0; k < 5; k++) {
+                char path[256];
+                snprintf(path, sizeof path, SHARED_DIR "/llama-dense-%s.gguf", types[k]);
+                if (access(path, R_OK)) continue;
+                infer_engine_batch_invariant(g = golden_engine(path, 2, *level));
+                compare(g, types[k], n_batch, 0);
             }
         }
     }
@@ -126,8 +148,7 @@ static void wants(void **state)
     for (size_t m = 0; m < 3; m++) {
         s[m] = golden_session(g, CTX, 0, 9, INFER_KV_F32);
         tokens_of(m, t[m]);
-        item[m] =
-            (struct infer_batch_item){.session = s[m], .tokens = t[m], .n = 9, .want = (enum infer_want)m};
+        item[m] = (struct infer_batch_item){.session = s[m], .tokens = t[m], .n = 9, .want = (enum infer_want)m};
     }
     assert_int_equal(infer_batch_eval(item, 3), 0);
     assert_null(infer_session_logits(s[INFER_LOGITS_NONE], 0));
@@ -136,8 +157,7 @@ static void wants(void **state)
         assert_ok(infer_session_truncate(ref, 0, &e), e);
         assert_ok(infer_session_eval(ref, t[m], 9, (enum infer_want)m, &e), e);
         size_t rows = m == INFER_LOGITS_ALL ? 9 : 1;
-        assert_true(golden_rms(infer_session_logits(s[m], 0), infer_session_logits(ref, 0), rows * n_vocab) <
-                    1e-6);
+        assert_true(golden_rms(infer_session_logits(s[m], 0), infer_session_logits(ref, 0), rows * n_vocab) < 1e-6);
     }
     for (size_t m = 0; m < 3; m++) infer_session_free(s[m]);
     infer_session_free(ref);
@@ -149,9 +169,8 @@ static void errors(void **state)
 {
     struct err e = {0};
     struct infer_engine *g = open_golden("llama", NULL), *h = open_golden("llama", NULL);
-    struct infer_session *good = golden_session(g, 16, 0, 1, INFER_KV_F32),
-                         *full = golden_session(g, 4, 0, 1, 0), *wrong = golden_session(g, 16, 0, 1, 0),
-                         *other = golden_session(h, 16, 0, 1, 0),
+    struct infer_session *good = golden_session(g, 16, 0, 1, INFER_KV_F32), *full = golden_session(g, 4, 0, 1, 0),
+                         *wrong = golden_session(g, 16, 0, 1, 0), *other = golden_session(h, 16, 0, 1, 0),
                          *ref = golden_session(g, 16, 0, 1, INFER_KV_F32);
     int32_t t[CTX], bad[] = {1, 40};
     tokens_of(0, t);
@@ -209,8 +228,7 @@ static void cancelled(void **state)
         for (size_t m = 0; m < 3; m += 2) {
             assert_int_equal(item[m].err.code, 0);
             alone(g, m, one);
-            assert_true(golden_rms(infer_session_logits(s[m], 0), one, infer_engine_model(g)->n_vocab) <
-                        1e-5);
+            assert_true(golden_rms(infer_session_logits(s[m], 0), one, infer_engine_model(g)->n_vocab) < 1e-5);
         }
         if (infer_session_is_recurrent(s[1])) assert_int_equal(infer_batch_eval(item + 1, 1), CROFT_E_USAGE);
         assert_ok(infer_session_truncate(s[1], 0, &e), e);
@@ -245,8 +263,8 @@ static void no_allocation(void **state)
     tokens_of(0, t);
     for (size_t m = 0; m < MEMBERS; m++) {
         s[m] = golden_session(g, CTX, 8, 1, INFER_KV_DEFAULT);
-        item[m] = (struct infer_batch_item){
-            .session = s[m], .tokens = t, .n = prompt_n[m], .want = INFER_LOGITS_LAST};
+        item[m] =
+            (struct infer_batch_item){.session = s[m], .tokens = t, .n = prompt_n[m], .want = INFER_LOGITS_LAST};
     }
     uint64_t before = mem_count();
     assert_int_equal(infer_batch_eval(item, MEMBERS), 0);
@@ -302,9 +320,9 @@ static void texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_alone),  cmocka_unit_test(wants),         cmocka_unit_test(errors),
-        cmocka_unit_test(cancelled), cmocka_unit_test(no_allocation), cmocka_unit_test(session_bytes),
-        cmocka_unit_test(texts),
+        cmocka_unit_test(as_alone),      cmocka_unit_test(batch_invariant), cmocka_unit_test(wants),
+        cmocka_unit_test(errors),        cmocka_unit_test(cancelled),       cmocka_unit_test(no_allocation),
+        cmocka_unit_test(session_bytes), cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
