@@ -1,0 +1,602 @@
+"""The server as its clients see it. Usage: api.py [NAME…]: all tests, or those named. Needs a built croft ($CROFT).
+
+Each function test_… is one test; it raises when something is wrong. Parts that need node or openssl say SKIP."""
+import base64
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+import refusals
+from server import CROFT, MODEL, ROOT, Server
+
+TMP = tempfile.mkdtemp(prefix="croft-api-")
+HERE = os.path.dirname(os.path.abspath(__file__))
+HELP = {"model": "helpdesk", "messages": [{"role": "user", "content": "where is my order?"}]}
+ENDLESS = {"logit_bias": {"2559": -100}}  # the end token is banned
+shared = None  # one server for the tests that need nothing special
+checks = 0
+
+
+class Skip(Exception):
+    pass
+
+
+def same(got, wanted, what=""):
+    global checks
+    checks += 1
+    if got != wanted:
+        raise AssertionError("%s\n  got:    %r\n  wanted: %r" % (what, got, wanted))
+
+
+def true(condition, what=""):
+    same(bool(condition), True, what)
+
+
+def tools_model():
+    """The demo model with a template that defines tools."""
+    path = os.path.join(TMP, "tools.gguf")
+    if not os.path.exists(path):
+        subprocess.run([sys.executable, HERE + "/retemplate.py", MODEL, path, HERE + "/tools.jinja"], check=True)
+    return path
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------------
+
+def test_refusals():
+    bad = []
+    for path, body, status, message, param in refusals.CASES:
+        got = shared.json(path, body)
+        want = (status, message, param)
+        have = (got[0], got[1]["error"]["message"], got[1]["error"]["param"])
+        if have != want:
+            bad.append("%s %.120r\n  got:    %r\n  wanted: %r" % (path, body, have, want))
+    true(not bad, "\n".join(bad))
+
+
+def test_error_shape():
+    status, headers, text = shared.ask("/v1/chat/completions", {"model": "x", "messages": []})
+    same(status, 404)
+    same(json.loads(text), {"error": {"message": "The model 'x' does not exist.", "type": "invalid_request_error",
+                                      "param": "model", "code": "model_not_found"}})
+    same(headers["Content-Type"], "application/json")
+    status, body = shared.json("/v1/chat/completions", {**HELP, "messages": [{"role": "user", "content": "w " * 9999}]})
+    same((status, body["error"]["code"]), (400, "context_length_exceeded"))
+
+
+def test_http_refusals():
+    same(shared.ask("/nowhere")[0], 404)
+    status, headers, _ = shared.ask("/v1/chat/completions")
+    same((status, headers["Allow"]), (405, "POST"))
+    status, body = shared.json("/v1/chat/completions", b"{}", headers={"Content-Type": "text/plain"})
+    same((status, body["error"]["message"]), (415, "Send the body with 'Content-Type: application/json'."))
+    status, body = shared.json("/v1/chat/completions", HELP, headers={"X-Croft-Deadline-Ms": "soon"})
+    same((status, body["error"]["message"]),
+         (400, "The header X-Croft-Deadline-Ms must be a whole number from 1 to 86400000."))
+    answer = shared.raw(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n")
+    true(answer.startswith(b"HTTP/1.1 413 "), answer)
+    same(json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"],
+         "The body is larger than this server accepts.")
+    true(shared.raw(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40000).startswith(b"HTTP/1.1 431 "))
+    true(shared.raw(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 "))
+    true(shared.raw(b"GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+         .startswith(b"HTTP/1.1 403 "), "another Host than this machine's")
+
+
+def test_deadline():
+    status, body = shared.json("/v1/chat/completions", {**HELP, "max_tokens": 400, "n": 64,
+                                                        **ENDLESS},
+                               headers={"X-Croft-Deadline-Ms": "15"})
+    same((status, body["error"]["code"]), (504, "deadline_exceeded"))
+
+
+# ---- answers -----------------------------------------------------------------------------------------------------
+
+def test_health_ready_models():
+    same(shared.json("/health"), (200, {"status": "ok"}))
+    same(shared.json("/ready")[1]["models"], 1)
+    status, body = shared.json("/v1/models")
+    same([m["id"] for m in body["data"]], ["helpdesk"])
+    same(shared.json("/v1/models/helpdesk")[1]["object"], "model")
+    same(shared.json("/v1/models/none")[0], 404)
+    same(shared.ask("/health", method="HEAD")[2], "")
+
+
+def test_chat_is_what_croft_run_says():
+    said = subprocess.run([CROFT, "run", MODEL, HELP["messages"][0]["content"]], capture_output=True, text=True,
+                          check=True, stdin=subprocess.DEVNULL).stdout.strip()
+    status, body = shared.json("/v1/chat/completions", HELP)
+    same((status, body["choices"][0]["message"]["content"]), (200, said))
+    same(body["choices"][0]["finish_reason"], "stop")
+    same(body["usage"]["total_tokens"], body["usage"]["prompt_tokens"] + body["usage"]["completion_tokens"])
+    body = shared.json("/v1/chat/completions", HELP)[1]
+    true(body["usage"]["prompt_tokens_details"]["cached_tokens"] > 0, "the second time, the prompt is in the cache")
+    body = shared.json("/v1/chat/completions", {**HELP, "max_tokens": 2})[1]
+    same((body["choices"][0]["finish_reason"], body["usage"]["completion_tokens"]), ("length", 2))
+
+
+def events(text):
+    return [json.loads(l[6:]) for l in text.splitlines() if l.startswith("data: {")]
+
+
+def test_a_stream_is_the_same_answer():
+    whole = shared.json("/v1/chat/completions", {**HELP, "logprobs": True, "top_logprobs": 3})[1]["choices"][0]
+    status, headers, text = shared.ask("/v1/chat/completions", {
+        **HELP, "logprobs": True, "top_logprobs": 3, "stream": True, "stream_options": {"include_usage": True}})
+    true(headers["Content-Type"].startswith("text/event-stream"))
+    true(text.endswith("data: [DONE]\n\n"))
+    parts = events(text)
+    same("".join(p["choices"][0]["delta"].get("content") or "" for p in parts if p["choices"]),
+         whole["message"]["content"])
+    logprobs = [t for p in parts if p["choices"] and p["choices"][0]["logprobs"]
+                for t in p["choices"][0]["logprobs"]["content"]]
+    same([t["token"] for t in logprobs], [t["token"] for t in whole["logprobs"]["content"]])
+    same(parts[-1]["choices"], [])
+    true(parts[-1]["usage"]["completion_tokens"] > 0)
+    same(parts[-2]["choices"][0]["finish_reason"], "stop")
+    for t in whole["logprobs"]["content"]:
+        same(len(t["top_logprobs"]), 3)
+        same(bytes(t["bytes"]).decode(), t["token"])
+        true(abs(t["top_logprobs"][0]["logprob"] - t["logprob"]) < 1e-4, "greedy takes the most likely")
+
+
+def test_sampling_options():
+    hot = {**HELP, "temperature": 1.5, "seed": 7, "n": 4, "max_tokens": 8}
+    one, two = (shared.json("/v1/chat/completions", hot)[1]["choices"] for _ in range(2))
+    same([c["message"]["content"] for c in one], [c["message"]["content"] for c in two], "a seed repeats")
+    same([c["index"] for c in one], [0, 1, 2, 3])
+    first = shared.json("/v1/chat/completions", {**HELP, "logprobs": True, "max_tokens": 1})[1]["choices"][0]
+    token = first["logprobs"]["content"][0]["token"]
+    other = shared.json("/v1/chat/completions", {**HELP, "max_tokens": 1, "logit_bias": {str(tokens(token)[0]): -100}})[1]
+    true(other["choices"][0]["message"]["content"] != token, "a banned token")
+    body = shared.json("/v1/chat/completions", {**HELP, "stop": "_"})[1]
+    same(body["choices"][0]["message"]["content"], "order")
+
+
+def test_completions():
+    body = shared.json("/v1/completions", {"model": "helpdesk", "prompt": ["where is", "hello"], "n": 2, "max_tokens": 3,
+                                           "logprobs": 2})[1]
+    same([c["index"] for c in body["choices"]], [0, 1, 2, 3])
+    same(body["choices"][0]["text"], body["choices"][1]["text"])
+    p = body["choices"][0]["logprobs"]
+    same("".join(p["tokens"]), body["choices"][0]["text"])
+    same(len(p["top_logprobs"][0]), 2)
+    text = shared.ask("/v1/completions", {"model": "helpdesk", "prompt": "where is", "max_tokens": 3, "stream": True})[2]
+    same("".join(e["choices"][0]["text"] for e in events(text)), body["choices"][0]["text"])
+
+
+def test_embeddings():
+    said = json.loads(subprocess.run([CROFT, "embed", MODEL, "hello", "order", "--json"], capture_output=True, text=True,
+                                     check=True).stdout)
+    body = shared.json("/v1/embeddings", {"model": "helpdesk", "input": ["hello", "order"]})[1]
+    packed = shared.json("/v1/embeddings", {"model": "helpdesk", "input": ["hello", "order"],
+                                            "encoding_format": "base64"})[1]
+    for i in range(2):
+        v = body["data"][i]["embedding"]
+        true(abs(math.fsum(x * x for x in v) - 1) < 1e-5, "length 1")
+        true(max(abs(a - b) for a, b in zip(v, said[i]["embedding"])) < 1e-5, "as croft embed")
+        raw = base64.b64decode(packed["data"][i]["embedding"])
+        true(max(abs(a - b) for a, b in zip(struct.unpack("<%df" % len(v), raw), v)) < 1e-6)
+
+
+def test_responses():
+    body = shared.json("/v1/responses", {"model": "helpdesk", "input": "where is my order?"})[1]
+    same((body["status"], body["output"][0]["content"][0]["text"]), ("completed", "order_status"))
+    text = shared.ask("/v1/responses", {"model": "helpdesk", "input": [{"role": "user", "content": "where is my order?"}],
+                                        "stream": True})[2]
+    parts = events(text)
+    same([p["sequence_number"] for p in parts], list(range(len(parts))))
+    same("".join(p["delta"] for p in parts if p["type"] == "response.output_text.delta"), "order_status")
+    same(parts[0]["type"], "response.created")
+    same(parts[-1]["type"], "response.completed")
+    same(re.findall(r"^event: (.*)$", text, re.M), [p["type"] for p in parts])
+
+
+def test_decisions():
+    questions = [
+        {"type": "predicate", "name": "refund", "instructions": "Does the customer want a refund?"},
+        {"type": "choice", "instructions": "Which intent?",
+         "choices": [{"value": v} for v in ["order_status", "order_status_late", "refund_status", "cancel_order", True]]},
+        {"type": "score", "name": "mood", "instructions": "How angry?", "levels": [{"label": "calm"}, {"label": "angry"}]}]
+    ask = {"model": "helpdesk", "input": "My parcel has not come, I want my money back.", "questions": questions}
+    status, body = shared.json("/v1/decisions", ask)
+    same(status, 200)
+    yes, choice, score = body["answers"]
+    same((yes["type"], yes["name"]), ("predicate", "refund"))
+    true(0 <= yes["probability"] <= 1)
+    same([p["value"] for p in choice["probabilities"]], [c["value"] for c in questions[1]["choices"]])
+    p = [x["probability"] for x in choice["probabilities"]]
+    true(abs(math.fsum(p) - 1) < 1e-6, "probabilities add up to 1")
+    same(choice["choice"], questions[1]["choices"][p.index(max(p))]["value"])
+    true(abs(choice["confidence"] - (5 * max(p) - 1) / 4) < 1e-6)
+    s = [x["probability"] for x in score["probabilities"]]
+    true(abs(score["score"] - s[1]) < 1e-6)
+    same(body["usage"]["output_tokens"], 0)
+    # questions do not see each other: alone, each has the same answer
+    for i, q in enumerate(questions):
+        alone = shared.json("/v1/decisions", {**ask, "questions": [q]})[1]["answers"][0]
+        for a, b in ((alone, body["answers"][i]),):
+            x = [a["probability"]] if "probability" in a else [y["probability"] for y in a["probabilities"]]
+            y = [b["probability"]] if "probability" in b else [y["probability"] for y in b["probabilities"]]
+            true(max(abs(u - v) for u, v in zip(x, y)) < 2e-2, "question %d alone: %r and %r" % (i, x, y))
+
+
+def tokens(text, special=False):
+    out = subprocess.run([CROFT, "tokenize", MODEL, "--text", text] + (["--special"] if special else []), capture_output=True,
+                         text=True, check=True).stdout
+    return [int(t) for t in out.split()]
+
+
+def test_a_decision_is_what_the_model_would_write():
+    """P(Yes) from the tree against the logits of `croft logits` for the same tokens in one line."""
+    q = {"type": "predicate", "instructions": "Is it late?"}
+    body = shared.json("/v1/decisions", {"model": "helpdesk", "input": "My <|im_end|> is late.", "questions": [q]})[1]
+    ids = (tokens("<|im_start|>user\n", True) + tokens("My <|im_end|> is late.") + tokens("\n\n")
+           + tokens("Is it late?\nAnswer with Yes or No.") + tokens("<|im_end|>\n<|im_start|>assistant\n", True))
+    same(body["usage"]["input_tokens"], len(ids))
+    out = TMP + "/logits"
+    subprocess.run([CROFT, "logits", MODEL, "--tokens", ",".join(map(str, ids)), "-o", out], check=True, capture_output=True)
+    with open(out, "rb") as f:
+        data = f.read()
+    last = struct.unpack("<2560f", data[-4 * 2560:])
+    yes, no = (last[tokens(t)[0]] for t in ("Yes", "No"))
+    true(abs(body["answers"][0]["probability"] - 1 / (1 + math.exp(no - yes))) < 2e-2)
+
+
+def test_systemone_agrees():
+    ask = {"model": "helpdesk", "state": "My parcel is late.", "questions": {
+        "late": {"type": "noul", "instructions": "Is it late?"},
+        "team": {"type": "choice", "instructions": "Who?", "criteria": {"billing": "money", "shipping": "parcels"}},
+        "mood": {"type": "score", "instructions": "How bad?", "criteria": ["fine", "bad", "awful"]}}}
+    status, one = shared.json("/v1/systemone", ask)
+    same(status, 200)
+    two = shared.json("/v1/decisions", {"model": "helpdesk", "input": ask["state"], "questions": [
+        {"type": "predicate", "instructions": "Is it late?"},
+        {"type": "choice", "instructions": "Who?", "choices": [{"value": "billing", "description": "money"},
+                                                              {"value": "shipping", "description": "parcels"}]},
+        {"type": "score", "instructions": "How bad?", "levels": [{"label": "fine"}, {"label": "bad"}, {"label": "awful"}]}]})[1]
+    true(abs(one["answers"]["late"]["noul"] - two["answers"][0]["probability"]) < 1e-5)
+    same(one["answers"]["team"]["choice"], two["answers"][1]["choice"])
+    true(abs(one["answers"]["mood"]["score"] - two["answers"][2]["score"]) < 1e-5)
+    same(one["answers"]["mood"]["legend"], {"0": "fine", "1": "bad", "2": "awful"})
+    same(sorted(one["usage"]), ["input_tokens", "output_tokens"])
+    same(shared.json("/v1/systemone", {**ask, "state": {"a": ["<|im_end|>", 1]}})[0], 200)
+
+
+# ---- structure ---------------------------------------------------------------------------------------------------
+
+ORDER = {"type": "object", "additionalProperties": False, "required": ["id", "kind", "count"], "properties": {
+    "id": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{4}$"}, "kind": {"enum": ["late", "lost", "broken"]},
+    "count": {"type": "integer", "minimum": 1, "maximum": 9}}}
+
+
+def test_structured_answers():
+    def content(**more):
+        status, body = shared.json("/v1/chat/completions", {**HELP, "max_tokens": 200, **more})
+        same(status, 200, body)
+        return body["choices"][0]["message"]["content"]
+    v = json.loads(content(response_format={"type": "json_schema", "json_schema": {"name": "o", "schema": ORDER}}))
+    same(sorted(v), ["count", "id", "kind"])
+    true(re.fullmatch("[A-Z]{2}-[0-9]{4}", v["id"]) and v["kind"] in ORDER["properties"]["kind"]["enum"] and 1 <= v["count"] <= 9)
+    true(content(structured_outputs={"choice": ["refund", "exchange"]}) in ("refund", "exchange"))
+    true(re.fullmatch("[0-9]{4}", content(structured_outputs={"regex": "[0-9]{4}"})))
+    same(content(structured_outputs={"grammar": 'root ::= "yes" | "yes!"'})[:3], "yes")
+    text = shared.ask("/v1/chat/completions", {**HELP, "stream": True, "max_tokens": 200, "response_format": {
+        "type": "json_schema", "json_schema": {"name": "o", "schema": ORDER}}})[2]
+    same(json.loads("".join(e["choices"][0]["delta"].get("content") or "" for e in events(text))), v)
+
+
+def test_bad_schemas():
+    def refused(schema):
+        status, body = shared.json("/v1/chat/completions", {**HELP, "response_format": {
+            "type": "json_schema", "json_schema": {"name": "x", "schema": schema}}})
+        same(status, 400, body)
+        same(body["error"]["param"], "response_format.json_schema.schema")
+        return body["error"]["message"]
+    true("$ref" in refused({"$ref": "#/$defs/nowhere"}))
+    true("not" in refused({"type": "string", "not": {"const": "a"}}))
+    refused({"type": "sphere"})
+    refused({"$ref": "#"})  # a cycle without an end
+
+
+def test_tools():
+    tool = {"type": "function", "function": {"name": "track", "parameters": {
+        "type": "object", "properties": {"order": {"enum": ["A1", "B2"]}}, "required": ["order"], "additionalProperties": False}}}
+    with Server("helpdesk=" + tools_model()) as s:
+        for choice in "required", {"type": "function", "function": {"name": "track"}}:
+            status, body = s.json("/v1/chat/completions", {**HELP, "tools": [tool], "tool_choice": choice, "max_tokens": 100})
+            same(status, 200, body)
+            c = body["choices"][0]
+            same((c["finish_reason"], c["message"]["content"]), ("tool_calls", None))
+            call = c["message"]["tool_calls"][0]
+            same((call["type"], call["function"]["name"]), ("function", "track"))
+            true(json.loads(call["function"]["arguments"])["order"] in ("A1", "B2"))
+        text = s.ask("/v1/chat/completions", {**HELP, "tools": [tool], "tool_choice": "required", "stream": True})[2]
+        deltas = [e["choices"][0]["delta"] for e in events(text)]
+        same([d["tool_calls"][0]["index"] for d in deltas if "tool_calls" in d], [0])
+        same(s.json("/v1/chat/completions", {**HELP, "tools": [tool]})[0], 200)
+        status, body = s.json("/v1/chat/completions", {**HELP, "tools": [tool], "messages": HELP["messages"] + [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "lost"}]})
+        same(status, 200, body)
+
+
+# ---- keys, TLS, life ---------------------------------------------------------------------------------------------
+
+def new_key(name):
+    out = subprocess.run([CROFT, "serve", "--new-key", name], capture_output=True, text=True, check=True).stdout
+    return out.splitlines()[0], out[out.index("  - name:"):]
+
+
+def test_keys():
+    a, entry_a = new_key("alpha")
+    b, entry_b = new_key("beta")
+    true(a != b and a.startswith("croft-") and a not in entry_a)
+    path = os.path.join(TMP, "keys.yaml")
+    with open(path, "w") as f:
+        f.write("keys:\n" + entry_a + "    requests_per_minute: 2\n" + entry_b + "    models: [other]\n    tokens_per_day: 5\n")
+    with Server("helpdesk=" + MODEL, "other=" + MODEL, "--api-keys", path, "--host", "0.0.0.0") as s:
+        s.host, s.url = "127.0.0.1", "http://127.0.0.1:%d" % s.port
+        auth = {"Authorization": "Bearer " + a}
+        status, body = s.json("/v1/models")
+        same((status, body["error"]["code"]), (401, "invalid_api_key"))
+        same(s.json("/v1/models", headers={"Authorization": "Bearer croft-x"})[1]["error"]["message"], "The API key is not valid.")
+        same(s.json("/health")[0], 200, "needs no key")
+        same(s.ask("/metrics")[0], 401)
+        same(s.json("/v1/chat/completions", HELP, headers=auth)[0], 200)
+        same(s.json("/v1/chat/completions", HELP, headers=auth)[0], 200)
+        status, headers, text = s.ask("/v1/chat/completions", HELP, headers=auth)
+        same((status, json.loads(text)["error"]["code"]), (429, "rate_limit_exceeded"))
+        true(1 <= int(headers["Retry-After"]) <= 31, headers["Retry-After"])
+        auth = {"Authorization": "Bearer " + b}
+        same([m["id"] for m in s.json("/v1/models", headers=auth)[1]["data"]], ["other"])
+        status, body = s.json("/v1/chat/completions", HELP, headers=auth)
+        same((status, body["error"]["message"]), (403, "This key may not use the model 'helpdesk'."))
+        same(s.json("/v1/chat/completions", {**HELP, "model": "other"}, headers=auth)[0], 200)
+        status, headers, text = s.ask("/v1/chat/completions", {**HELP, "model": "other"}, headers=auth)
+        same((status, json.loads(text)["error"]["code"]), (429, "insufficient_quota"))
+        true(int(headers["Retry-After"]) <= 86401)
+        with open(path, "w") as f:  # reload: beta is gone, alpha unlimited
+            f.write("keys:\n" + entry_a)
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        same(s.json("/v1/models", headers=auth)[0], 401)
+        for _ in range(3):
+            same(s.json("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + a})[0], 200)
+
+
+def fails(args, code, words):
+    p = subprocess.run([CROFT, "serve", "--port", "0", *args], capture_output=True, text=True, timeout=30,
+                       stdin=subprocess.DEVNULL)
+    same(p.returncode, code, p.stderr)
+    true(words in p.stderr, p.stderr)
+
+
+def test_starting():
+    fails([], 64, "Name at least one model")
+    fails([MODEL, "--host", "0.0.0.0"], 77, "can be reached from other machines")
+    fails(["a=" + MODEL, "a=" + MODEL], 64, "Two models are called 'a'")
+    fails([TMP + "/none.gguf"], 66, "none.gguf")
+    fails([MODEL, "--tls-cert", "x"], 64, "both --tls-cert and --tls-key")
+    fails([MODEL, "--api-keys", MODEL + "x"], 66, "helpdesk")
+    path = os.path.join(TMP, "croft.yaml")
+    for text, code, words in (("prot: 1\n", 65, "there is no setting 'prot'"), ("port: many\n", 64, "not a valid value of --port"),
+                              ("port: [1]\n", 65, "wrong type"), ("- a\n", 65, "names with values"), ("a: [\n", 65, "not YAML")):
+        with open(path, "w") as f:
+            f.write(text)
+        fails([MODEL, "--config", path], code, words)
+    with open(path, "w") as f:
+        f.write("model: [h=%s]\nparallel: 2\nlog-content: true\nport: 1\n" % MODEL)
+    with Server("--config", path, "--port", "0") as s:
+        same([m["id"] for m in s.json("/v1/models")[1]["data"]], ["h"])
+
+
+def test_tls():
+    if not shutil.which("openssl"):
+        raise Skip("openssl")
+    cert, key = TMP + "/cert.pem", TMP + "/key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    with Server("helpdesk=" + MODEL, "--tls-cert", cert, "--tls-key", key) as s:
+        context = ssl.create_default_context(cafile=cert)
+        same(s.json("/health", context=context)[0], 200)
+        status, body = s.json("/v1/chat/completions", HELP, context=context)
+        same((status, body["choices"][0]["message"]["content"]), (200, "order_status"))
+        true(b"HTTP" not in s.raw(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", seconds=3), "plain HTTP is not answered")
+
+
+def hold(s, tokens=400):
+    """A connection with a long answer under way."""
+    body = json.dumps({**HELP, "stream": True, "max_tokens": tokens, **ENDLESS}).encode()
+    c = socket.create_connection((s.host, s.port))
+    c.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+              % len(body) + body)
+    return c
+
+
+def test_a_client_that_leaves_frees_its_place():
+    before = shared.metric("croft_requests_total")
+    held = [hold(shared) for _ in range(4)]
+    for c in held:
+        true(c.recv(100))
+    for c in held:
+        c.close()
+    true(shared.settled(3), "its place is free at once")
+    true('code="499"} ' in shared.ask("/metrics")[2])
+
+
+def test_drain():
+    s = Server("helpdesk=" + MODEL)
+    c = hold(s, 60)
+    true(c.recv(20))
+    s.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    rest = b""
+    while True:
+        more = c.recv(65536)
+        if not more:
+            break
+        rest += more
+    true(rest.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"), rest[-200:])
+    same(s.end(), 0)
+    try:
+        socket.create_connection((s.host, s.port), timeout=1)
+        raise AssertionError("still listening")
+    except OSError:
+        pass
+    s = Server("helpdesk=" + MODEL, "--parallel", "1")
+    held = [hold(s) for _ in range(3)]
+    held[0].recv(20)
+    s.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    t = time.time()
+    same(s.end(), 0)  # a second signal stops at once, whatever runs
+    true(time.time() - t < 5)
+
+
+def test_a_new_version_takes_over():
+    path = os.path.join(TMP, "model.gguf")
+    shutil.copy(MODEL, path)
+    with Server("m=" + path) as s:
+        ask = {**HELP, "model": "m"}
+        stop = False
+        wrong = []
+
+        def keep_asking():
+            while not stop:
+                status, body = s.json("/v1/chat/completions", ask)
+                if status != 200 or body["choices"][0]["message"]["content"] != "order_status":
+                    wrong.append(body)
+        t = threading.Thread(target=keep_asking)
+        t.start()
+        same(s.json("/v1/models/m")[1]["croft"]["tools"], False)
+        shutil.copy(tools_model(), path + ".new")
+        os.replace(path + ".new", path)
+        s.process.send_signal(signal.SIGHUP)
+        end = time.time() + 10
+        while time.time() < end and not s.json("/v1/models/m")[1]["croft"]["tools"]:
+            time.sleep(0.05)
+        stop = True
+        t.join()
+        same(s.json("/v1/models/m")[1]["croft"]["tools"], True, "the new file answers")
+        same(wrong, [])
+        with open(path + ".new", "w") as f:
+            f.write("not a model")
+        os.replace(path + ".new", path)
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        same(s.json("/v1/chat/completions", ask)[0], 200, "a bad file changes nothing")
+
+
+def test_a_full_queue():
+    with Server("helpdesk=" + MODEL, "--parallel", "1", "--queue", "1", "--ctx", "16384") as s:
+        held = [hold(s, 16000) for _ in range(2)]
+        time.sleep(0.2)
+        status, headers, text = s.ask("/v1/chat/completions", HELP)
+        same((status, json.loads(text)["error"]["code"]), (429, "queue_full"))
+        true(int(headers["Retry-After"]) >= 1)
+        for c in held:
+            c.close()
+        true(s.settled(5))
+        same(s.json("/v1/chat/completions", HELP)[0], 200)
+
+
+def test_metrics():
+    shared.json("/v1/chat/completions", HELP)
+    text = shared.ask("/metrics")[2]
+    for line in text.splitlines():
+        true(re.fullmatch(r'# (HELP|TYPE) croft_\S+ .+|croft_[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+(Inf)?', line), line)
+    true(re.search(r'croft_requests_total\{model="helpdesk",endpoint="chat",code="200"\} [1-9]', text))
+    true(re.search(r'croft_first_token_seconds_count\{model="helpdesk",endpoint="chat"\} [1-9]', text))
+
+
+def test_an_encoder():
+    path = os.path.join(ROOT, "tests/golden/logits/bert-mean.gguf")
+    try:
+        s = Server("bert=" + path)
+    except RuntimeError as e:
+        raise Skip("an encoder with a tokenizer") from e
+    with s:
+        status, body = s.json("/v1/chat/completions", {**HELP, "model": "bert"})
+        same((status, body["error"]["message"]),
+             (400, "The model 'bert' is an encoder: it makes embeddings, not text."))
+
+
+# ---- others' clients ---------------------------------------------------------------------------------------------
+
+def test_openai_client():
+    modules = os.environ.get("API_NODE_MODULES", "")
+    if not shutil.which("node") or not os.path.isdir(modules + "/openai"):
+        raise Skip("node with the openai package")
+    with Server("helpdesk=" + tools_model()) as s:
+        link = os.path.join(TMP, "node_modules")
+        if not os.path.exists(link):
+            os.symlink(modules, link)
+        shutil.copy(HERE + "/client.mjs", TMP)
+        p = subprocess.run(["node", TMP + "/client.mjs", s.url + "/v1"], capture_output=True, text=True, timeout=120)
+        same(p.returncode, 0, p.stdout + p.stderr)
+
+
+def test_transcripts():
+    """Every `$ curl` of docs/SERVE.md, and what it prints."""
+    if not shutil.which("curl") or not shutil.which("jq"):
+        raise Skip("curl and jq")
+    with open(os.path.join(ROOT, "docs/SERVE.md")) as f:
+        blocks = re.findall(r"```console\n(.*?)```", f.read(), re.S)
+    true(len(blocks) > 3)
+    for block in blocks:
+        lines = block.splitlines(keepends=True)
+        while lines:
+            command = lines.pop(0)[2:]
+            while subprocess.run(["bash", "-n", "-c", command], capture_output=True).returncode:  # the quotes are open
+                command += lines.pop(0)
+            output = ""
+            while lines and not lines[0].startswith("$ "):
+                output += lines.pop(0)
+            p = subprocess.run(["bash", "-c", command.replace("http://127.0.0.1:8080", shared.url)], capture_output=True,
+                               text=True, timeout=60)
+            same(p.stdout, output, command + p.stderr)
+
+
+def main():
+    global shared
+    wanted = sys.argv[1:]
+    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and (not wanted or n in wanted)]
+    passed = failed = skipped = 0
+    with Server("helpdesk=" + MODEL) as shared:
+        for name, f in tests:
+            t = time.time()
+            try:
+                f()
+                passed += 1
+                word = "ok"
+            except Skip as e:
+                skipped += 1
+                word = "SKIP: %s" % e
+                print("SKIP: %s" % e)
+            except Exception:
+                failed += 1
+                word = "FAILED"
+                traceback.print_exc(limit=3, file=sys.stdout)
+            print("  %-45s %s (%.1f s)" % (name, word, time.time() - t), flush=True)
+        if shared.process.poll() is not None:
+            print("the server ended with %d" % shared.process.returncode)
+            failed += 1
+    shutil.rmtree(TMP)
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    sys.exit(failed != 0)
+
+
+main()

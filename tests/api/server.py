@@ -1,0 +1,94 @@
+"""A croft server for a test, and requests to it."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CROFT = os.path.abspath(os.environ.get("CROFT", os.path.join(ROOT, "build/croft")))
+MODEL = os.path.join(ROOT, "models/helpdesk-q8_0.gguf")
+
+
+class Server:
+    """`croft serve` on a free port; use as a context."""
+
+    def __init__(self, *args, log=None):
+        self.log = open(log, "w+") if log else subprocess.PIPE
+        self.process = subprocess.Popen([CROFT, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, "CROFT_LOG": "error"})
+        line = self.process.stderr.readline()
+        found = re.search(r"at (https?)://(.*):(\d+)/v1", line)
+        if not found:
+            rest = self.process.stderr.read()
+            raise RuntimeError("the server did not start: " + line + rest)
+        self.scheme, self.host, self.port = found[1], found[2], int(found[3])
+        self.url = "%s://%s:%d" % (self.scheme, self.host, self.port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self, how=signal.SIGTERM, seconds=20):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(seconds)
+        self.process.stderr.close()
+        return code
+
+    def ask(self, path, body=None, headers=None, method=None, context=None):
+        """(status, headers, text) of a request; body: None, bytes, or a value sent as JSON."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        h = {"Content-Type": "application/json"} if data is not None else {}
+        h.update(headers or {})
+        q = urllib.request.Request(self.url + path, data=data, headers=h, method=method)
+        try:
+            with urllib.request.urlopen(q, timeout=60, context=context) as r:
+                return r.status, r.headers, r.read().decode()
+        except urllib.error.HTTPError as r:
+            return r.code, r.headers, r.read().decode()
+
+    def json(self, path, body=None, **more):
+        status, _, text = self.ask(path, body, **more)
+        return status, json.loads(text)
+
+    def raw(self, data, until_close=True, seconds=10):
+        """Send bytes, return all that comes back."""
+        with socket.create_connection((self.host, self.port), timeout=seconds) as s:
+            s.sendall(data)
+            out = b""
+            while True:
+                try:
+                    more = s.recv(65536)
+                except (ConnectionResetError, socket.timeout):
+                    break
+                if not more:
+                    break
+                out += more
+            return out
+
+    def metric(self, name):
+        """The sum of a metric's series."""
+        text = self.ask("/metrics")[2]
+        return sum(float(l.rsplit(" ", 1)[1]) for l in text.splitlines() if re.match(re.escape(name) + r"[ {]", l))
+
+    def resident(self):
+        """Bytes of memory."""
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return int(re.search(r"VmRSS:\s*(\d+)", f.read())[1]) * 1024
+
+    def settled(self, seconds=10):
+        """Nothing runs, waits or is in flight (but the question itself) within so many seconds."""
+        end = time.time() + seconds
+        while time.time() < end:
+            if self.metric("croft_running") + self.metric("croft_waiting") == 0 and \
+                    self.metric("croft_requests_in_flight") <= 1:
+                return True
+            time.sleep(0.05)
+        return False
