@@ -39,14 +39,6 @@ static int show_progress(void *arg, size_t i, size_t n, const struct task_exampl
     return 0;
 }
 
-static const char *data_path(const struct task *t, const char *split)
-{
-    if (!t->data) return NULL;
-    return strcmp(split, "test") == 0    ? t->data->test
-           : strcmp(split, "train") == 0 ? t->data->train
-                                         : t->data->validation;
-}
-
 static void label_table(struct cli_table *t, const struct task *task, const struct task_report *r)
 {
     static const struct cli_column cols[] = {{"label", "label", CLI_TEXT},
@@ -137,10 +129,11 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
     struct task_report r = {0};
     int rc = task_load(task_path, &task, e);
     if (rc) return rc;
-    const char *data = data_path(task, set->data);
+    enum task_split split = strcmp(set->data, "test") == 0    ? TASK_TEST
+                            : strcmp(set->data, "train") == 0 ? TASK_TRAIN
+                                                              : TASK_VALIDATION;
     struct progress p = {.set = set, .bar = isatty(STDERR_FILENO)};
-    if (!data) rc = ERR(e, NOT_FOUND, "The task '%s' names no %s data. Add it under `data`.", task_path, set->data);
-    if (rc == 0) rc = task_examples_load(data, &x, e);
+    rc = task_split_load(task, split, &x, e);
     if (rc == 0 && set->limit && (size_t)set->limit < x.n) x.n = (size_t)set->limit;
     if (rc == 0) rc = cli_engine_open(set->model, &set->engine, &g, e);
     if (rc == 0) infer_engine_warm(g);

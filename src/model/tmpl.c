@@ -93,7 +93,8 @@ int tmpl_render(const struct tmpl *t, const json_t *vars, int64_t now, const str
                 struct buf *out, struct err *e)
 {
     struct tmpl_limits l = limits ? *limits : (struct tmpl_limits){0};
-    struct rt r = {.t = t, .e = e, .now = now, .max_steps = l.max_steps ? l.max_steps : 10000000, .line = 1};
+    struct rt r = {.t = t, .e = e, .now = now, .max_steps = l.max_steps ? l.max_steps : 10000000, .line = 1,
+                   .strict = l.strict};
     if (vars && !json_is_object(vars)) return ERR(e, USAGE, "The variables of a chat template must be a JSON object.");
     arena_init(&r.a, l.max_memory_bytes ? l.max_memory_bytes : (size_t)64 << 20);
     buf_init(&r.out, l.max_output_bytes ? l.max_output_bytes : (size_t)16 << 20);

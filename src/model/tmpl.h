@@ -199,6 +199,7 @@ struct rt {
     int64_t now;
     int depth, line;
     enum flow flow;
+    bool strict; /* undefined values cannot be printed or iterated */
 };
 
 struct kwarg {

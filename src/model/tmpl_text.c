@@ -168,7 +168,7 @@ int tmpl_repr(struct rt *r, struct val v) { return repr_deep(r, v, 0); }
 
 int tmpl_print(struct rt *r, struct val v)
 {
-    if (v.tag == V_UNDEF) return 0;
+    if (v.tag == V_UNDEF) return r->strict ? tmpl_undef_fail(r, v) : 0;
     if (v.tag == V_STR) {
         TRY(tmpl_step(r, v.s->n / 64));
         return tmpl_put(r, v.s->p, v.s->n);

@@ -418,7 +418,7 @@ int tmpl_iterate(struct rt *r, struct val v, struct seq *out)
 {
     *out = (struct seq){0};
     switch (v.tag) {
-    case V_UNDEF: return 0;
+    case V_UNDEF: return r->strict ? tmpl_undef_fail(r, v) : 0;
     case V_STR: return iterate_str(r, v.s, out);
     case V_LIST:
     case V_TUPLE:

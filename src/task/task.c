@@ -8,9 +8,10 @@
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 
-enum { MAX_LABELS = 4096, MAX_TEXT = 1 << 20 };
+enum { MAX_LABELS = 4096, MAX_TEXT = 1 << 20, MAX_COLUMN = 1 << 16, MAX_CHOICES = 256 };
 
 static const cyaml_strval_t kinds[] = {
     {"classify", TASK_CLASSIFY}, {"extract", TASK_EXTRACT}, {"generate", TASK_GENERATE}, {"embed", TASK_EMBED}};
@@ -28,10 +29,19 @@ static const cyaml_schema_value_t label_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct task_label, label_fields)};
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+static const cyaml_schema_value_t name_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MAX_COLUMN)};
+static const cyaml_schema_field_t column_fields[] = {
+    CYAML_FIELD_STRING_PTR("input", OPTIONAL, struct task_columns, input, 1, MAX_COLUMN),
+    CYAML_FIELD_STRING_PTR("label", OPTIONAL, struct task_columns, label, 1, MAX_COLUMN),
+    CYAML_FIELD_STRING_PTR("output", OPTIONAL, struct task_columns, output, 1, MAX_COLUMN),
+    CYAML_FIELD_SEQUENCE_COUNT("choices", OPTIONAL, struct task_columns, choices, n_choices, &name_value, 1,
+                               MAX_CHOICES),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_STRING_PTR("train", OPTIONAL, struct task_data, train, 1, 4096),
     CYAML_FIELD_STRING_PTR("validation", OPTIONAL, struct task_data, validation, 1, 4096),
     CYAML_FIELD_STRING_PTR("test", OPTIONAL, struct task_data, test, 1, 4096),
+    CYAML_FIELD_MAPPING_PTR("columns", OPTIONAL, struct task_data, columns, column_fields),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t task_fields[] = {
@@ -126,7 +136,11 @@ static int resolve(char **p, const char *file, struct err *e)
 
 static int check(const struct task *t, const char *path, struct err *e)
 {
-    if (t->kind == TASK_CLASSIFY && t->n_labels < 2)
+    bool own_choices = t->data && t->data->columns && t->data->columns->n_choices;
+    if (own_choices && (t->kind != TASK_CLASSIFY || t->n_labels))
+        return ERR(e, FORMAT, "The task '%s' has `choices` among its columns, so it must classify, without `labels`.",
+                   path);
+    if (t->kind == TASK_CLASSIFY && t->n_labels < 2 && !own_choices)
         return ERR(e, FORMAT, "The task '%s' classifies but names fewer than two labels. Add `labels`.", path);
     for (unsigned i = 0; i < t->n_labels; i++)
         if (task_label_find(t, t->labels[i].name) != (int)i)
@@ -138,6 +152,32 @@ static int check(const struct task *t, const char *path, struct err *e)
     if (!(t->floor >= 0 && t->floor <= 1))
         return ERR(e, FORMAT, "The floor of task '%s' is not between 0 and 1.", path);
     return 0;
+}
+
+/* `schema: FILE`: the file's text takes the place of its name. */
+static int read_schema(struct task *t, const char *path, struct err *e)
+{
+    int rc = resolve(&t->schema, path, e);
+    if (rc) return rc;
+    FILE *f = fopen(t->schema, "r");
+    if (!f) return err_errno(e, errno, "open the schema", t->schema);
+    struct buf text;
+    json_error_t je = {.line = 1, .text = "it is longer than 1 MiB"};
+    buf_init(&text, MAX_TEXT);
+    for (int c; (c = getc_unlocked(f)) != EOF && buf_char(&text, (char)c) == 0;) {}
+    json_t *v = text.failed ? NULL : json_loadb(text.data ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &je);
+    if (text.failed == CROFT_E_NOMEM) rc = err_nomem(e, text.len);
+    else if (!json_is_object(v))
+        rc = err_set(e, CROFT_E_FORMAT, t->schema, je.line, "The schema '%s' is not a JSON object: %s.", t->schema,
+                     v ? "it is a list" : je.text);
+    if (rc == 0) {
+        mem_free(t->schema);
+        t->schema = buf_take(&text);
+    }
+    json_decref(v);
+    buf_done(&text);
+    fclose(f);
+    return rc;
 }
 
 int task_load(const char *path, struct task **out, struct err *e)
@@ -163,7 +203,7 @@ int task_load(const char *path, struct task **out, struct err *e)
         if (!(rc = resolve(&t->data->train, path, e)) && !(rc = resolve(&t->data->validation, path, e)))
             rc = resolve(&t->data->test, path, e);
     }
-    if (rc == 0 && t->schema && t->schema[0] != '{') rc = resolve(&t->schema, path, e);
+    if (rc == 0 && t->schema && t->schema[0] != '{') rc = read_schema(t, path, e);
     if (rc) task_free(t);
     else *out = t;
     return rc;

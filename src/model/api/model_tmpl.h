@@ -2,6 +2,7 @@
  * (`tokenizer.chat_template`). Semantics are Jinja2's in the environment model libraries use: trim_blocks,
  * lstrip_blocks, loop controls, `tojson` without ASCII escaping, `raise_exception`, `strftime_now`; undefined is
  * Jinja2's default Undefined (prints as "", attribute access on it is an error).
+ * `strict` makes it StrictUndefined where a value is used up: printing, or looping over, what is undefined is an error.
  * A compiled template is read-only: share it between threads. Rendering is bounded in steps, depth and output. */
 #ifndef MODEL_TMPL_H
 #define MODEL_TMPL_H
@@ -15,6 +16,7 @@ struct tmpl_limits {
     uint64_t max_steps;      /* evaluated nodes; 0: 10 million */
     size_t max_output_bytes; /* 0: 16 MiB */
     size_t max_memory_bytes; /* live values; 0: 64 MiB */
+    bool strict;             /* what is undefined can be tested and given a default, but not printed */
 };
 
 /* FORMAT with the line of the fault in e->pos when the template does not parse. */

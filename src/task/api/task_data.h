@@ -1,15 +1,20 @@
-/* Labelled examples: one JSON object a line, {"input": text, "label": name} or {"input": text, "output": any JSON}.
- * Blank lines are skipped; a damaged line is an error that names it. */
+/* Labelled examples from a file: JSONL (one object a line, blank lines skipped) or, where its name ends in .csv, CSV
+ * with a header line. A row is {input, label}, {input, output}, {input, choices, label} or {input, expect}; task.yaml
+ * may name the columns otherwise (struct task_columns). A damaged row is an error that names its line. docs/TASKS.md */
 #ifndef TASK_DATA_H
 #define TASK_DATA_H
 
 #include "base_arena.h"
-#include "base_err.h"
+#include "task_task.h"
 
 struct task_example {
     const char *input;
-    const char *label;  /* NULL if the line has none */
+    const char *label;  /* NULL if the row has none */
     const char *output; /* compact JSON with sorted keys, or NULL */
+    const char *expect; /* a JSON list of checks of the answer (task_expect.h), or NULL */
+    const char *const *choices; /* [n_choices] what may be answered here, `label` among them; or NULL */
+    unsigned n_choices;
+    long long line;     /* where it begins in its file */
 };
 struct task_examples {
     struct task_example *item; /* [n] */
@@ -17,6 +22,13 @@ struct task_examples {
     struct arena arena;        /* owns the strings */
 };
 
+enum task_split { TASK_TRAIN, TASK_VALIDATION, TASK_TEST };
+const char *task_split_name(enum task_split s); /* "train", … */
+const char *task_split_path(const struct task *t, enum task_split s); /* NULL: the task names none */
+
+/* One of the task's data sets, by its columns. NOT_FOUND: the task names none, or the file is not there. */
+int task_split_load(const struct task *t, enum task_split s, struct task_examples *out, struct err *e) ERR_CHECK;
+/* Any file with the usual columns. */
 int task_examples_load(const char *path, struct task_examples *out, struct err *e) ERR_CHECK;
 void task_examples_done(struct task_examples *x);
 

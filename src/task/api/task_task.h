@@ -12,17 +12,25 @@ struct task_label {
     char *name;
     char *description; /* NULL if none */
 };
+/* Where an example's parts stand in a row of the data: the name of a key or column, or a template over the row's
+ * values ("{{question}}\nA. {{a}}"). NULL: the part's own name. */
+struct task_columns {
+    char *input, *label, *output;
+    char **choices; /* [n_choices] one text each; a single one names a list */
+    unsigned n_choices;
+};
 struct task_data {
     char *train, *validation, *test; /* resolved paths or NULL */
+    struct task_columns *columns;    /* NULL: none is renamed */
 };
 struct task {
     char *name;
     enum task_kind kind;
     char *system;             /* system message, or NULL */
     char *prompt;             /* user message; {{input}} stands for the input; NULL: the input itself */
-    struct task_label *labels; /* [n_labels] for classify */
+    struct task_label *labels; /* [n_labels] for classify; none where each example brings its choices (columns) */
     unsigned n_labels;
-    char *schema;             /* JSON Schema as text, or the path of a file with it (extract); or NULL */
+    char *schema;             /* JSON Schema as text (extract), or NULL */
     struct task_data *data;   /* NULL if the file names none */
     enum task_metric metric;
     double floor;             /* required value of the metric; 0: none */

@@ -161,8 +161,8 @@ static void an_evaluation_counts_right(void **state)
     assert_int_equal(task_runner_new(engine, &task, 512, &r, &e), 0);
     for (int i = 0; i < 2; i++) assert_int_equal(task_runner_answer(r, inputs[i], &a[i], NULL, &e), 0);
     /* one example with the model's own answer, one with another: half is right by construction */
-    struct task_example x[2] = {{inputs[0], labels[a[0].label].name, NULL},
-                                {inputs[1], labels[(a[1].label + 1) % 6].name, NULL}};
+    struct task_example x[2] = {{.input = inputs[0], .label = labels[a[0].label].name},
+                                {.input = inputs[1], .label = labels[(a[1].label + 1) % 6].name}};
     struct task_examples set = {x, 2, {0}};
     struct task_report report;
     assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &report, &e), 0);
