@@ -1,19 +1,18 @@
 /* A task bound to a model (task_model.h).
  *
- * Prompt: the model's chat template over [system, user] with {{input}} replaced, ending in the generation prompt; a
- * model without template gets "system\n\nuser\n". What the prompts of two different inputs have in common at their
- * beginning is pinned in the cache: every later input evaluates only what follows.
+ * What the prompts of two different inputs have in common at their beginning is pinned in the cache: every later input
+ * evaluates only what follows.
  *
  * classify   the labels' branching nodes behind the prompt, in one pass (infer_choice.h)
  * extract    greedy text constrained to the schema; checked against it again before it leaves
  * generate   greedy text
  * embed      one vector
  *
- * A call's memory is one struct job, freed after its callback. Read next: run.c. */
+ * A call's memory is one struct job, freed after its callback. Read next: prompt.c, run.c. */
 #include "task_model.h"
 #include "base_mem.h"
-#include "base_str.h"
 #include "infer_choice.h"
+#include "task_prompt.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -41,59 +40,9 @@ struct job {
     int32_t *ids;
 };
 
-/* ---- prompt ---- */
-
-static json_t *message(const char *role, const char *content)
-{
-    return json_pack("{s:s, s:s}", "role", role, "content", content);
-}
-
-/* The user message: the task's prompt with every {{input}} replaced. NULL without memory. */
-static char *user_text(const struct task *t, const char *input)
-{
-    struct buf b;
-    buf_init(&b, MAX_PROMPT_BYTES);
-    const char *p = t->prompt ? t->prompt : "{{input}}", *hole;
-    for (; (hole = strstr(p, "{{input}}")); p = hole + 9) {
-        buf_add(&b, p, (size_t)(hole - p));
-        buf_str(&b, input);
-    }
-    buf_str(&b, p);
-    char *s = buf_take(&b);
-    buf_done(&b);
-    return s;
-}
-
-static int render(const struct task_model *m, const char *user, struct buf *out, struct err *e)
-{
-    const struct task *t = m->task;
-    if (t->kind == TASK_EMBED) return buf_str(out, user) ? buf_check(out, "prompt", e) : 0;
-    if (!m->g.chat) {
-        if (t->system) buf_fmt(out, "%s\n\n", t->system);
-        buf_fmt(out, "%s\n", user);
-        return buf_check(out, "prompt", e);
-    }
-    json_t *messages = json_array();
-    if (t->system) json_array_append_new(messages, message("system", t->system));
-    json_array_append_new(messages, message("user", user));
-    json_t *vars = json_pack("{s:o}", "messages", messages);
-    int rc = vars ? infer_chat_render(m->g.chat, vars, out, e) : err_nomem(e, 0);
-    json_decref(vars);
-    return rc;
-}
-
 static int prompt_of(const struct task_model *m, const char *input, int32_t **out, size_t *out_n, struct err *e)
 {
-    if (!utf8_valid(input, strlen(input))) return ERR(e, FORMAT, "The input is not valid UTF-8 text.");
-    struct buf text;
-    buf_init(&text, MAX_PROMPT_BYTES);
-    char *user = user_text(m->task, input);
-    int rc = user ? render(m, user, &text, e) : err_nomem(e, strlen(input));
-    unsigned flags = TOK_ADD_SPECIAL | (m->g.chat && m->task->kind != TASK_EMBED ? TOK_PARSE_SPECIAL : 0u);
-    if (!rc) rc = tok_encode(m->g.tok, text.data ? text.data : "", text.len, flags, MAX_PROMPT_BYTES, out, out_n, e);
-    mem_free(user);
-    buf_done(&text);
-    return rc;
+    return task_prompt_tokens(m->task, m->g.chat, m->g.tok, input, out, out_n, e);
 }
 
 /* ---- life ---- */

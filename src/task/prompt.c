@@ -1,0 +1,60 @@
+/* The prompt of an input (task_prompt.h): the model's chat template over [system, user] with {{input}} replaced, ending
+ * in the generation prompt; a model without template gets "system\n\nuser\n"; an embedding is of the user's text alone.
+ * Stateless. Read next: model.c. */
+#include "task_prompt.h"
+#include "base_mem.h"
+#include "base_str.h"
+
+static json_t *message(const char *role, const char *content)
+{
+    return json_pack("{s:s, s:s}", "role", role, "content", content);
+}
+
+/* The user message: the task's prompt with every {{input}} replaced. NULL without memory. */
+static char *user_text(const struct task *t, const char *input)
+{
+    struct buf b;
+    buf_init(&b, TASK_PROMPT_BYTES);
+    const char *p = t->prompt ? t->prompt : "{{input}}", *hole;
+    for (; (hole = strstr(p, "{{input}}")); p = hole + 9) {
+        buf_add(&b, p, (size_t)(hole - p));
+        buf_str(&b, input);
+    }
+    buf_str(&b, p);
+    char *s = buf_take(&b);
+    buf_done(&b);
+    return s;
+}
+
+static int render(const struct task *t, const struct infer_chat *chat, const char *user, struct buf *out, struct err *e)
+{
+    if (t->kind == TASK_EMBED) return buf_str(out, user) ? buf_check(out, "prompt", e) : 0;
+    if (!chat) {
+        if (t->system) buf_fmt(out, "%s\n\n", t->system);
+        buf_fmt(out, "%s\n", user);
+        return buf_check(out, "prompt", e);
+    }
+    json_t *messages = json_array();
+    if (t->system) json_array_append_new(messages, message("system", t->system));
+    json_array_append_new(messages, message("user", user));
+    json_t *vars = json_pack("{s:o}", "messages", messages);
+    int rc = vars ? infer_chat_render(chat, vars, out, e) : err_nomem(e, 0);
+    json_decref(vars);
+    return rc;
+}
+
+int task_prompt_tokens(const struct task *t, const struct infer_chat *chat, const struct tok *tok, const char *input,
+                       int32_t **out_ids, size_t *out_n, struct err *e)
+{
+    if (!utf8_valid(input, strlen(input))) return ERR(e, FORMAT, "The input is not valid UTF-8 text.");
+    struct buf text;
+    buf_init(&text, TASK_PROMPT_BYTES);
+    char *user = user_text(t, input);
+    int rc = user ? render(t, chat, user, &text, e) : err_nomem(e, strlen(input));
+    unsigned flags = TOK_ADD_SPECIAL | (chat && t->kind != TASK_EMBED ? TOK_PARSE_SPECIAL : 0u);
+    if (!rc) rc = tok_encode(tok, text.data ? text.data : "", text.len, flags, TASK_PROMPT_BYTES, out_ids, out_n,
+                             e);
+    mem_free(user);
+    buf_done(&text);
+    return rc;
+}
