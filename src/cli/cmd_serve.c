@@ -16,7 +16,7 @@ enum { MAX_MODELS = 64, MAX_FILE_SETTINGS = 256 };
 
 struct settings {
     const char *config, *host, *kv, *keys, *tls_cert, *tls_key, *new_key;
-    struct conf_list models;
+    struct conf_list models, tasks;
     int64_t threads, ctx, port, cache, parallel, queue, max_tokens, connections;
     uint64_t max_body, max_header, max_output;
     double deadline_s, drain_s, header_s, body_s, idle_s, write_s;
@@ -29,6 +29,8 @@ static const struct conf_row rows[] = {
      "settings from a YAML file with the names below"},
     {"model", 'm', CONF_LIST, SET(models), "[NAME=]MODEL", NULL, NULL, NULL, 0, 0,
      "a model to serve, as a MODEL word (may be repeated)"},
+    {"task", 0, CONF_LIST, SET(tasks), "[MODEL=]FILE", NULL, NULL, NULL, 0, 0,
+     "a task to answer at /v1/tasks/NAME, by the model of that name (may be repeated)"},
     {"host", 0, CONF_STR, SET(host), "ADDRESS", "127.0.0.1", "CROFT_HOST", NULL, 0, 0, "address to listen on"},
     {"port", 'p', CONF_I64, SET(port), "N", "8080", "CROFT_PORT", NULL, 0, 65535,
      "port to listen on (0: any free one)"},
@@ -150,6 +152,17 @@ static int name_model(const char *word, struct serve_model_source *out, struct b
     out->name = names->data + names->len;
     buf_add(names, name, n);
     return buf_char(names, 0) ? err_nomem(e, n) : 0;
+}
+
+/* "MODEL=FILE" or FILE */
+static void name_task(const char *word, struct serve_task_source *out, struct buf *names)
+{
+    const char *eq = strchr(word, '=');
+    *out = (struct serve_task_source){.path = word};
+    if (!eq || memchr(word, '/', (size_t)(eq - word))) return;
+    *out = (struct serve_task_source){.model = names->data + names->len, .path = eq + 1};
+    buf_add(names, word, (size_t)(eq - word));
+    buf_char(names, 0);
 }
 
 static int resolve(void *user, const char *model, char **out_path, struct err *e)
@@ -277,6 +290,7 @@ int cmd_serve(int argc, char **argv)
     struct file_settings file = {0};
     struct conf_list words = {.n = 0};
     struct serve_model_source models[2 * MAX_MODELS];
+    struct serve_task_source tasks[MAX_MODELS];
     struct serve_params p;
     struct err e = {0};
     struct buf names;
@@ -290,10 +304,13 @@ int cmd_serve(int argc, char **argv)
     }
     fill_params(&set, &p);
     p.models = models;
-    if (buf_reserve(&names, 2 * MAX_MODELS * 64)) rc = err_nomem(&e, 0); /* so that names stay where they are */
+    if (buf_reserve(&names, (1 << 16) - 1)) rc = err_nomem(&e, 0); /* so that names stay where they are */
     for (int i = 0; i < words.n && rc == 0; i++) rc = name_model(words.item[i], &models[p.n_models++], &names, &e);
     for (int i = 0; i < set.models.n && rc == 0; i++)
         rc = name_model(set.models.item[i], &models[p.n_models++], &names, &e);
+    p.tasks = tasks;
+    for (int i = 0; i < set.tasks.n && rc == 0; i++) name_task(set.tasks.item[i], &tasks[p.n_tasks++], &names);
+    if (rc == 0) rc = buf_check(&names, "names", &e);
     if (rc == 0 && p.n_models == 0) rc = ERR(&e, USAGE, "Name at least one model. Usage: croft serve MODEL…");
     if (rc == 0 && p.n_models > MAX_MODELS) rc = ERR(&e, USAGE, "At most %d models can be served.", MAX_MODELS);
     if (rc == 0 && !set.tls_cert != !set.tls_key) rc = ERR(&e, USAGE, "TLS needs both --tls-cert and --tls-key.");

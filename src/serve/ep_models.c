@@ -10,21 +10,6 @@ static json_t *describe(const struct serve_model *m)
                      m->tools != SERVE_TOOLS_NONE);
 }
 
-static void reply(struct serve *s, struct net_exchange *x, json_t *body)
-{
-    struct serve_fault f = {0};
-    struct buf b;
-    buf_init(&b, 1 << 20);
-    if (body && serve_json_dump(body, &b, JSON_COMPACT) == 0 && buf_char(&b, '\n') == 0) {
-        net_exchange_reply(x, 200, "application/json", b.data, b.len);
-    } else {
-        err_nomem(&f.err, 0);
-        serve_reply_fault(s, x, &f);
-    }
-    buf_done(&b);
-    json_decref(body);
-}
-
 static void list(struct serve *s, struct net_exchange *x, struct serve_key *key)
 {
     json_t *data = json_array();
@@ -33,7 +18,7 @@ static void list(struct serve *s, struct net_exchange *x, struct serve_key *key)
         if (m && (!key || serve_key_may_model(key, m->name))) json_array_append_new(data, describe(m));
         serve_model_unref(m);
     }
-    reply(s, x, json_pack("{s:s s:o}", "object", "list", "data", data));
+    serve_reply_json(s, x, json_pack("{s:s s:o}", "object", "list", "data", data));
 }
 
 static void one(struct serve *s, struct net_exchange *x, struct serve_key *key)
@@ -44,7 +29,7 @@ static void one(struct serve *s, struct net_exchange *x, struct serve_key *key)
     snprintf(name, sizeof name, "%.*s", (int)(path.n - skip), path.p + skip);
     struct serve_model *m = serve_models_find(s->models, name);
     if (m && (!key || serve_key_may_model(key, name))) {
-        reply(s, x, describe(m));
+        serve_reply_json(s, x, describe(m));
     } else {
         struct serve_fault f = {.code = "model_not_found", .param = "model"};
         ERR(&f.err, NOT_FOUND, "The model '%.64s' does not exist.", name);

@@ -36,15 +36,19 @@ static int on_piece(void *user, const struct croft_piece *p)
     return stop;
 }
 
+void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcome *o)
+{
+    pthread_mutex_lock(&job->lock);
+    job->ask[i].outcome = *o;
+    job->ask[i].done = true;
+    post(job);
+    pthread_mutex_unlock(&job->lock);
+}
+
 static void on_done(void *user, const struct infer_outcome *o)
 {
     struct serve_ask *ask = user;
-    struct serve_job *job = ask->job;
-    pthread_mutex_lock(&job->lock);
-    ask->outcome = *o;
-    ask->done = true;
-    post(job);
-    pthread_mutex_unlock(&job->lock);
+    serve_job_done(ask->job, (uint32_t)(ask - ask->job->ask), o);
 }
 
 int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e)
@@ -67,15 +71,19 @@ int serve_job_submit(struct serve_job *job, uint32_t i, struct infer_request *r,
     r->user = ask;
     ask->submitted = true; /* before: on_done may come at once */
     int rc = infer_schedule(job->model->scheduler, r, &ticket, e);
-    if (rc) {
+    if (rc)
         ask->submitted = false;
-        return rc;
-    }
+    else
+        serve_job_ticket(job, i, ticket);
+    return rc;
+}
+
+void serve_job_ticket(struct serve_job *job, uint32_t i, struct infer_ticket *ticket)
+{
     pthread_mutex_lock(&job->lock);
-    ask->ticket = ticket;
+    job->ask[i].ticket = ticket;
     pthread_mutex_unlock(&job->lock);
     if (atomic_load(&job->left)) infer_ticket_cancel(ticket);
-    return 0;
 }
 
 static void cancel_all(struct serve_job *job)

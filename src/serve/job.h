@@ -71,6 +71,10 @@ struct serve_piece {
 /* Preparation thread: hand a sequence to the model's scheduler. */
 int serve_job_submit(struct serve_job *job, uint32_t i, struct infer_request *r, struct err *e) ERR_CHECK;
 int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e) ERR_CHECK; /* room for n asks */
+/* For sequences that others submit: `submitted` is set before, the ticket given after; then, from any thread, it
+ * ends. */
+void serve_job_ticket(struct serve_job *job, uint32_t i, struct infer_ticket *ticket);
+void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcome *o);
 
 /* The loop, in endpoint callbacks: answer. */
 void serve_job_reply(struct serve_job *job, int status, json_t *body);        /* takes body; NULL is out of memory */

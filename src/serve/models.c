@@ -7,6 +7,7 @@
  * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
  * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
 #include "job.h"
+#include "task_model.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 struct slot {
     const char *name, *source;
     struct serve_model *now;
+    struct task **task; /* [n_tasks] answered by this model */
+    size_t n_tasks;
 };
 struct serve_models {
     struct serve *serve;
@@ -30,6 +33,8 @@ struct serve_models {
 static void free_version(struct serve_model *m)
 {
     infer_scheduler_free(m->scheduler);
+    for (size_t i = 0; i < m->n_tasks; i++) task_model_free(m->task[i]);
+    mem_free(m->task);
     serve_grammars_free(m->grammars);
     infer_chat_free(m->chat);
     tok_free(m->tok);
@@ -73,6 +78,18 @@ static int start_scheduler(struct serve *s, struct serve_model *m, struct err *e
     return infer_scheduler_new(m->engine, m->tok, &sp, &m->scheduler, e);
 }
 
+static int bind_tasks(const struct slot *slot, struct serve_model *m, struct err *e)
+{
+    struct task_engine g = {.scheduler = m->scheduler, .tok = m->tok, .chat = m->chat};
+    m->task = mem_calloc(slot->n_tasks + 1, sizeof *m->task);
+    if (!m->task) return err_nomem(e, slot->n_tasks * sizeof *m->task);
+    for (; m->n_tasks < slot->n_tasks; m->n_tasks++) {
+        int rc = task_model_new(&g, slot->task[m->n_tasks], &m->task[m->n_tasks], e);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
 static int load_version(struct serve_models *ms, const struct slot *slot, char *path, struct serve_model **out,
                         struct err *e)
 {
@@ -104,6 +121,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
         m->tools = m->chat ? tools_of(infer_engine_gguf(m->engine)) : SERVE_TOOLS_NONE;
         m->generates = model->causal;
         if (rc == 0) rc = start_scheduler(s, m, e);
+        if (rc == 0) rc = bind_tasks(slot, m, e);
     }
     if (rc) {
         free_version(m);
@@ -188,6 +206,31 @@ void serve_model_unref(struct serve_model *m)
     pthread_mutex_unlock(&ms->lock);
 }
 
+/* Task files to the slots of their models. */
+static int load_tasks(struct serve_models *ms, const struct serve_params *p, struct err *e)
+{
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        const struct serve_task_source *source = &p->tasks[i];
+        struct slot *slot = source->model ? NULL : &ms->slot[0];
+        for (size_t k = 0; k < ms->n && !slot; k++)
+            if (strcmp(ms->slot[k].name, source->model) == 0) slot = &ms->slot[k];
+        if (!slot || (!source->model && ms->n > 1))
+            return ERR(e, USAGE, "Which model answers the task '%.100s'? Say --task MODEL=FILE with a model's name.",
+                       source->path);
+        struct task **more = mem_realloc(slot->task, (slot->n_tasks + 1) * sizeof(struct task *));
+        if (!more) return err_nomem(e, 0);
+        slot->task = more;
+        int rc = task_load(source->path, &slot->task[slot->n_tasks], e);
+        if (rc) return rc;
+        const char *name = slot->task[slot->n_tasks++]->name;
+        for (size_t k = 0, n = 0; k < ms->n; k++)
+            for (size_t t = 0; t < ms->slot[k].n_tasks; t++)
+                if (strcmp(ms->slot[k].task[t]->name, name) == 0 && n++)
+                    return ERR(e, USAGE, "Two tasks are called '%.60s'.", name);
+    }
+    return 0;
+}
+
 int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
 {
     struct serve_models *ms = mem_calloc(1, sizeof *ms);
@@ -208,8 +251,9 @@ int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
             if (strcmp(ms->slot[i].name, ms->slot[j].name) == 0)
                 rc = ERR(e, USAGE, "Two models are called '%.60s'. Name one with NAME=MODEL.", ms->slot[i].name);
         ms->n = i + 1;
-        if (rc == 0) rc = load_slot(ms, &ms->slot[i], false, e);
     }
+    if (rc == 0) rc = load_tasks(ms, &s->p, e);
+    for (size_t i = 0; rc == 0 && i < ms->n; i++) rc = load_slot(ms, &ms->slot[i], false, e);
     if (rc)
         serve_models_free(ms);
     else
@@ -230,6 +274,10 @@ void serve_models_free(struct serve_models *ms)
     pthread_cond_signal(&ms->some);
     pthread_mutex_unlock(&ms->lock);
     if (ms->started) pthread_join(ms->thread, NULL);
+    for (size_t i = 0; i < ms->n; i++) {
+        for (size_t k = 0; k < ms->slot[i].n_tasks; k++) task_free(ms->slot[i].task[k]);
+        mem_free(ms->slot[i].task);
+    }
     pthread_cond_destroy(&ms->some);
     pthread_mutex_destroy(&ms->lock);
     mem_free(ms->slot);
@@ -251,6 +299,18 @@ struct serve_model *serve_models_find(struct serve_models *ms, const char *name)
 {
     for (size_t i = 0; i < ms->n; i++)
         if (strcmp(ms->slot[i].name, name) == 0) return serve_models_at(ms, i);
+    return NULL;
+}
+
+struct serve_model *serve_models_of_task(struct serve_models *ms, const char *task, struct task_model **out)
+{
+    for (size_t i = 0; i < ms->n; i++)
+        for (size_t k = 0; k < ms->slot[i].n_tasks; k++) {
+            if (strcmp(ms->slot[i].task[k]->name, task) != 0) continue;
+            struct serve_model *m = serve_models_at(ms, i);
+            if (m) *out = m->task[k];
+            return m;
+        }
     return NULL;
 }
 

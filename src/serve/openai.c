@@ -73,9 +73,19 @@ void serve_reply_fault(struct serve *s, struct net_exchange *x, const struct ser
     buf_done(&b);
 }
 
-void serve_reply_text(struct net_exchange *x, int status, const char *type, const char *text)
+void serve_reply_json(struct serve *s, struct net_exchange *x, json_t *body)
 {
-    net_exchange_reply(x, status, type, text, strlen(text));
+    struct serve_fault f = {0};
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    if (body && serve_json_dump(body, &b, JSON_COMPACT) == 0 && buf_char(&b, '\n') == 0) {
+        net_exchange_reply(x, 200, "application/json", b.data, b.len);
+    } else {
+        err_nomem(&f.err, 0);
+        serve_reply_fault(s, x, &f);
+    }
+    buf_done(&b);
+    json_decref(body);
 }
 
 int serve_refuse(struct serve_job *job, int code, const char *param, const char *fmt, ...)

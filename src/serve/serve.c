@@ -8,9 +8,9 @@
 #include "fields.h"
 
 static const struct serve_endpoint *const endpoints[] = {
-    &serve_ep_health,    &serve_ep_ready,     &serve_ep_metrics,     &serve_ep_models,
-    &serve_ep_model,     &serve_ep_chat,      &serve_ep_completions, &serve_ep_embeddings,
-    &serve_ep_responses, &serve_ep_decisions, &serve_ep_systemone,
+    &serve_ep_health,    &serve_ep_ready,       &serve_ep_metrics,    &serve_ep_models,    &serve_ep_model,
+    &serve_ep_chat,      &serve_ep_completions, &serve_ep_embeddings, &serve_ep_responses, &serve_ep_decisions,
+    &serve_ep_systemone, &serve_ep_tasks,       &serve_ep_task,
 };
 enum { N_ENDPOINTS = sizeof endpoints / sizeof endpoints[0] };
 

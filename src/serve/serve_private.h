@@ -20,6 +20,7 @@ struct serve_job;
 struct serve_key;
 struct serve_keys;
 struct serve_piece;
+struct task_model;
 struct serve_prep;
 struct serve_fault;
 
@@ -40,8 +41,8 @@ struct serve_endpoint {
 };
 struct serve_piece;
 extern const struct serve_endpoint serve_ep_health, serve_ep_ready, serve_ep_metrics, serve_ep_models, serve_ep_model,
-    serve_ep_chat, serve_ep_completions, serve_ep_embeddings,
-    serve_ep_responses, serve_ep_decisions, serve_ep_systemone;
+    serve_ep_chat, serve_ep_completions, serve_ep_embeddings, serve_ep_responses, serve_ep_decisions,
+    serve_ep_systemone, serve_ep_tasks, serve_ep_task;
 
 /* ---- the server ---- */
 
@@ -85,7 +86,7 @@ int serve_fault_status(const struct serve_fault *f);
 void serve_fault_body(const struct serve_fault *f, struct buf *out);
 /* On the loop: answer an exchange with an error. */
 void serve_reply_fault(struct serve *s, struct net_exchange *x, const struct serve_fault *f);
-void serve_reply_text(struct net_exchange *x, int status, const char *type, const char *text);
+void serve_reply_json(struct serve *s, struct net_exchange *x, json_t *body); /* 200; takes body */
 
 /* ---- keys (auth.c) ---- */
 
@@ -121,6 +122,8 @@ struct serve_model { /* read-only once loaded, but for what a lock guards */
     enum serve_tools tools;
     uint32_t n_ctx, n_vocab;
     struct serve_grammars *grammars;
+    struct task_model **task; /* [n_tasks] bound to this version */
+    size_t n_tasks;
     uint64_t file_id[4]; /* device, inode, size, time of change: has the file changed? */
 };
 int serve_models_new(struct serve *s, struct serve_models **out, struct err *e) ERR_CHECK;
@@ -129,6 +132,8 @@ size_t serve_models_n(const struct serve_models *m);
 /* The newest version of model i, or by name: a reference, or NULL. Any thread. */
 struct serve_model *serve_models_at(struct serve_models *m, size_t i);
 struct serve_model *serve_models_find(struct serve_models *m, const char *name);
+/* The model that answers a task; *out lives as long as the reference. */
+struct serve_model *serve_models_of_task(struct serve_models *m, const char *task, struct task_model **out);
 void serve_model_unref(struct serve_model *m); /* NULL is fine; what ends is freed by the models' own thread */
 void serve_models_reload(struct serve_models *m);
 

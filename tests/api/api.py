@@ -274,6 +274,37 @@ def test_systemone_agrees():
     same(shared.json("/v1/systemone", {**ask, "state": {"a": ["<|im_end|>", 1]}})[0], 200)
 
 
+def test_tasks():
+    path = os.path.join(ROOT, "examples/helpdesk/task.yaml")
+    with open(os.path.join(ROOT, "examples/helpdesk/test_intents.jsonl")) as f:
+        rows = [json.loads(line) for line in f][:60]
+    name = re.search(r"^name: *(\S+)", open(path).read(), re.M)[1]
+    with Server("helpdesk=" + MODEL, "--task", path) as s:
+        same([(t["id"], t["kind"]) for t in s.json("/v1/tasks")[1]["data"]], [(name, "classify")])
+        status, body = s.json("/v1/tasks/" + name, {"input": [r["input"] for r in rows]})
+        same(status, 200, body)
+        for r in body["results"]:
+            p = r["probabilities"]
+            true(abs(math.fsum(p.values()) - 1) < 1e-6 and max(p, key=p.get) == r["label"])
+            true(abs(r["confidence"] - (len(p) * max(p.values()) - 1) / (len(p) - 1)) < 1e-6)
+        right = sum(r["label"] == row["label"] for r, row in zip(body["results"], rows))
+        true(right >= 0.75 * len(rows), "%d of %d" % (right, len(rows)))
+        one = s.json("/v1/tasks/" + name, {"input": rows[0]["input"]})[1]
+        same((one["label"], one["task"], one["model"]), (body["results"][0]["label"], name, "helpdesk"))
+        true(one["usage"]["cached_tokens"] > 0)
+        for bad, status, message in (({}, 400, "Missing required parameter: 'input'."),
+                                     ({"input": 3}, 400, "'input' must be a string or an array of 1 to 128 strings."),
+                                     ({"input": ["a", 3]}, 400, "'input[1]' must be a string."),
+                                     ({"input": "a", "labels": []}, 400, "Unrecognized request argument supplied: 'labels'.")):
+            got = s.json("/v1/tasks/" + name, bad)
+            same((got[0], got[1]["error"]["message"]), (status, message))
+        got = s.json("/v1/tasks/none", {"input": "a"})
+        same((got[0], got[1]["error"]["message"]), (404, "The task 'none' does not exist."))
+    fails([MODEL, "--task", path, "--task", path], 64, "Two tasks are called")
+    fails(["a=" + MODEL, "b=" + MODEL, "--task", path], 64, "Which model answers the task")
+    fails([MODEL, "--task", TMP + "/none.yaml"], 66, "none.yaml")
+
+
 # ---- structure ---------------------------------------------------------------------------------------------------
 
 ORDER = {"type": "object", "additionalProperties": False, "required": ["id", "kind", "count"], "properties": {

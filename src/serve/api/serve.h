@@ -11,9 +11,15 @@ struct serve_model_source {
     const char *name;  /* as requests call it */
     const char *model; /* what `resolve` turns into a file */
 };
+struct serve_task_source {
+    const char *model; /* the name of one of the models; NULL: the only one */
+    const char *path;  /* task.yaml */
+};
 struct serve_params {
     const struct serve_model_source *models; /* [n_models]; borrowed */
     size_t n_models;
+    const struct serve_task_source *tasks; /* [n_tasks]; borrowed */
+    size_t n_tasks;
     void *user;
     /* A model's file, mem_free. Called again at every reload, from a thread of the server. */
     int (*resolve)(void *user, const char *model, char **out_path, struct err *e);
