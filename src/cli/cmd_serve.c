@@ -18,7 +18,7 @@ struct settings {
     const char *config, *host, *kv, *keys, *tls_cert, *tls_key, *new_key;
     struct conf_list models, tasks;
     int64_t threads, ctx, port, cache, parallel, queue, max_tokens, connections;
-    uint64_t max_body, max_header, max_output;
+    uint64_t answers, max_body, max_header, max_output;
     double deadline_s, drain_s, header_s, body_s, idle_s, write_s;
     bool public_without_keys, batch_invariant, log_content;
 };
@@ -54,6 +54,8 @@ static const struct conf_row rows[] = {
      "requests that may wait beyond those (0: 256)"},
     {"batch-invariant", 0, CONF_FLAG, SET(batch_invariant), NULL, NULL, NULL, NULL, 0, 0,
      "answers do not depend, bit for bit, on what else is evaluated (slower)"},
+    {"answers", 0, CONF_BYTES, SET(answers), "BYTES", "16M", NULL, NULL, 0, 1ll << 40,
+     "decisions, embeddings and tasks' answers kept for the same request (0: none)"},
     {"max-tokens", 0, CONF_I64, SET(max_tokens), "N", "0", NULL, NULL, 0, 1 << 24,
      "ceiling for the tokens of one answer (0: the context)"},
     {"deadline-s", 0, CONF_F64, SET(deadline_s), "S", "0", NULL, NULL, 0, 86400,
@@ -228,6 +230,7 @@ static void fill_params(const struct settings *set, struct serve_params *p)
                                .batch_invariant = set->batch_invariant,
                                .log_content = set->log_content,
                                .deadline_s = set->deadline_s,
+                               .answers_bytes = set->answers,
                                .max_tokens = (uint32_t)set->max_tokens,
                                .limits = {.header_bytes = set->max_header,
                                           .body_bytes = set->max_body,

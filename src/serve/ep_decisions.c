@@ -492,6 +492,7 @@ static void finish(struct serve_job *job)
         it = json_object_iter_next(json_object_get(job->in, "questions"), it);
     }
     int tokens = (int)(o->n_prompt + d->tree.n);
+    job->prompt_tokens += d->tree.n; /* what a key's budget pays for */
     usage = d->systemone ? json_pack("{s:i s:i}", "input_tokens", tokens, "output_tokens", 0)
                          : json_pack("{s:i s:{s:i} s:i s:{s:i} s:i}", "input_tokens", tokens, "input_tokens_details",
                                      "cached_tokens", (int)o->n_cached, "output_tokens", 0, "output_tokens_details",
@@ -522,12 +523,14 @@ static int prepare_systemone(struct serve_job *job, struct err *e)
 const struct serve_endpoint serve_ep_decisions = {.method = "POST",
                                                   .path = "/v1/decisions",
                                                   .name = "decisions",
+                                                  .repeats = true,
                                                   .prepare = prepare_decisions,
                                                   .finish = finish,
                                                   .free_data = free_data};
 const struct serve_endpoint serve_ep_systemone = {.method = "POST",
                                                   .path = "/v1/systemone",
                                                   .name = "systemone",
+                                                  .repeats = true,
                                                   .prepare = prepare_systemone,
                                                   .finish = finish,
                                                   .free_data = free_data};

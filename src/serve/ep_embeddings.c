@@ -120,6 +120,7 @@ static void finish(struct serve_job *job)
 const struct serve_endpoint serve_ep_embeddings = {.method = "POST",
                                                    .path = "/v1/embeddings",
                                                    .name = "embeddings",
+                                                   .repeats = true,
                                                    .prepare = prepare,
                                                    .finish = finish,
                                                    .free_data = free_data};

@@ -170,6 +170,7 @@ const struct serve_endpoint serve_ep_tasks = {.method = "GET", .path = "/v1/task
 const struct serve_endpoint serve_ep_task = {.method = "POST",
                                              .path = "/v1/tasks/",
                                              .name = "task",
+                                             .repeats = true,
                                              .prepare = prepare,
                                              .finish = finish,
                                              .free_data = free_data};

@@ -277,6 +277,7 @@ void serve_job_start(struct serve *s, const struct serve_endpoint *ep, struct ne
     job->created = clock_unix_s();
     job->arrived_s = clock_now_s();
     snprintf(job->id, sizeof job->id, "%llx%06llx", (unsigned long long)job->created, (unsigned long long)++s->n_ids);
+    job->generation = serve_models_generation(s->models);
     snprintf(job->tail, sizeof job->tail, "%s", tail);
     pthread_mutex_init(&job->lock, NULL);
     buf_init(&job->mail, MAIL_MAX);
@@ -292,6 +293,14 @@ void serve_job_start(struct serve *s, const struct serve_endpoint *ep, struct ne
 
 /* ---- answering ---- */
 
+static void keep_answer(struct serve_job *job, struct str answer)
+{
+    struct serve *s = job->serve;
+    struct serve_question q = {job->endpoint, job->key, job->tail, {job->body.data, job->body.len}};
+    bool same_models = serve_models_generation(s->models) == job->generation;
+    if (s->cache && job->endpoint->repeats && same_models) serve_cache_keep(s->cache, &q, job->generation, answer);
+}
+
 void serve_job_reply(struct serve_job *job, int status, json_t *body)
 {
     struct buf b;
@@ -305,6 +314,7 @@ void serve_job_reply(struct serve_job *job, int status, json_t *body)
         serve_job_fail(job, &job->fault);
     } else {
         job->replied = true;
+        if (status == 200) keep_answer(job, (struct str){b.data, b.len});
         net_exchange_header(job->x, "X-Request-Id", job->id);
         net_exchange_reply(job->x, status, "application/json", b.data, b.len);
         job->x = NULL;

@@ -40,8 +40,9 @@ struct serve_job {
     struct serve_key *key;     /* or NULL */
     struct serve_model *model; /* a reference */
     struct buf body;
-    char tail[64]; /* of the path, for /v1/tasks/NAME */
-    json_t *in;    /* the parsed body */
+    uint64_t generation; /* of the models when it came */
+    char tail[64];       /* of the path, for /v1/tasks/NAME */
+    json_t *in;          /* the parsed body */
     char id[48];
     int64_t created;
     double arrived_s, deadline_s;

@@ -26,6 +26,7 @@ struct serve_models {
     pthread_cond_t some;
     pthread_t thread;
     bool started, ending, reload;
+    _Atomic uint64_t generation;
     struct serve_model *retired;
     uint32_t n_alive; /* versions not freed yet */
 };
@@ -152,6 +153,7 @@ static int load_slot(struct serve_models *ms, struct slot *slot, bool only_if_ch
     ms->n_alive++;
     old = slot->now;
     slot->now = fresh;
+    atomic_fetch_add(&ms->generation, 1);
     pthread_mutex_unlock(&ms->lock);
     if (old) log_info("the model %s is answered by its new version", slot->name);
     serve_model_unref(old);
@@ -284,6 +286,7 @@ void serve_models_free(struct serve_models *ms)
     mem_free(ms);
 }
 
+uint64_t serve_models_generation(const struct serve_models *ms) { return atomic_load(&ms->generation); }
 size_t serve_models_n(const struct serve_models *ms) { return ms->n; }
 
 struct serve_model *serve_models_at(struct serve_models *ms, size_t i)

@@ -34,6 +34,8 @@ static void make_metrics(struct serve_metrics *m)
     m->cached_tokens =
         metric_new(s, METRIC_COUNTER, "croft_cached_tokens_total", "Of these, found in the cache.", "model", NULL);
     m->answer_tokens = metric_new(s, METRIC_COUNTER, "croft_answer_tokens_total", "Tokens generated.", "model", NULL);
+    m->repeated = metric_new(s, METRIC_COUNTER, "croft_repeated_total", "Requests answered from the answers kept.",
+                             "endpoint", NULL);
     m->running = metric_new(s, METRIC_GAUGE, "croft_running", "Sequences being evaluated.", "model", NULL);
     m->waiting = metric_new(s, METRIC_GAUGE, "croft_waiting", "Sequences that wait.", "model", NULL);
     m->cache = metric_new(s, METRIC_GAUGE, "croft_cache_tokens",
@@ -102,6 +104,23 @@ static void refuse(struct serve *s, struct net_exchange *x, const struct serve_f
     serve_reply_fault(s, x, f);
 }
 
+/* Was this very request answered before? Then it is now. What headers ask for is left to the long way. */
+static bool repeat(struct serve *s, const struct serve_endpoint *ep, struct net_exchange *x, struct serve_key *key,
+                   struct str tail)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", (int)tail.n, tail.p);
+    struct serve_question q = {ep, key, text, net_exchange_body(x)};
+    struct str type = net_head_get(net_exchange_head(x), "Content-Type");
+    struct str answer = serve_cache_find(s->cache, &q, serve_models_generation(s->models));
+    if (!answer.p || !str_eqz(type, "application/json")) return false;
+    metric_add(s->m.repeated, 1, ep->name);
+    count(s, ep->name, 200);
+    net_exchange_header(x, "X-Croft-Cache", "hit");
+    net_exchange_reply(x, 200, "application/json", answer.p, answer.n);
+    return true;
+}
+
 static void on_request(void *user, struct net_exchange *x)
 {
     struct serve *s = user;
@@ -131,6 +150,7 @@ static void on_request(void *user, struct net_exchange *x)
         return;
     }
     if (ep->prepare) {
+        if (ep->repeats && s->cache && repeat(s, ep, x, key, tail)) return;
         snprintf(text, sizeof text, "%.*s", (int)tail.n, tail.p);
         serve_job_start(s, ep, x, key, text);
         return;
@@ -158,6 +178,7 @@ static void on_reload(struct net_post *p)
         log_warn("the keys stay as they were: %s", e.msg);
     else if (s->keys)
         serve_keys_replace(s->keys, fresh);
+    serve_cache_clear(s->cache); /* what a key may use can have changed */
     serve_models_reload(s->models);
 }
 
@@ -200,6 +221,7 @@ int serve_new(const struct serve_params *p, struct serve **out, struct err *e)
         *e = why;
         if (rc == CROFT_E_DENIED) rc = check_address(p, &why, e);
     }
+    if (rc == 0 && p->answers_bytes && !(s->cache = serve_cache_new(p->answers_bytes))) rc = err_nomem(e, 0);
     if (rc == 0) rc = serve_prep_new(s, 2, 1024, &s->prep, e);
     if (rc == 0) rc = serve_models_new(s, &s->models, e);
     if (rc)
@@ -223,6 +245,7 @@ void serve_free(struct serve *s)
     serve_prep_free(s->prep);
     serve_models_free(s->models);
     net_server_free(s->net);
+    serve_cache_free(s->cache);
     serve_keys_free(s->keys);
     metrics_free(s->m.set);
     mem_free(s);

@@ -22,6 +22,7 @@ struct serve_keys;
 struct serve_piece;
 struct task_model;
 struct serve_prep;
+struct serve_cache;
 struct serve_fault;
 
 /* ---- endpoints: one file each ---- */
@@ -30,6 +31,7 @@ struct serve_endpoint {
     const char *method, *path; /* a path that ends in "/" takes one more segment */
     const char *name;          /* label of metrics */
     bool open;                 /* needs no key */
+    bool repeats;              /* the same body has the same answer: it is kept (cache.c) */
     /* Answered on the loop at once … */
     void (*answer)(struct serve *s, struct net_exchange *x, struct serve_key *key);
     /* … or prepared on another thread. Nonzero: job->fault is set. */
@@ -49,7 +51,7 @@ extern const struct serve_endpoint serve_ep_health, serve_ep_ready, serve_ep_met
 struct serve_metrics {
     struct metrics *set;
     struct metric *requests, *seconds, *first_token, *queued, *prompt_tokens, *cached_tokens, *answer_tokens;
-    struct metric *running, *waiting, *cache, *connections, *busy, *refused, *cut, *steps, *build, *keys;
+    struct metric *running, *waiting, *cache, *connections, *busy, *repeated, *refused, *cut, *steps, *build;
 };
 struct serve {
     struct serve_params p;
@@ -58,6 +60,7 @@ struct serve {
     struct serve_models *models;
     struct serve_keys *keys; /* NULL: none are needed */
     struct serve_prep *prep;
+    struct serve_cache *cache; /* NULL: off */
     struct net_post reload;
     atomic_bool reload_posted;
     bool loopback;
@@ -87,6 +90,21 @@ void serve_fault_body(const struct serve_fault *f, struct buf *out);
 /* On the loop: answer an exchange with an error. */
 void serve_reply_fault(struct serve *s, struct net_exchange *x, const struct serve_fault *f);
 void serve_reply_json(struct serve *s, struct net_exchange *x, json_t *body); /* 200; takes body */
+
+/* ---- answers given before (cache.c) ---- */
+
+struct serve_question {
+    const struct serve_endpoint *endpoint;
+    const struct serve_key *key; /* or NULL */
+    const char *tail;            /* of the path */
+    struct str body;
+};
+struct serve_cache *serve_cache_new(uint64_t max_bytes);
+void serve_cache_free(struct serve_cache *c);
+void serve_cache_clear(struct serve_cache *c); /* NULL is fine */
+/* The answer, or {NULL, 0}; borrowed until the next call. generation: serve_models_generation. */
+struct str serve_cache_find(struct serve_cache *c, const struct serve_question *q, uint64_t generation);
+void serve_cache_keep(struct serve_cache *c, const struct serve_question *q, uint64_t generation, struct str answer);
 
 /* ---- keys (auth.c) ---- */
 
@@ -136,6 +154,8 @@ struct serve_model *serve_models_find(struct serve_models *m, const char *name);
 struct serve_model *serve_models_of_task(struct serve_models *m, const char *task, struct task_model **out);
 void serve_model_unref(struct serve_model *m); /* NULL is fine; what ends is freed by the models' own thread */
 void serve_models_reload(struct serve_models *m);
+/* Changes whenever a version does. Any thread. */
+uint64_t serve_models_generation(const struct serve_models *m);
 
 /* Compiled grammars, kept by their source (grammars.c). A reference in *out. kind: "schema", "json", "regex",
  * "choices", "gbnf"; choices: a JSON array. */

@@ -292,6 +292,7 @@ def test_tasks():
         one = s.json("/v1/tasks/" + name, {"input": rows[0]["input"]})[1]
         same((one["label"], one["task"], one["model"]), (body["results"][0]["label"], name, "helpdesk"))
         true(one["usage"]["cached_tokens"] > 0)
+        same(s.ask("/v1/tasks/" + name, {"input": rows[0]["input"]})[1]["X-Croft-Cache"], "hit")
         for bad, status, message in (({}, 400, "Missing required parameter: 'input'."),
                                      ({"input": 3}, 400, "'input' must be a string or an array of 1 to 128 strings."),
                                      ({"input": ["a", 3]}, 400, "'input[1]' must be a string."),
@@ -303,6 +304,25 @@ def test_tasks():
     fails([MODEL, "--task", path, "--task", path], 64, "Two tasks are called")
     fails(["a=" + MODEL, "b=" + MODEL, "--task", path], 64, "Which model answers the task")
     fails([MODEL, "--task", TMP + "/none.yaml"], 66, "none.yaml")
+
+
+def test_answers_given_before():
+    ask = {"model": "helpdesk", "input": "Kept?", "questions": [{"type": "predicate", "instructions": "Is it kept?"}]}
+    before = shared.metric("croft_repeated_total")
+    first, second = (shared.ask("/v1/decisions", ask) for _ in range(2))
+    same((first[0], first[1]["X-Croft-Cache"]), (200, None))
+    same((second[0], second[1]["X-Croft-Cache"], second[2]), (200, "hit", first[2]))
+    same(shared.metric("croft_repeated_total"), before + 1)
+    same(shared.ask("/v1/decisions", {**ask, "input": "Kept!"})[1]["X-Croft-Cache"], None)
+    same(shared.ask("/v1/systemone", ask)[0], 400, "another endpoint, another question")
+    with Server("helpdesk=" + MODEL, "--answers", "64k") as s:  # few bytes: the oldest go
+        for i in range(400):
+            same(s.ask("/v1/decisions", {**ask, "input": "Text %d" % (i % 300)})[0], 200)
+        same(s.ask("/v1/decisions", {**ask, "input": "Text 99"})[1]["X-Croft-Cache"], "hit")
+        same(s.ask("/v1/decisions", {**ask, "input": "Text 100"})[1]["X-Croft-Cache"], None)
+    with Server("helpdesk=" + MODEL, "--answers", "0") as s:
+        for _ in range(2):
+            same(s.ask("/v1/decisions", ask)[1]["X-Croft-Cache"], None)
 
 
 # ---- structure ---------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ struct serve_params {
     uint32_t n_ctx, n_cache, n_parallel, n_queue; /* as infer_schedule.h */
     enum infer_kv kv;
     bool batch_invariant, log_content;
+    uint64_t answers_bytes; /* of decisions, embeddings and tasks' answers kept for the same request; 0: none */
     double deadline_s;   /* of requests that name none; 0: none */
     uint32_t max_tokens; /* ceiling for one answer; 0: the context */
 };
