@@ -127,6 +127,7 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
     struct infer_engine *g = NULL;
     struct task_runner *runner = NULL;
     struct task_report r = {0};
+    char *path = NULL;
     int rc = task_load(task_path, &task, e);
     if (rc) return rc;
     enum task_split split = strcmp(set->data, "test") == 0    ? TASK_TEST
@@ -137,7 +138,8 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
     if (rc == 0 && set->limit && (size_t)set->limit < x.n) x.n = (size_t)set->limit;
     if (rc == 0) rc = cli_engine_open(set->model, &set->engine, &g, e);
     if (rc == 0) infer_engine_warm(g);
-    if (rc == 0) rc = task_runner_new(g, task, (uint32_t)set->engine.ctx, &runner, e);
+    if (rc == 0) rc = cli_model_path(set->model, &path, e);
+    if (rc == 0) rc = task_runner_new(g, task, path, (uint32_t)set->engine.ctx, &runner, e);
     if (rc == 0) rc = task_eval(runner, task, &x, show_progress, &p, &r, e);
     if (rc == 0) *out_exit = set->json ? report_json(task, &r, set->model) : report_text(task, &r, set);
     if (rc == 0 && *out_exit == 0 && r.score < r.floor)
@@ -145,6 +147,7 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
                  task->name, r.score, r.floor);
     task_report_done(&r);
     task_runner_free(runner);
+    mem_free(path);
     infer_engine_close(g);
     task_examples_done(&x);
     task_free(task);

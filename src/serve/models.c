@@ -81,7 +81,7 @@ static int start_scheduler(struct serve *s, struct serve_model *m, struct err *e
 
 static int bind_tasks(const struct slot *slot, struct serve_model *m, struct err *e)
 {
-    struct task_engine g = {.scheduler = m->scheduler, .tok = m->tok, .chat = m->chat};
+    struct task_engine g = {.scheduler = m->scheduler, .tok = m->tok, .chat = m->chat, .path = m->path};
     m->task = mem_calloc(slot->n_tasks + 1, sizeof *m->task);
     if (!m->task) return err_nomem(e, slot->n_tasks * sizeof *m->task);
     for (; m->n_tasks < slot->n_tasks; m->n_tasks++) {

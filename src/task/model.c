@@ -1,17 +1,17 @@
 /* A task bound to a model (task_model.h).
  *
- * What the prompts of two different inputs have in common at their beginning is pinned in the cache: every later input
- * evaluates only what follows.
+ * What the prompts of two different inputs have in common at their beginning is pinned in the cache: every later
+ * input evaluates only what follows.
  *
- * classify   the labels' branching nodes behind the prompt, in one pass (infer_choice.h)
- * extract    greedy text constrained to the schema; checked against it again before it leaves
- * generate   greedy text
- * embed      one vector
+ * classify   the labels' branching nodes behind the prompt, in one pass (infer_choice.h), corrected by a prior if
+ * there is one; or a head over the text's vector (task_fit.h) extract    greedy text constrained to the schema;
+ * checked against it again before it leaves generate   greedy text embed      one vector
  *
  * A call's memory is one struct job, freed after its callback. Read next: prompt.c, run.c. */
 #include "task_model.h"
 #include "base_mem.h"
 #include "infer_choice.h"
+#include "task_fit.h"
 #include "task_prompt.h"
 
 #include <math.h>
@@ -25,6 +25,7 @@ struct task_model {
     struct infer_choice *choice;   /* classify */
     struct infer_grammar *grammar; /* extract with a schema */
     struct infer_vocab *vocab;     /* its own, if it had to make one */
+    struct task_fit fit;           /* a head or a prior; n_labels 0: nothing */
     uint32_t n_pin;                /* tokens that all prompts begin with */
     atomic_bool pinned;
 };
@@ -40,9 +41,14 @@ struct job {
     int32_t *ids;
 };
 
+/* Is it answered from a vector of the text, not by going on with a prompt? */
+static bool by_vector(const struct task_model *m) { return m->task->kind == TASK_EMBED || m->fit.n_embd; }
+
 static int prompt_of(const struct task_model *m, const char *input, int32_t **out, size_t *out_n, struct err *e)
 {
-    return task_prompt_tokens(m->task, m->g.chat, m->g.tok, input, out, out_n, e);
+    struct task t = *m->task;
+    if (by_vector(m)) t.kind = TASK_EMBED;
+    return task_prompt_tokens(&t, m->g.chat, m->g.tok, input, out, out_n, e);
 }
 
 /* ---- life ---- */
@@ -60,14 +66,31 @@ static int find_pin(struct task_model *m, struct err *e)
     return rc;
 }
 
+static int find_fit(struct task_model *m, struct err *e)
+{
+    if (!m->g.path || m->task->kind != TASK_CLASSIFY) return 0;
+    char *file = task_fit_path(m->g.path, m->task->name);
+    int rc = file ? task_fit_load(m->task, m->g.path, file, &m->fit, e) : err_nomem(e, 0);
+    mem_free(file);
+    return rc == CROFT_E_NOT_FOUND ? 0 : rc;
+}
+
 static int prepare(struct task_model *m, struct err *e)
 {
     const struct task *t = m->task;
-    bool causal = infer_engine_model(infer_scheduler_engine(m->g.scheduler))->causal;
-    if (!causal && t->kind != TASK_EMBED)
+    const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
+    int rc = find_fit(m, e);
+    if (rc) return rc;
+    if (m->fit.n_embd && m->fit.n_embd != model->n_embd)
+        return ERR(e, FORMAT, "The fitted head takes vectors of %u; the model's have %u.", m->fit.n_embd,
+                   model->n_embd);
+    if (by_vector(m)) return 0;
+    if (!model->causal && t->kind == TASK_CLASSIFY)
+        return ERR(e, UNSUPPORTED,
+                   "The model is an encoder, which classifies through a head: 'croft task fit' makes one.");
+    if (!model->causal)
         return ERR(e, UNSUPPORTED, "The model is an encoder, which cannot answer a task of this kind.");
-    if (t->kind == TASK_EMBED) return 0;
-    int rc = find_pin(m, e);
+    rc = find_pin(m, e);
     if (!rc && t->kind == TASK_CLASSIFY) {
         const char **names = mem_calloc(t->n_labels, sizeof *names);
         if (!names) return err_nomem(e, t->n_labels * sizeof *names);
@@ -104,6 +127,7 @@ void task_model_free(struct task_model *m)
     infer_choice_free(m->choice);
     infer_grammar_unref(m->grammar);
     infer_vocab_free(m->vocab);
+    task_fit_done(&m->fit);
     mem_free(m);
 }
 
@@ -130,11 +154,16 @@ static int on_piece(void *user, const struct croft_piece *p)
 static void classified(struct job *j, struct task_result *r)
 {
     const struct task *t = j->m->task;
-    infer_choice_logprobs(j->m->choice, &j->tree, j->first, j->probability);
-    for (unsigned i = 0; i < t->n_labels; i++) {
-        j->probability[i] = exp(j->probability[i]);
-        if (j->probability[i] > j->probability[r->label]) r->label = (int)i;
+    const struct task_fit *fit = &j->m->fit;
+    if (j->m->choice) {
+        infer_choice_logprobs(j->m->choice, &j->tree, j->first, j->probability);
+        for (unsigned i = 0; i < t->n_labels; i++) j->probability[i] = exp(j->probability[i]);
+        if (fit->n_labels) task_fit_correct(fit, j->probability);
+    } else {
+        task_fit_classify(fit, j->embed.out, j->probability);
     }
+    for (unsigned i = 0; i < t->n_labels; i++)
+        if (j->probability[i] > j->probability[r->label]) r->label = (int)i;
     r->probability = j->probability;
     r->text = t->labels[r->label].name;
     r->n = strlen(r->text);
@@ -157,7 +186,7 @@ static void on_done(void *user, const struct infer_outcome *o)
         int rc = buf_check(&j->text, "answer", &r.err);
         (void)rc; /* it is in r.err */
     }
-    if (!r.err.code && j->m->choice)
+    if (!r.err.code && j->probability)
         classified(j, &r);
     else if (!r.err.code && j->m->grammar)
         extracted(j, &r);
@@ -170,18 +199,18 @@ static int fill(struct job *j, struct infer_request *r, struct err *e)
 {
     struct task_model *m = j->m;
     const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
-    if (m->choice) {
+    if (m->task->kind == TASK_CLASSIFY) {
         j->probability = mem_calloc(m->task->n_labels, sizeof *j->probability);
-        r->tree = &j->tree;
         if (!j->probability) return err_nomem(e, m->task->n_labels * sizeof *j->probability);
-        return infer_choice_plant(m->choice, &j->tree, -1, &j->first, e);
     }
+    if (m->choice) r->tree = &j->tree;
+    if (m->choice) return infer_choice_plant(m->choice, &j->tree, -1, &j->first, e);
     r->grammar = m->grammar;
-    if (m->task->kind != TASK_EMBED) return 0;
+    if (!by_vector(m)) return 0;
     j->embed = (struct infer_text){j->ids, r->n_prompt, mem_calloc(model->n_embd, sizeof(float))};
     r->texts = &j->embed;
     r->n_texts = 1;
-    r->pool = model->pool;
+    r->pool = model->pool == MODEL_POOL_NONE ? MODEL_POOL_MEAN : model->pool;
     r->normalize = true;
     return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof(float));
 }

@@ -59,8 +59,8 @@ int task_runner_answer(struct task_runner *r, const char *input, struct task_ans
     return text ? buf_check(text, "answer", e) : 0;
 }
 
-static int start(struct task_runner *r, struct infer_engine *engine, const struct task *task, uint32_t n_ctx,
-                 struct err *e)
+static int start(struct task_runner *r, struct infer_engine *engine, const struct task *task,
+                 const char *path, uint32_t n_ctx, struct err *e)
 {
     const struct gguf *g = infer_engine_gguf(engine);
     struct infer_scheduler_params p = {.n_ctx = n_ctx, .n_parallel = 1, .n_queue = 1};
@@ -70,17 +70,17 @@ static int start(struct task_runner *r, struct infer_engine *engine, const struc
     if (rc) return rc;
     r->probability = mem_calloc(task->n_labels, sizeof *r->probability);
     if (!r->probability) return err_nomem(e, task->n_labels * sizeof *r->probability);
-    return task_model_new(&(struct task_engine){r->scheduler, r->tok, r->chat, NULL}, task, &r->model, e);
+    return task_model_new(&(struct task_engine){r->scheduler, r->tok, r->chat, NULL, path}, task, &r->model, e);
 }
 
-int task_runner_new(struct infer_engine *engine, const struct task *task, uint32_t n_ctx, struct task_runner **out,
-                    struct err *e)
+int task_runner_new(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,
+                    struct task_runner **out, struct err *e)
 {
     struct task_runner *r = mem_calloc(1, sizeof *r);
     if (!r) return err_nomem(e, sizeof *r);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->answered, NULL);
-    int rc = start(r, engine, task, n_ctx, e);
+    int rc = start(r, engine, task, path, n_ctx, e);
     if (rc)
         task_runner_free(r);
     else

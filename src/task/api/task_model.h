@@ -15,8 +15,11 @@ struct task_engine {
     const struct tok *tok;
     const struct infer_chat *chat;   /* NULL: the model has no chat template; the prompt is then "system\n\nuser\n" */
     const struct infer_vocab *vocab; /* NULL: made here when a schema needs it */
+    const char *path;                /* of the model: what was fitted for the task (task_fit.h) is looked for beside it;
+                                      * NULL: nothing is. Read by task_model_new alone */
 };
-/* Borrows the task too. UNSUPPORTED: this model cannot answer this kind of task. */
+/* Borrows the task too. UNSUPPORTED: this model cannot answer this kind of task (an encoder classifies through a fitted
+ * head); DIGEST: what was fitted is for other weights or labels. */
 int task_model_new(const struct task_engine *g, const struct task *task, struct task_model **out,
                    struct err *e) ERR_CHECK;
 void task_model_free(struct task_model *m); /* after its last answer */

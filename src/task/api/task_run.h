@@ -18,8 +18,9 @@ struct task_answer {
 
 /* Borrows engine and task. UNSUPPORTED: the model cannot answer this kind of task. n_ctx 0: the model's, at most
  * 4096. */
-int task_runner_new(struct infer_engine *engine, const struct task *task, uint32_t n_ctx, struct task_runner **out,
-                    struct err *e) ERR_CHECK;
+/* path: as in struct task_engine. */
+int task_runner_new(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,
+                    struct task_runner **out, struct err *e) ERR_CHECK;
 void task_runner_free(struct task_runner *r);
 
 /* classify: the most probable label, and its name appended to `text` (may be NULL). extract, generate: the text,

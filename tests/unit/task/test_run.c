@@ -102,7 +102,7 @@ static void one_pass_equals_brute_force(void **state)
     if (!engine) skip();
     struct err e = {0};
     struct task_runner *r = NULL;
-    if (task_runner_new(engine, &task, 512, &r, &e)) fail_msg("%s", e.msg);
+    if (task_runner_new(engine, &task, NULL, 512, &r, &e)) fail_msg("%s", e.msg);
     for (size_t k = 0; k < sizeof inputs / sizeof inputs[0]; k++) {
         struct task_answer a;
         char prompt[512];
@@ -129,7 +129,7 @@ static void shared_prefixes_are_not_evaluated_again(void **state)
     struct err e = {0};
     struct task_runner *r = NULL;
     struct task_answer first, again;
-    assert_int_equal(task_runner_new(engine, &task, 512, &r, &e), 0);
+    assert_int_equal(task_runner_new(engine, &task, NULL, 512, &r, &e), 0);
     assert_int_equal(task_runner_answer(r, inputs[0], &first, NULL, &e), 0);
     assert_int_equal(task_runner_answer(r, inputs[0], &again, NULL, &e), 0);
     assert_int_equal(again.label, first.label);
@@ -145,7 +145,7 @@ static void bad_inputs_are_errors(void **state)
     struct task_answer a;
     static char long_text[20000];
     memset(long_text, 'x', sizeof long_text - 1);
-    assert_int_equal(task_runner_new(engine, &task, 256, &r, &e), 0);
+    assert_int_equal(task_runner_new(engine, &task, NULL, 256, &r, &e), 0);
     assert_int_equal(task_runner_answer(r, long_text, &a, NULL, &e), CROFT_E_NO_ROOM);
     assert_int_equal(task_runner_answer(r, "bad \xff bytes", &a, NULL, &e), CROFT_E_FORMAT);
     assert_int_equal(task_runner_answer(r, inputs[0], &a, NULL, &e), 0); /* and it goes on working */
@@ -158,7 +158,7 @@ static void an_evaluation_counts_right(void **state)
     struct err e = {0};
     struct task_runner *r = NULL;
     struct task_answer a[2];
-    assert_int_equal(task_runner_new(engine, &task, 512, &r, &e), 0);
+    assert_int_equal(task_runner_new(engine, &task, NULL, 512, &r, &e), 0);
     for (int i = 0; i < 2; i++) assert_int_equal(task_runner_answer(r, inputs[i], &a[i], NULL, &e), 0);
     /* one example with the model's own answer, one with another: half is right by construction */
     struct task_example x[2] = {{.input = inputs[0], .label = labels[a[0].label].name},

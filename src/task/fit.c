@@ -1,0 +1,240 @@
+/* Fitting (task_fit.h): convex problems, solved with L-BFGS from zero, so that the same data give the same numbers.
+ *
+ *   minimise  f(W, b) = -1/n sum_i ln softmax(W x_i + b)[y_i] + l2/2 |W|^2
+ *   gradient  dW = 1/n sum_i (p_i - e_yi) x_i^T + l2 W        db = 1/n sum_i (p_i - e_yi)
+ *
+ * Owns only what a call allocates. Next to read: fit_file.c. */
+#include "task_fit.h"
+#include "base_mem.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MEMORY = 8, STEPS = 200, PRIOR_STEPS = 500 };
+
+void task_fit_done(struct task_fit *f)
+{
+    mem_free(f->weight);
+    mem_free(f->bias);
+    *f = (struct task_fit){0};
+}
+
+static void softmax(double *p, unsigned n)
+{
+    double max = -INFINITY, sum = 0;
+    for (unsigned k = 0; k < n; k++) max = p[k] > max ? p[k] : max;
+    for (unsigned k = 0; k < n; k++) sum += p[k] = exp(p[k] - max);
+    for (unsigned k = 0; k < n; k++) p[k] /= sum;
+}
+
+/* ---- the head ---- */
+
+struct problem {
+    const float *x;
+    const unsigned *label;
+    size_t n;
+    unsigned d, n_labels;
+    double l2;
+    double *p; /* [n_labels] scratch */
+};
+
+/* In lanes, which a compiler makes vectors of. */
+static double dot(const double *w, const float *x, unsigned d)
+{
+    double s[8] = {0};
+    unsigned j = 0;
+    for (; j + 8 <= d; j += 8)
+        for (unsigned k = 0; k < 8; k++) s[k] += w[j + k] * x[j + k];
+    for (; j < d; j++) s[0] += w[j] * x[j];
+    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+/* Value and gradient at v: n_labels rows of W and b, d + 1 numbers each. */
+static double evaluate(const struct problem *q, const double *v, double *g)
+{
+    size_t ld = q->d + 1, total = ld * q->n_labels;
+    double f = 0;
+    memset(g, 0, total * sizeof *g);
+    for (size_t i = 0; i < q->n; i++) {
+        const float *x = q->x + i * q->d;
+        for (unsigned k = 0; k < q->n_labels; k++) q->p[k] = dot(v + k * ld, x, q->d) + v[k * ld + q->d];
+        softmax(q->p, q->n_labels);
+        f -= log(fmax(q->p[q->label[i]], 1e-300));
+        for (unsigned k = 0; k < q->n_labels; k++) {
+            double r = q->p[k] - (k == q->label[i]), *row = g + k * ld;
+            if (fabs(r) < 1e-9) continue;
+            for (unsigned j = 0; j < q->d; j++) row[j] += r * x[j];
+            row[q->d] += r;
+        }
+    }
+    f /= (double)q->n;
+    for (size_t j = 0; j < total; j++) {
+        g[j] /= (double)q->n;
+        if (j % ld == q->d) continue;
+        g[j] += q->l2 * v[j];
+        f += q->l2 / 2 * v[j] * v[j];
+    }
+    return f;
+}
+
+static double inner(const double *a, const double *b, size_t n)
+{
+    double s = 0;
+    for (size_t i = 0; i < n; i++) s += a[i] * b[i];
+    return s;
+}
+
+/* The last MEMORY steps and changes of the gradient, newest last. */
+struct history {
+    double *s, *y, rho[MEMORY];
+    size_t n, dim;
+};
+
+/* direction = -H gradient, by the two-loop recursion. */
+static void direction(const struct history *h, const double *g, double *out)
+{
+    double alpha[MEMORY];
+    for (size_t i = 0; i < h->dim; i++) out[i] = -g[i];
+    for (size_t k = h->n; k-- > 0;) {
+        const double *s = h->s + k * h->dim, *y = h->y + k * h->dim;
+        alpha[k] = h->rho[k] * inner(s, out, h->dim);
+        for (size_t i = 0; i < h->dim; i++) out[i] -= alpha[k] * y[i];
+    }
+    if (h->n) {
+        const double *s = h->s + (h->n - 1) * h->dim, *y = h->y + (h->n - 1) * h->dim;
+        double scale = inner(s, y, h->dim) / inner(y, y, h->dim);
+        for (size_t i = 0; i < h->dim; i++) out[i] *= scale;
+    }
+    for (size_t k = 0; k < h->n; k++) {
+        const double *s = h->s + k * h->dim, *y = h->y + k * h->dim;
+        double beta = h->rho[k] * inner(y, out, h->dim);
+        for (size_t i = 0; i < h->dim; i++) out[i] += (alpha[k] - beta) * s[i];
+    }
+}
+
+static void remember(struct history *h, const double *v, const double *before, const double *g,
+                     const double *g_before)
+{
+    if (h->n == MEMORY) {
+        memmove(h->s, h->s + h->dim, (MEMORY - 1) * h->dim * sizeof *h->s);
+        memmove(h->y, h->y + h->dim, (MEMORY - 1) * h->dim * sizeof *h->y);
+        memmove(h->rho, h->rho + 1, (MEMORY - 1) * sizeof *h->rho);
+        h->n--;
+    }
+    double *s = h->s + h->n * h->dim, *y = h->y + h->n * h->dim;
+    for (size_t i = 0; i < h->dim; i++) s[i] = v[i] - before[i], y[i] = g[i] - g_before[i];
+    double sy = inner(s, y, h->dim);
+    if (sy > 1e-12) h->rho[h->n++] = 1 / sy;
+}
+
+/* v is the starting point and the result; work: [4 dim] numbers. */
+static void minimise(const struct problem *q, double *v, struct history *h, double *work)
+{
+    size_t dim = h->dim;
+    double *g = work, *d = work + dim, *before = work + 2 * dim, *g_before = work + 3 * dim, f = evaluate(q, v, g);
+    for (int step = 0; step < STEPS; step++) {
+        direction(h, g, d);
+        double slope = inner(g, d, dim), length = step ? 1 : 1 / fmax(1, sqrt(inner(g, g, dim))), next = f;
+        if (slope > -1e-10) return;
+        memcpy(before, v, dim * sizeof *v);
+        memcpy(g_before, g, dim * sizeof *g);
+        for (int half = 0; half < 30; half++, length /= 2) { /* until it goes down as much as the slope promises */
+            for (size_t i = 0; i < dim; i++) v[i] = before[i] + length * d[i];
+            next = evaluate(q, v, g);
+            if (next <= f + 1e-4 * length * slope) break;
+        }
+        if (!(next < f)) {
+            memcpy(v, before, dim * sizeof *v);
+            return;
+        }
+        bool done = f - next < 1e-7 * fabs(f);
+        f = next;
+        if (done) return;
+        remember(h, v, before, g, g_before);
+    }
+}
+
+static int make(unsigned n_labels, unsigned n_embd, size_t n, struct task_fit *out, struct err *e)
+{
+    *out = (struct task_fit){.n_labels = n_labels, .n_embd = n_embd, .n_examples = (unsigned)n};
+    out->weight = mem_calloc((size_t)n_labels * n_embd, sizeof *out->weight);
+    out->bias = mem_calloc(n_labels, sizeof *out->bias);
+    if (out->weight && out->bias) return 0;
+    task_fit_done(out);
+    return err_nomem(e, (size_t)n_labels * n_embd * sizeof *out->weight);
+}
+
+int task_fit_head(const float *x, const unsigned *label, size_t n, unsigned d, unsigned n_labels, double l2,
+                  struct task_fit *out, struct err *e)
+{
+    size_t dim = (size_t)n_labels * (d + 1);
+    struct problem q = {x, label, n, d, n_labels, l2, mem_calloc(n_labels, sizeof *q.p)};
+    struct history h = {.dim = dim};
+    double *v = mem_calloc(dim, sizeof *v), *work = mem_calloc(4 * dim, sizeof *work);
+    h.s = mem_calloc(MEMORY * dim, sizeof *h.s);
+    h.y = mem_calloc(MEMORY * dim, sizeof *h.y);
+    int rc = n == 0                           ? ERR(e, USAGE, "There are no examples to fit to.")
+             : q.p && v && work && h.s && h.y ? make(n_labels, d, n, out, e)
+                                              : err_nomem(e, (2 * MEMORY + 5) * dim * sizeof *v);
+    if (!rc) minimise(&q, v, &h, work);
+    for (unsigned k = 0; k < n_labels && !rc; k++) {
+        for (unsigned j = 0; j < d; j++) out->weight[(size_t)k * d + j] = (float)v[(size_t)k * (d + 1) + j];
+        out->bias[k] = (float)v[(size_t)k * (d + 1) + d];
+    }
+    mem_free(q.p);
+    mem_free(v);
+    mem_free(work);
+    mem_free(h.s);
+    mem_free(h.y);
+    return rc;
+}
+
+void task_fit_classify(const struct task_fit *f, const float *x, double *p)
+{
+    for (unsigned k = 0; k < f->n_labels; k++) {
+        const float *w = f->weight + (size_t)k * f->n_embd;
+        double s = f->bias[k];
+        for (unsigned j = 0; j < f->n_embd; j++) s += (double)w[j] * x[j];
+        p[k] = s;
+    }
+    softmax(p, f->n_labels);
+}
+
+/* ---- the prior ---- */
+
+void task_fit_correct(const struct task_fit *f, double *p)
+{
+    for (unsigned k = 0; k < f->n_labels; k++) p[k] = log(fmax(p[k], 1e-300)) + f->bias[k];
+    softmax(p, f->n_labels);
+}
+
+/* Fixed point: each round moves every b by what its label got too little or too much. */
+int task_fit_prior(const double *p, const unsigned *label, size_t n, unsigned n_labels, struct task_fit *out,
+                   struct err *e)
+{
+    double *row = mem_calloc(n_labels, sizeof *row), *mean = mem_calloc(n_labels, sizeof *mean),
+           *share = mem_calloc(n_labels, sizeof *share), moved = 1;
+    int rc = n == 0                 ? ERR(e, USAGE, "There are no examples to fit to.")
+             : row && mean && share ? make(n_labels, 0, n, out, e)
+                                    : err_nomem(e, n_labels * sizeof *row);
+    for (unsigned k = 0; k < n_labels && !rc; k++) share[k] = 1.0 / (double)(n + n_labels);
+    for (size_t i = 0; i < n && !rc; i++) share[label[i]] += 1.0 / (double)(n + n_labels);
+    for (int step = 0; step < PRIOR_STEPS && moved > 1e-7 && !rc; step++) {
+        for (unsigned k = 0; k < n_labels; k++) mean[k] = 1.0 / (double)(n + n_labels);
+        for (size_t i = 0; i < n; i++) {
+            memcpy(row, p + i * n_labels, n_labels * sizeof *row);
+            task_fit_correct(out, row);
+            for (unsigned k = 0; k < n_labels; k++) mean[k] += row[k] / (double)(n + n_labels);
+        }
+        moved = 0;
+        for (unsigned k = 0; k < n_labels; k++) {
+            double by = log(share[k] / mean[k]);
+            out->bias[k] += (float)by;
+            moved = fmax(moved, fabs(by));
+        }
+    }
+    mem_free(row);
+    mem_free(mean);
+    mem_free(share);
+    return rc;
+}
