@@ -50,6 +50,8 @@ char *task_fit_path(const char *model_path, const char *task_name)
     return path;
 }
 
+static int add_text(const char *text, size_t n, void *ctx) { return buf_add(ctx, text, n); }
+
 static void add_numbers(struct buf *b, const float *x, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) buf_fmt(b, "%s%.9g", i ? ", " : "[", (double)x[i]);
@@ -72,12 +74,14 @@ int task_fit_save(const struct task_fit *f, const struct task *t, const char *mo
     if (rc) return rc;
     json_t *head = json_pack("{s:s s:s s:s s:o s:i}", "format", format, "task", t->name, "model", print, "labels",
                              names_of(t), "n_examples", (int)f->n_examples);
-    char *text = head ? json_dumps(head, JSON_INDENT(1) | JSON_ENSURE_ASCII) : NULL;
-    json_decref(head);
-    if (!text) return err_nomem(e, 0);
     buf_init(&b, MAX_FILE);
-    buf_add(&b, text, strlen(text) - 2); /* without the closing "\n}" */
-    free(text);
+    bool whole = head && json_dump_callback(head, add_text, &b, JSON_INDENT(1) | JSON_ENSURE_ASCII) == 0;
+    json_decref(head);
+    if (!whole) {
+        buf_done(&b);
+        return err_nomem(e, 0);
+    }
+    b.len -= 2; /* the closing "\n}" comes later */
     buf_str(&b, ",\n \"bias\": ");
     add_numbers(&b, f->bias, f->n_labels);
     for (unsigned k = 0; k < f->n_labels && f->n_embd; k++) {

@@ -1,7 +1,7 @@
 /* What is fitted to a task's data for exactly one model, and stored beside its weights:
  *
- *   head    W, b: P(label | text) = softmax(W x + b) of the text's vector x (length 1). Encoders classify through it, and
- *           any model may
+ *   head    W, b: P(label | text) = softmax(W x + b) of the text's vector x (length 1). Encoders classify through it,
+ *           and any model may
  *   prior   b: corrects the label distribution of a model that answers by choice for what it favours by itself
  *
  * File: MODEL.TASK.fit.json beside MODEL.gguf. It names the model by the fingerprint of its weights and the labels in
