@@ -40,9 +40,29 @@ const struct cli_command *cli_commands(void)
     return commands;
 }
 
+const struct cli_command *cli_verbs(void)
+{
+    static const struct cli_command verbs[] = {
+#define CLI_COMMAND(name, usage, help)
+#define CLI_VERB(command, verb, usage, help)                                                                         \
+    {#command " " #verb, (usage), (help), NULL, cli_##command##_##verb##_command},
+#include "commands.inc"
+#undef CLI_COMMAND
+        {0}};
+    return verbs;
+}
+
+const char *cli_verb_of(const struct cli_command *verb, const char *command)
+{
+    size_t n = strlen(command);
+    return str_starts(verb->name, command) && verb->name[n] == ' ' ? verb->name + n + 1 : NULL;
+}
+
 const struct cli_command *cli_command_find(const char *name)
 {
     for (const struct cli_command *c = cli_commands(); c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    for (const struct cli_command *c = cli_verbs(); c->name; c++)
         if (strcmp(c->name, name) == 0) return c;
     return NULL;
 }
@@ -104,6 +124,13 @@ static void help_text(const struct cli_command *c, const struct conf_row *rows, 
             c->usage);
     buf_fmt(out, "%c%s.\n\nOptions:\n", c->help[0] & ~0x20, c->help + 1);
     conf_help(rows, out);
+    bool any = false;
+    for (const struct cli_command *v = cli_verbs(); v->name; v++) {
+        const char *word = cli_verb_of(v, c->name);
+        if (!word) continue;
+        buf_fmt(out, "%s  %-10s %s\n", any ? "" : "\nVerbs, each with --help of its own:\n", word, v->help);
+        any = true;
+    }
 }
 
 static void help_markdown(const struct cli_command *c, const struct conf_row *rows, struct buf *out)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #define CLI_COMMAND(name, usage, help) int cmd_##name(int argc, char **argv);
+#define CLI_VERB(command, verb, usage, help) int cli_##command##_##verb##_command(int argc, char **argv);
 #include "commands.inc"
 #undef CLI_COMMAND
 
@@ -22,7 +23,10 @@ struct cli_command {
     int (*run)(int argc, char **argv);
 };
 const struct cli_command *cli_commands(void);
-const struct cli_command *cli_command_find(const char *name); /* NULL if there is none */
+const struct cli_command *cli_verbs(void);    /* of all commands, named "command verb"; ends as the other */
+const struct cli_command *cli_command_find(const char *name); /* a command, or a verb by both words; NULL: none */
+/* Is this a verb of the command? Then its own word, else NULL. */
+const char *cli_verb_of(const struct cli_command *verb, const char *command);
 
 /* "croft NAME: message" on standard error (in red on a terminal unless NO_COLOR), returns the code's exit code. */
 int cli_fail(const char *command, const struct err *e);

@@ -35,6 +35,11 @@ static int markdown(void)
         group = c->group;
         putchar('\n');
         exit_code = ask(c);
+        for (const struct cli_command *v = cli_verbs(); v->name && exit_code == 0; v++) {
+            if (!cli_verb_of(v, c->name)) continue;
+            putchar('\n');
+            exit_code = ask(v);
+        }
     }
     return exit_code;
 }

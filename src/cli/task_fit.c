@@ -3,7 +3,6 @@
  * data. */
 #include "task_fit.h"
 #include "base_clock.h"
-#include "cli_task.h"
 #include "engine.h"
 #include "task_data.h"
 #include "task_prompt.h"
