@@ -169,10 +169,20 @@ static void reload_all(struct serve_models *ms)
     }
 }
 
+/* At the end, on the thread that also reloads: nobody else looks at the slots any more. */
+static void let_slots_go(struct serve_models *ms)
+{
+    for (size_t i = 0; i < ms->n; i++) {
+        serve_model_unref(ms->slot[i].now);
+        ms->slot[i].now = NULL;
+    }
+}
+
 /* The models' own thread: frees what has ended, reloads on request, ends when all versions are gone. */
 static void *work(void *arg)
 {
     struct serve_models *ms = arg;
+    bool let_go = false;
     pthread_mutex_lock(&ms->lock);
     for (;;) {
         struct serve_model *m = ms->retired;
@@ -186,6 +196,11 @@ static void *work(void *arg)
             ms->reload = false;
             pthread_mutex_unlock(&ms->lock);
             reload_all(ms);
+            pthread_mutex_lock(&ms->lock);
+        } else if (ms->ending && !let_go) {
+            let_go = true;
+            pthread_mutex_unlock(&ms->lock);
+            let_slots_go(ms);
             pthread_mutex_lock(&ms->lock);
         } else if (ms->ending && ms->n_alive == 0) {
             break;
@@ -266,11 +281,6 @@ int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
 void serve_models_free(struct serve_models *ms)
 {
     if (!ms) return;
-    for (size_t i = 0; i < ms->n; i++) {
-        struct serve_model *m = ms->slot[i].now;
-        ms->slot[i].now = NULL;
-        serve_model_unref(m);
-    }
     pthread_mutex_lock(&ms->lock);
     ms->ending = true;
     pthread_cond_signal(&ms->some);
