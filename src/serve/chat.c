@@ -50,10 +50,10 @@ static int read_calls(struct serve_job *job, json_t *calls, const char *at, json
     {
         json_t *f = json_object_get(c, "function"), *arguments = json_object_get(f, "arguments");
         const char *name = json_string_value(json_object_get(f, "name"));
-        json_t *parsed = json_is_string(arguments) ? json_loads(json_string_value(arguments), 0, NULL) : NULL;
         if (!name || !json_is_string(arguments))
             return serve_refuse(job, CROFT_E_USAGE, at,
                                 "'%s[%zu]' must be a function call with a name and arguments.", at, i);
+        json_t *parsed = json_loads(json_string_value(arguments), 0, NULL);
         json_array_append_new(out, json_pack("{s:O* s:s s:{s:s s:o}}", "id", json_object_get(c, "id"), "type",
                                              "function", "function", "name", name, "arguments",
                                              parsed ? parsed : json_incref(arguments)));

@@ -48,6 +48,8 @@ CASES = [
      "'messages[0].content[0]' is of the type 'image_url'; this model reads text parts only.", "messages[0].content"),
     (CHAT, chat(messages=[{"role": "user", "content": "hi", "colour": 1}]), 400,
      "Unrecognized request argument supplied: 'messages[0].colour'.", "messages[0].colour"),
+    (CHAT, chat(messages=[{"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]), 400,
+     "'messages[0].tool_calls[0]' must be a function call with a name and arguments.", "messages[0].tool_calls"),
     # numbers
     (CHAT, chat(temperature="hot"), 400, "'temperature' must be a number.", "temperature"),
     (CHAT, chat(temperature=-1), 400, "'temperature' must be a number from 0 to 2.", "temperature"),

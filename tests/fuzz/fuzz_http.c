@@ -32,10 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int one = net_chunks_take(&c, p, size, &whole, &taken), two = NET_CHUNKS_MORE;
     c = (struct net_chunks){0};
     for (size_t i = 0; i < size && two == NET_CHUNKS_MORE; i++) two = net_chunks_take(&c, p + i, 1, &split, &taken);
-    if (one != two ||
-        (one == NET_CHUNKS_DONE && (whole.len != split.len || memcmp(whole.data, split.data, whole.len)))) {
-        if (whole.len || split.len || one != two) abort();
-    }
+    if (one != two) abort();
+    if (one == NET_CHUNKS_DONE &&
+        (whole.len != split.len || (whole.len && memcmp(whole.data, split.data, whole.len))))
+        abort();
     buf_done(&whole);
     buf_done(&split);
     return 0;
