@@ -259,6 +259,6 @@ int serve_key_make(const char *name, char key[64], struct buf *out_entry, struct
     for (size_t i = 0; i < sizeof random; i++) key[6 + i] = digits[random[i] & 63]; /* 258 bits */
     key[6 + sizeof random] = 0;
     if (sha256_text(key, strlen(key), hash)) return err_nomem(e, 0);
-    buf_fmt(out_entry, "  - name: %s\n    sha256: %s\n", name, hash);
+    buf_fmt(out_entry, "  - name: %s\n    sha256: \"%s\"\n", name, hash);
     return buf_check(out_entry, "entry", e);
 }

@@ -349,16 +349,18 @@ def test_structured_answers():
 
 
 def test_bad_schemas():
-    def refused(schema):
+    for schema, message in (
+            ({"$ref": "#/$defs/nowhere"}, "In the schema at #/$ref: it points to nothing in this schema; only #/… is followed."),
+            ({"type": "string", "not": {"const": "a"}}, "In the schema at #/not: this keyword is not supported."),
+            ({"type": "sphere"}, "In the schema at #/type: this is not the name of a type."),
+            ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False},
+             "No text can match: what must be there excludes itself or never ends.")):
         status, body = shared.json("/v1/chat/completions", {**HELP, "response_format": {
             "type": "json_schema", "json_schema": {"name": "x", "schema": schema}}})
         same(status, 400, body)
-        same(body["error"]["param"], "response_format.json_schema.schema")
-        return body["error"]["message"]
-    true("$ref" in refused({"$ref": "#/$defs/nowhere"}))
-    true("not" in refused({"type": "string", "not": {"const": "a"}}))
-    refused({"type": "sphere"})
-    refused({"$ref": "#"})  # a cycle without an end
+        same((body["error"]["message"], body["error"]["param"]), (message, "response_format.json_schema.schema"))
+    status, body = shared.json("/v1/chat/completions", {**HELP, "structured_outputs": {"regex": "a("}})
+    same((status, body["error"]["param"]), (400, "structured_outputs.regex"))
 
 
 def test_tools():
@@ -427,6 +429,30 @@ def test_keys():
             same(s.json("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + a})[0], 200)
 
 
+def test_keys_take_turns():
+    a, entry_a = new_key("many")
+    b, entry_b = new_key("one")
+    path = os.path.join(TMP, "turns.yaml")
+    with open(path, "w") as f:
+        f.write("keys:\n" + entry_a + entry_b)
+    with Server("helpdesk=" + MODEL, "--api-keys", path, "--parallel", "1", "--queue", "100") as s:
+        ended = []
+
+        def flood():
+            status, _ = s.json("/v1/chat/completions", {**HELP, **ENDLESS, "n": 60, "max_tokens": 200},
+                               headers={"Authorization": "Bearer " + a})
+            ended.append(status)
+        t = threading.Thread(target=flood)
+        t.start()
+        while s.json("/ready")[0] == 200 and "croft_waiting" not in s.ask("/metrics", headers={"Authorization": "Bearer " + b})[2]:
+            pass
+        time.sleep(0.1)
+        same(s.json("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + b})[0], 200)
+        same(ended, [], "60 sequences of another key do not come first")
+        t.join()
+        same(ended, [200])
+
+
 def fails(args, code, words):
     p = subprocess.run([CROFT, "serve", "--port", "0", *args], capture_output=True, text=True, timeout=30,
                        stdin=subprocess.DEVNULL)
@@ -441,6 +467,15 @@ def test_starting():
     fails([TMP + "/none.gguf"], 66, "none.gguf")
     fails([MODEL, "--tls-cert", "x"], 64, "both --tls-cert and --tls-key")
     fails([MODEL, "--api-keys", MODEL + "x"], 66, "helpdesk")
+    path = os.path.join(TMP, "bad-keys.yaml")
+    for text, words in (("keys: []\n", "must hold one list"), ("keys:\n  - name: a\n", "sha256 must be"),
+                        ("keys:\n  - name: a\n    sha256: %s\n    rate: 1\n" % ("a" * 64), "unexpected 'rate'"),
+                        ("keys:\n  - sha256: %s\n" % ("a" * 64), "the name is missing"),
+                        ("keys:\n  - name: a\n    sha256: %s\n    tokens_per_day: 0\n" % ("a" * 64), "whole numbers above 0"),
+                        ("keys:\n" + 2 * ("  - name: a\n    sha256: %s\n" % ("a" * 64)), "the name is there twice")):
+        with open(path, "w") as f:
+            f.write(text)
+        fails([MODEL, "--api-keys", path], 65, words)
     path = os.path.join(TMP, "croft.yaml")
     for text, code, words in (("prot: 1\n", 65, "there is no setting 'prot'"), ("port: many\n", 64, "not a valid value of --port"),
                               ("port: [1]\n", 65, "wrong type"), ("- a\n", 65, "names with values"), ("a: [\n", 65, "not YAML")):
