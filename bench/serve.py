@@ -119,7 +119,7 @@ class Client:
     async def send(self, path, body):
         await self.open()
         data = json.dumps(body).encode() if body is not None else b""
-        head = (f"{'POST' if data else 'GET'} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = (f"{'POST' if data else 'GET'} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(data)}\r\n\r\n")
         self.w.write(head.encode() + data)
         lines = (await self.r.readuntil(b"\r\n\r\n")).decode().split("\r\n")
