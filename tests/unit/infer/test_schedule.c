@@ -346,6 +346,101 @@ static void asks(void **state)
     infer_scheduler_free(s);
 }
 
+/* ---- a thousand requests, alone and under load ---- */
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { THOUSAND = 40, SHORT = 6 }; /* they look for other faults, twenty times as slowly */
+#else
+enum { THOUSAND = 1000, SHORT = 6 };
+#endif
+struct written {
+    struct buf text;
+    float logprob[SHORT];
+    int32_t token[SHORT];
+    size_t n, *left;
+};
+
+static int note(void *user, const struct croft_piece *p)
+{
+    struct written *w = user;
+    buf_add(&w->text, p->text, p->n);
+    if (p->token >= 0 && w->n < SHORT) {
+        w->token[w->n] = p->token;
+        w->logprob[w->n++] = p->logprob;
+    }
+    return 0;
+}
+static void count_down(void *user, const struct infer_outcome *o)
+{
+    struct written *w = user;
+    pthread_mutex_lock(&lock);
+    if (o->err.code) w->n = 0;
+    --*w->left;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void write_all(struct infer_engine *g, struct infer_scheduler_params p, struct written *w)
+{
+    struct infer_scheduler *s = NULL;
+    struct err e = {0};
+    size_t left = 0;
+    p.n_ctx = 512;
+    p.n_queue = THOUSAND;
+    assert_ok(infer_scheduler_new(g, tok, &p, &s, &e), e);
+    for (size_t i = 0; i < THOUSAND; i++) {
+        struct croft_sampling sampling;
+        int32_t *prompt;
+        size_t n = prompt_of(i, &prompt);
+        memset(&w[i], 0, sizeof w[i]);
+        buf_init(&w[i].text, 1 << 12);
+        w[i].left = &left;
+        croft_sampling_init(&sampling);
+        sampling.max_tokens = SHORT;
+        sampling.ignore_eos = sampling.logprobs = 1;
+        struct infer_request r = {.prompt = prompt,
+                                  .n_prompt = n,
+                                  .sampling = &sampling,
+                                  .on_piece = note,
+                                  .on_done = count_down,
+                                  .user = &w[i]};
+        pthread_mutex_lock(&lock);
+        left++;
+        pthread_mutex_unlock(&lock);
+        assert_ok(infer_schedule(s, &r, NULL, &e), e);
+        mem_free(prompt);
+    }
+    pthread_mutex_lock(&lock);
+    while (left) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    infer_scheduler_free(s);
+}
+
+/* At the machine's best level. Batch-invariant: the same tokens and the same bits of their log-probabilities. */
+static void load_changes_nothing(void **state)
+{
+    static struct written alone[THOUSAND], loaded[THOUSAND];
+    for (int invariant = 0; invariant <= 1; invariant++) {
+        struct infer_engine *g = golden_engine(MODEL, 2, NULL);
+        write_all(g, (struct infer_scheduler_params){.n_parallel = 1, .batch_invariant = invariant}, alone);
+        write_all(g, (struct infer_scheduler_params){.n_parallel = 24, .batch_invariant = invariant}, loaded);
+        size_t same = 0, bits = 0;
+        for (size_t i = 0; i < THOUSAND; i++) {
+            assert_int_equal(alone[i].n, SHORT);
+            same += strcmp(alone[i].text.data, loaded[i].text.data) == 0;
+            bits += memcmp(alone[i].token, loaded[i].token, sizeof alone[i].token) == 0 &&
+                    memcmp(alone[i].logprob, loaded[i].logprob, sizeof alone[i].logprob) == 0;
+            buf_done(&alone[i].text);
+            buf_done(&loaded[i].text);
+        }
+        print_message("%s: %zu of %d texts are the same under load, %zu with all bits\n",
+                      invariant ? "batch-invariant" : "as it is", same, THOUSAND, bits);
+        assert_true(same >= THOUSAND * 999 / 1000);
+        if (invariant) assert_int_equal(bits, THOUSAND);
+        infer_engine_close(g);
+    }
+}
+
 /* A recurrent state follows no branches: the same answers path by path. */
 static void recurrent(void **state)
 {
@@ -435,9 +530,14 @@ int main(void)
         printf("SKIP: %s is not there\n", MODEL);
         return 0;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone),  cmocka_unit_test(little_cache),
-                                       cmocka_unit_test(ends),      cmocka_unit_test(cancelled_while_it_writes),
-                                       cmocka_unit_test(fair),      cmocka_unit_test(asks),
-                                       cmocka_unit_test(recurrent), cmocka_unit_test(texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone),
+                                       cmocka_unit_test(little_cache),
+                                       cmocka_unit_test(ends),
+                                       cmocka_unit_test(cancelled_while_it_writes),
+                                       cmocka_unit_test(fair),
+                                       cmocka_unit_test(asks),
+                                       cmocka_unit_test(load_changes_nothing),
+                                       cmocka_unit_test(recurrent),
+                                       cmocka_unit_test(texts)};
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
