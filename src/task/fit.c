@@ -6,6 +6,7 @@
  * Owns only what a call allocates. Next to read: fit_file.c. */
 #include "task_fit.h"
 #include "base_mem.h"
+#include "kern_ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,24 +30,23 @@ static void softmax(double *p, unsigned n)
 
 /* ---- the head ---- */
 
+enum { BLOCK = 64 }; /* examples whose gradients add up as floats */
+
 struct problem {
+    const struct kern_ops *k;
     const float *x;
     const unsigned *label;
     size_t n;
     unsigned d, n_labels;
     double l2;
-    double *p; /* [n_labels] scratch */
+    double *p;     /* [n_labels] scratch */
+    float *w, *gw; /* [n_labels, d + 1] the point and a block's gradient, as floats */
 };
 
-/* In lanes, which a compiler makes vectors of. */
-static double dot(const double *w, const float *x, unsigned d)
+static void flush(const struct problem *q, double *g)
 {
-    double s[8] = {0};
-    unsigned j = 0;
-    for (; j + 8 <= d; j += 8)
-        for (unsigned k = 0; k < 8; k++) s[k] += w[j + k] * x[j + k];
-    for (; j < d; j++) s[0] += w[j] * x[j];
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    size_t total = (size_t)q->n_labels * (q->d + 1);
+    for (size_t j = 0; j < total; j++) g[j] += q->gw[j], q->gw[j] = 0;
 }
 
 /* Value and gradient at v: n_labels rows of W and b, d + 1 numbers each. */
@@ -55,18 +55,21 @@ static double evaluate(const struct problem *q, const double *v, double *g)
     size_t ld = q->d + 1, total = ld * q->n_labels;
     double f = 0;
     memset(g, 0, total * sizeof *g);
+    for (size_t j = 0; j < total; j++) q->w[j] = (float)v[j];
     for (size_t i = 0; i < q->n; i++) {
         const float *x = q->x + i * q->d;
-        for (unsigned k = 0; k < q->n_labels; k++) q->p[k] = dot(v + k * ld, x, q->d) + v[k * ld + q->d];
+        for (unsigned c = 0; c < q->n_labels; c++) q->p[c] = q->k->dot(q->w + c * ld, x, q->d) + v[c * ld + q->d];
         softmax(q->p, q->n_labels);
         f -= log(fmax(q->p[q->label[i]], 1e-300));
-        for (unsigned k = 0; k < q->n_labels; k++) {
-            double r = q->p[k] - (k == q->label[i]), *row = g + k * ld;
-            if (fabs(r) < 1e-9) continue;
-            for (unsigned j = 0; j < q->d; j++) row[j] += r * x[j];
-            row[q->d] += r;
+        for (unsigned c = 0; c < q->n_labels; c++) {
+            double r = q->p[c] - (c == q->label[i]);
+            if (fabs(r) < 1e-7) continue;
+            q->k->axpy((float)r, x, q->gw + c * ld, q->d);
+            q->gw[c * ld + q->d] += (float)r;
         }
+        if (i % BLOCK == BLOCK - 1) flush(q, g);
     }
+    flush(q, g);
     f /= (double)q->n;
     for (size_t j = 0; j < total; j++) {
         g[j] /= (double)q->n;
@@ -168,20 +171,26 @@ int task_fit_head(const float *x, const unsigned *label, size_t n, unsigned d, u
                   struct task_fit *out, struct err *e)
 {
     size_t dim = (size_t)n_labels * (d + 1);
-    struct problem q = {x, label, n, d, n_labels, l2, mem_calloc(n_labels, sizeof *q.p)};
+    struct problem q = {.k = kern_get(e), .x = x, .label = label, .n = n, .d = d, .n_labels = n_labels, .l2 = l2};
+    if (!q.k) return e->code;
+    q.p = mem_calloc(n_labels, sizeof *q.p);
+    q.w = mem_calloc(dim, sizeof *q.w);
+    q.gw = mem_calloc(dim, sizeof *q.gw);
     struct history h = {.dim = dim};
     double *v = mem_calloc(dim, sizeof *v), *work = mem_calloc(4 * dim, sizeof *work);
     h.s = mem_calloc(MEMORY * dim, sizeof *h.s);
     h.y = mem_calloc(MEMORY * dim, sizeof *h.y);
-    int rc = n == 0                           ? ERR(e, USAGE, "There are no examples to fit to.")
-             : q.p && v && work && h.s && h.y ? make(n_labels, d, n, out, e)
-                                              : err_nomem(e, (2 * MEMORY + 5) * dim * sizeof *v);
+    int rc = n == 0                                          ? ERR(e, USAGE, "There are no examples to fit to.")
+             : q.p && q.w && q.gw && v && work && h.s && h.y ? make(n_labels, d, n, out, e)
+                                                             : err_nomem(e, (2 * MEMORY + 5) * dim * sizeof *v);
     if (!rc) minimise(&q, v, &h, work);
     for (unsigned k = 0; k < n_labels && !rc; k++) {
         for (unsigned j = 0; j < d; j++) out->weight[(size_t)k * d + j] = (float)v[(size_t)k * (d + 1) + j];
         out->bias[k] = (float)v[(size_t)k * (d + 1) + d];
     }
     mem_free(q.p);
+    mem_free(q.w);
+    mem_free(q.gw);
     mem_free(v);
     mem_free(work);
     mem_free(h.s);
