@@ -7,6 +7,7 @@
  * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
  * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
 #include "job.h"
+#include "task_fit.h"
 #include "task_model.h"
 
 #include <errno.h>
@@ -45,7 +46,8 @@ static void free_version(struct serve_model *m)
     mem_free(m);
 }
 
-static int identify(const char *path, uint64_t id[4], struct err *e)
+/* What would make a version another one: the model's file, and what was fitted to its tasks beside it. */
+static int identify(const struct slot *slot, const char *path, uint64_t id[4], struct err *e)
 {
     struct stat st;
     if (stat(path, &st)) return err_errno(e, errno, "open", path);
@@ -53,6 +55,14 @@ static int identify(const char *path, uint64_t id[4], struct err *e)
     id[1] = (uint64_t)st.st_ino;
     id[2] = (uint64_t)st.st_size;
     id[3] = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+    for (size_t i = 0; i < slot->n_tasks; i++) {
+        char *fit = task_fit_path(path, slot->task[i]->name);
+        if (!fit) return err_nomem(e, 0);
+        if (stat(fit, &st) == 0)
+            id[3] = id[3] * 31 + (uint64_t)st.st_ino + (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+                    (uint64_t)st.st_mtim.tv_nsec;
+        mem_free(fit);
+    }
     return 0;
 }
 
@@ -106,7 +116,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
     atomic_init(&m->references, 1);
     m->name = mem_strdup(slot->name);
     m->grammars = serve_grammars_new();
-    int rc = m->name && m->grammars ? identify(path, m->file_id, e) : err_nomem(e, 0);
+    int rc = m->name && m->grammars ? identify(slot, path, m->file_id, e) : err_nomem(e, 0);
     if (rc == 0)
         rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = s->p.n_threads}, &m->engine, e);
     if (rc == 0) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
@@ -138,7 +148,8 @@ static int load_slot(struct serve_models *ms, struct slot *slot, bool only_if_ch
     uint64_t id[4];
     int rc = ms->serve->p.resolve(ms->serve->p.user, slot->source, &path, e);
     if (rc) return rc;
-    if (only_if_changed && (rc = identify(path, id, e)) == 0 && memcmp(id, slot->now->file_id, sizeof id) == 0) {
+    if (only_if_changed && (rc = identify(slot, path, id, e)) == 0 &&
+        memcmp(id, slot->now->file_id, sizeof id) == 0) {
         mem_free(path);
         return 0;
     }
