@@ -5,6 +5,7 @@
 #include "base_mem.h"
 #include "base_str.h"
 #include "model_tmpl.h"
+#include "task_expect.h"
 #include "rows.h"
 
 #include <stdarg.h>
@@ -231,6 +232,13 @@ static int label_of(struct reader *r, const json_t *row, struct task_example *x,
     return x->choices ? bad_row(r, e, "its label \"%.60s\" is none of its choices", x->label) : 0;
 }
 
+static int expect_of(struct reader *r, const json_t *checks, const char **out, struct err *e)
+{
+    struct err why = {0};
+    if (task_expect_valid(checks, &why)) return bad_row(r, e, "%s", why.msg);
+    return keep_json(r, checks, out, e);
+}
+
 static int example_of(struct reader *r, const json_t *row, struct task_example *out, struct err *e)
 {
     struct task_example x = {.line = r->rows.line};
@@ -240,7 +248,7 @@ static int example_of(struct reader *r, const json_t *row, struct task_example *
     if (rc == 0) rc = choices_of(r, row, &x, e);
     if (rc == 0) rc = label_of(r, row, &x, e);
     if (rc == 0) rc = output_of(r, row, &x.output, e);
-    if (rc == 0 && json_is_array(expect)) rc = keep_json(r, expect, &x.expect, e);
+    if (rc == 0 && expect) rc = expect_of(r, expect, &x.expect, e);
     if (rc == 0 && !x.label && !x.output && !x.expect)
         rc = bad_row(r, e, "it has neither \"%.60s\" nor \"%.60s\"", r->label.name, r->output.name);
     if (rc == 0) *out = x;

@@ -105,6 +105,7 @@ static int next_line(struct task_rows *r, json_t **out, struct err *e)
         while (n > 0 && strchr(" \t\r", r->text[n - 1]) && r->text[n - 1]) n--;
         if (n == 0) continue;
         json_t *row = json_loadb(r->text, n, JSON_REJECT_DUPLICATES, &je);
+        if (!row && (!je.text[0] || json_error_code(&je) == json_error_out_of_memory)) return err_nomem(e, n);
         if (!row) return bad_line(r, je.text, e);
         if (!json_is_object(row)) {
             json_decref(row);

@@ -15,6 +15,8 @@ enum { MAX_DEPTH = 64, MAX_VISITS = 100000, MAX_JSON = 1 << 20 };
 struct walk {
     yaml_document_t *doc;
     int visits;
+    bool unusable;              /* too deep, too large, or a key is no text */
+    const yaml_node_t *foreign; /* the node with a tag that is not YAML's own, if there is one */
 };
 
 static json_t *scalar(const yaml_node_t *n)
@@ -32,11 +34,18 @@ static json_t *scalar(const yaml_node_t *n)
     return json_stringn(s, n->data.scalar.length);
 }
 
-/* NULL: too deep, too large, a key that is not text, or no memory. */
+/* NULL: w says why; if it does not, memory ran out. */
 static json_t *convert(struct walk *w, int id, int depth)
 {
     yaml_node_t *n = yaml_document_get_node(w->doc, id);
-    if (!n || depth > MAX_DEPTH || ++w->visits > MAX_VISITS) return NULL;
+    if (!n || depth > MAX_DEPTH || ++w->visits > MAX_VISITS) {
+        w->unusable = true;
+        return NULL;
+    }
+    if (n->tag && n->tag[0] == '!') {
+        w->foreign = n;
+        return NULL;
+    }
     if (n->type == YAML_SCALAR_NODE) return scalar(n);
     bool list = n->type == YAML_SEQUENCE_NODE;
     json_t *out = list ? json_array() : json_object();
@@ -51,7 +60,9 @@ static json_t *convert(struct walk *w, int id, int depth)
     }
     for (yaml_node_pair_t *p = n->data.mapping.pairs.start; out && p < n->data.mapping.pairs.top; p++) {
         yaml_node_t *key = yaml_document_get_node(w->doc, p->key);
-        json_t *v = key && key->type == YAML_SCALAR_NODE ? convert(w, p->value, depth + 1) : NULL;
+        bool named = key && key->type == YAML_SCALAR_NODE;
+        json_t *v = named ? convert(w, p->value, depth + 1) : NULL;
+        if (!named) w->unusable = true;
         if (v &&
             json_object_setn_new(out, (const char *)key->data.scalar.value, key->data.scalar.length, v) == 0)
             continue;
@@ -74,14 +85,23 @@ static int find(yaml_document_t *doc, const char *key)
     return 0;
 }
 
+static int not_converted(const struct walk *w, const char *path, const char *what, struct err *e)
+{
+    const yaml_node_t *n = w->foreign;
+    if (!n && !w->unusable) return err_nomem(e, 0);
+    if (!n) return ERR(e, FORMAT, "%s in '%s' is too deep or too large, or has a key that is no text.", what, path);
+    long long line = (long long)n->start_mark.line + 1;
+    return err_set(e, CROFT_E_UNSUPPORTED, path, line, "The tag '%.40s' in line %lld of '%s' means nothing here.",
+                   (const char *)n->tag, line, path);
+}
+
 static int add_text(const char *text, size_t n, void *ctx) { return buf_add(ctx, text, n); }
 
 static int value_text(struct walk *w, int id, const char *path, const char *key, char **out, struct err *e)
 {
     struct buf b;
     json_t *v = convert(w, id, 0);
-    if (!v)
-        return ERR(e, FORMAT, "The value of '%s' in '%s' is too deep or too large to be used.", key, path);
+    if (!v) return not_converted(w, path, key, e);
     buf_init(&b, MAX_JSON);
     int rc = json_is_string(v) ? buf_str(&b, json_string_value(v))
                                : json_dump_callback(v, add_text, &b, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -135,7 +155,9 @@ int task_yaml_load(const char *path, json_t **out, struct err *e)
     struct walk w = {.doc = &doc};
     json_t *v = root && root->type == YAML_MAPPING_NODE ? convert(&w, 1, 0) : NULL;
     if (v) *out = v;
-    else rc = ERR(e, FORMAT, "'%s' must hold names with values, and not too many.", path);
+    else if (!root || root->type != YAML_MAPPING_NODE)
+        rc = ERR(e, FORMAT, "'%s' must hold names with values.", path);
+    else rc = not_converted(&w, path, "What stands", e);
     yaml_document_delete(&doc);
     return rc;
 }

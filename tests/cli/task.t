@@ -39,6 +39,23 @@ json: (.ok | not) and .findings[0].level == "warning" and .data[1].seen_in_train
 run: echo '{"text":"five","intent":"z"}' >> $T/b/t.jsonl; croft task check $T/b/task.yaml
 exit: 65
 out~ ^error: test: 1 examples have a label that the task does not name, first 'z' in line 3\.$
+# another tool's task
+run: croft task import tests/golden/import/letters/task.yaml -o $T/imported && croft task check $T/imported/task.yaml
+out~ ^Imported from lm-eval: 1 training, 2 validation, 0 test examples
+out~ ^polarity: classify, 2 labels$
+run: croft task import tests/golden/import/sciq/task.yaml -o $T/sciq > /dev/null && croft task check $T/sciq/task.yaml --json
+json: .ok and .labels == 0 and .data[1].n == 2
+run: croft task import tests/golden/import/promptfoo/task.yaml -o $T/pf > /dev/null && croft task check $T/pf/task.yaml --strict
+out~ ^0 errors, 0 warnings$
+run: croft task import tests/golden/import/sciq/task.yaml -o $T/sciq
+exit: 64
+err~ nothing is overwritten
+run: croft task import tests/golden/import/sciq/task.yaml
+exit: 64
+err~ add -o FOLDER
+run: printf 'prompts: [a, b]\ntests: []\n' > $T/p.yaml; croft task import $T/p.yaml -o $T/x
+exit: 69
+err~ cannot be imported: it has 2 prompts
 need: models/helpdesk-q8_0.gguf
 run: croft task check examples/helpdesk/task.yaml -m models/helpdesk-q8_0.gguf --json
 json: .ok and .model.p50 > 10 and .model.p50 <= .model.p95 and .model.p95 <= .model.max and .model.max_answer >= 2 and .model.too_long == 0
