@@ -43,7 +43,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench docs docs-check install clean
+.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench bench-grammar docs docs-check install clean
 all: $(BUILD)/croft $(BUILD)/libcroft.a                 ## the program and the library
 
 # A module sees the flags of its own libraries alone; plat and kern have none, so they cross-compile.
@@ -103,6 +103,11 @@ docs: all                                               ## write docs/cli.md and
 bench: all                                              ## beside a peer: make bench LLAMA_CPP_BIN=folder [MODELS="…"]
 	$(Q)CROFT=$(BUILD)/croft BENCH_MODELS=$(or $(BENCH_MODELS),$(BUILD)/bench-models) \
 	    $(if $(LLAMA_CPP_BIN),LLAMA_CPP_BIN=$(LLAMA_CPP_BIN)) python3 bench/bench.py $(MODELS)
+$(BUILD)/bench-grammar: bench/grammar.c $(BUILD)/libcroft.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(all_incs) $< $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
+bench-grammar: $(BUILD)/bench-grammar                   ## what constrained decoding costs: make bench-grammar VOCAB=file
+	$(Q)$(BUILD)/bench-grammar $(VOCAB) bench/grammar/*
 docs-check: all
 	$(Q)scripts/docs $(BUILD)/croft --check
 

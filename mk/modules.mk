@@ -20,7 +20,7 @@ PREFIX_plat   := plat_
 PREFIX_base   := err_ mem_ arena_ buf_ str_ utf8_ log_ clock_ conf_ sha256_ metric_ metrics_
 PREFIX_kern   := kern_
 PREFIX_model  := model_ gguf_ tok_ tmpl_
-PREFIX_infer  := infer_ croft_
+PREFIX_infer  := infer_ croft_ gram_
 PREFIX_task   := task_
 PREFIX_net    := net_
 PREFIX_bundle := bundle_
@@ -30,6 +30,7 @@ PREFIX_cli    := cli_ cmd_
 # Libraries a module needs, as pkg-config names.
 LIBS_base   := libcrypto
 LIBS_model  := libutf8proc jansson
+LIBS_infer  := jansson
 LIBS_task   := libcyaml yaml-0.1 jansson
 LIBS_net    := libcurl libevent libevent_openssl openssl
 LIBS_bundle := jansson libcrypto

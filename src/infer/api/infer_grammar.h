@@ -33,6 +33,7 @@ int infer_grammar_of_gbnf(const struct infer_vocab *v, const char *text, size_t 
                           struct err *e) ERR_CHECK;
 struct infer_grammar *infer_grammar_ref(struct infer_grammar *g);
 void infer_grammar_unref(struct infer_grammar *g); /* NULL is fine */
+size_t infer_grammar_bytes(struct infer_grammar *g); /* memory it holds now, about */
 /* Is this whole text in the language? For a schema this includes what a grammar cannot say: it is the check of what
  * leaves. 0, or FORMAT with a sentence (and a JSON pointer) of what is wrong. */
 int infer_grammar_check(struct infer_grammar *g, const char *text, size_t n, struct err *e) ERR_CHECK;
@@ -45,6 +46,9 @@ int infer_match_copy(const struct infer_match *m, struct infer_match **out, stru
 const uint32_t *infer_match_mask(struct infer_match *m, struct err *e);
 /* Go on with a token. FORMAT if it may not follow. After an end token the match is complete. */
 int infer_match_accept(struct infer_match *m, int32_t token, struct err *e) ERR_CHECK;
+/* The same for text that is known to follow (a forced span): any bytes, also parts of tokens. */
+int infer_match_accept_text(struct infer_match *m, const char *text, size_t n, struct err *e) ERR_CHECK;
+bool infer_match_may_end(const struct infer_match *m);
 bool infer_match_complete(const struct infer_match *m); /* ended, or nothing but the end may follow */
 /* Bytes that must follow whatever is sampled, at most `max`: returns how many are written to out. */
 size_t infer_match_forced(struct infer_match *m, char *out, size_t max);

@@ -1,0 +1,124 @@
+/* Slices: for a set of characters that is repeated freely (the inside of a JSON string, `.*`), which tokens consist
+ * of such characters alone, and how many each has. In such a place nearly the whole vocabulary is allowed, and a walk
+ * would step through most of it; with the slice the answer for those tokens is a copy, and the walk is over the
+ * others.
+ *
+ *   all            tokens of such characters          upto[k]   those of at most k characters
+ *   big            those of ≥ 16, longest first: taken out of `all` one by one when fewer may follow
+ *   rest, odd      other tokens: short ones as a trie, the few long ones one by one
+ *
+ * A slice depends on vocabulary and set alone; it is made once and lives with the vocabulary, under its lock.
+ * Next: gram_mask.c, which uses them. */
+#include "gram.h"
+
+#include "base_mem.h"
+
+enum { FEW_TOKENS = 1000, FEW_CHARS = 10 };
+
+/* Characters of the set that make up all of p, or 0. */
+static uint32_t count_chars(struct str p, const struct gram_range *r, size_t n)
+{
+    uint32_t chars = 0, cp;
+    for (const char *at = p.p, *end = p.p + p.n; at < end; chars++) {
+        at += utf8_decode(at, end, &cp);
+        if (cp == UINT32_MAX || !gram_chars_has(r, n, cp)) return 0;
+    }
+    return chars;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct gram_long *x = a, *y = b;
+    return x->chars > y->chars ? -1 : x->chars < y->chars ? 1 : x->token < y->token ? -1 : x->token > y->token;
+}
+
+static void slice_free(struct gram_slice *s)
+{
+    if (!s) return;
+    mem_free(s->r);
+    mem_free(s->all); /* upto[] lies in the same block */
+    mem_free(s->big);
+    mem_free(s->rest.node);
+    mem_free(s->odd);
+    mem_free(s);
+}
+
+static int fill(const struct infer_vocab *v, struct gram_slice *s)
+{
+    int32_t *rest = mem_alloc((v->n_sorted + 1) * sizeof *rest);
+    size_t n_rest = 0, cap_big = 0, cap_odd = 0;
+    int rc = rest ? 0 : CROFT_E_NOMEM;
+    for (size_t i = 0; i < v->n_sorted && !rc; i++) {
+        int32_t id = v->sorted[i];
+        struct str p = {v->bytes + v->off[id], v->off[id + 1] - v->off[id]};
+        uint32_t chars = count_chars(p, s->r, s->n_r);
+        if (chars) {
+            s->n_tokens++;
+            if (chars > s->longest) s->longest = chars;
+            gram_mask_add(v, s->all, id);
+            for (uint32_t k = chars; k < GRAM_SLICE_EXACT; k++) gram_mask_add(v, s->upto[k], id);
+            if (chars >= GRAM_SLICE_EXACT && !(rc = gram_grow(&s->big, &cap_big, s->n_big + 1, sizeof *s->big)))
+                s->big[s->n_big++] = (struct gram_long){id, chars};
+        } else if (p.n <= GRAM_SLICE_CLAMP) {
+            rest[n_rest++] = id;
+        } else if (!(rc = gram_grow(&s->odd, &cap_odd, s->n_odd + 1, sizeof *s->odd))) {
+            s->odd[s->n_odd++] = id;
+        }
+    }
+    if (s->n_big > 1) qsort(s->big, s->n_big, sizeof *s->big, longest_first);
+    if (!rc) rc = gram_trie_build(v, rest, n_rest, &s->rest);
+    mem_free(rest);
+    return rc;
+}
+
+static struct gram_slice *slice_new(const struct infer_vocab *v, const struct gram_range *r, size_t n)
+{
+    struct gram_slice *s = mem_calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->r = mem_alloc(n * sizeof *r);
+    s->all = mem_calloc(GRAM_SLICE_EXACT * v->n_words, sizeof *s->all);
+    s->n_r = n;
+    if (!s->r || !s->all) {
+        slice_free(s);
+        return NULL;
+    }
+    memcpy(s->r, r, n * sizeof *r);
+    for (int k = 1; k < GRAM_SLICE_EXACT; k++) s->upto[k] = s->all + (size_t)k * v->n_words;
+    if (fill(v, s)) {
+        slice_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+const struct gram_slice *gram_slice_get(const struct infer_vocab *v, const struct gram_range *r, size_t n)
+{
+    struct gram_slices *all = v->slices;
+    struct gram_slice *s = NULL;
+    if (gram_chars_count(&(struct gram_chars){.r = (struct gram_range *)r, .n = n}) < FEW_CHARS) return NULL;
+    pthread_mutex_lock(&all->lock);
+    for (size_t i = 0; i < all->n && !s; i++)
+        if (all->of[i]->n_r == n && !memcmp(all->of[i]->r, r, n * sizeof *r)) s = all->of[i];
+    if (!s && all->n < GRAM_MAX_SLICES && (s = slice_new(v, r, n))) all->of[all->n++] = s;
+    pthread_mutex_unlock(&all->lock);
+    return s && s->n_tokens >= FEW_TOKENS ? s : NULL;
+}
+
+void gram_slices_free(struct gram_slices *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < s->n; i++) slice_free(s->of[i]);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+void gram_slice_mask(const struct infer_vocab *v, const struct gram_slice *s, uint32_t hi, uint32_t *mask)
+{
+    if (hi == 0) {
+        memset(mask, 0, v->n_words * sizeof *mask);
+        return;
+    }
+    memcpy(mask, hi < GRAM_SLICE_EXACT ? s->upto[hi] : s->all, v->n_words * sizeof *mask);
+    for (size_t i = 0; hi >= GRAM_SLICE_EXACT && i < s->n_big && s->big[i].chars > hi; i++)
+        for (int32_t id = s->big[i].token; id >= 0; id = v->same[id]) mask[id / 32] &= ~(1u << id % 32);
+}
