@@ -183,7 +183,7 @@ static uint32_t key_get(struct keys *k, const uint32_t *key, size_t n, bool *fre
     if (gram_grow(&k->pool, &k->cap_pool, k->n_pool + n, sizeof *key) ||
         gram_grow(&k->off, &k->cap_off, k->n + 2, sizeof *k->off))
         return UINT32_MAX;
-    memcpy(k->pool + k->n_pool, key, n * sizeof *key);
+    if (n) memcpy(k->pool + k->n_pool, key, n * sizeof *key);
     k->off[k->n] = k->n_pool;
     k->n_pool += n;
     k->off[k->n + 1] = k->n_pool;
@@ -229,7 +229,6 @@ static int determinise(struct work *w, const struct gram_nfa *n, struct dfa *d)
     struct nfa_set set = {0}, end = {0};
     struct keys k = {0};
     int rc = gram_nfa_set_init(&set, n) || gram_nfa_set_init(&end, n) ? nomem(w) : 0;
-    w->e->code = 0;
     if (!rc && (subset(w, n, d, &k, &set, &end, false) == UINT32_MAX)) rc = w->e->code; /* the empty set: dead, 0 */
     if (!rc) {
         gram_nfa_set_clear(&set);
@@ -322,7 +321,7 @@ static int minimise(struct work *w)
         n = k.n;
         keys_done(&k);
         memcpy(group, next, d->n * sizeof *group);
-        stable = n == before;
+        stable = !rc && n == before;
     }
     for (size_t i = d->n; i-- > 0 && stable;) next[group[i]] = (uint32_t)i; /* a group's first state speaks for it */
     for (size_t i = 0; i < d->n * w->n_sym && stable; i++)                  /* not minimal is not wrong */

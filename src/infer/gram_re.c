@@ -27,9 +27,12 @@ static int bad(struct parse *s, int code, const char *what)
 static struct gram_re *node(struct parse *s, enum gram_re_op op)
 {
     struct gram_re *r = arena_alloc(s->a, sizeof *r);
-    if (r) r->op = op;
-    else if (s->a->used + sizeof *r > s->a->max) ERR(s->e, LIMIT, "The regular expression is too large.");
-    else err_nomem(s->e, sizeof *r);
+    if (r)
+        r->op = op;
+    else if (s->a->used + sizeof *r > s->a->max)
+        ERR(s->e, LIMIT, "The regular expression is too large.");
+    else
+        err_nomem(s->e, sizeof *r);
     return r;
 }
 

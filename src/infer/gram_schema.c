@@ -1,11 +1,714 @@
-/* JSON Schema: not yet. */
-#include "gram.h"
+/* JSON Schema to nodes: references, allOf, anyOf, oneOf, enum, and the choice between types; what each type says is
+ * in gram_schema_obj.c, _str.c and _num.c.
+ *
+ *   gather      the schema, what its $ref points to and its allOf, all the way down: the parts that hold here
+ *   split       a part has anyOf or oneOf: one schema a branch, each with all other parts; the result is their choice
+ *   enum        the values that are valid under all parts, as texts
+ *   otherwise   the types that all parts allow, each made from the keywords of all parts
+ *
+ * Every schema gets one rule, found again by its text, so recursion through $ref ends, also when allOf puts schemas
+ * together. A keyword that is neither known nor an annotation is an error: the language is never looser than the
+ * schema.
+ *
+ * Types follow from keywords when `type` is absent: {"properties": …} is an object. That is narrower than the
+ * standard, which lets such a schema pass any non-object, and what a person means. Next: gram_schema_obj.c. */
+#include "gram_schema.h"
+
+#include "base_mem.h"
+
+#define AT "\001at" /* a keyword of our own: where a schema that was put together came from */
+
+struct memo {
+    uint64_t hash;
+    char *text;
+    uint32_t rule;
+};
+
+/* ---- errors, pointers ---- */
+
+uint32_t gram_schema_fail(struct schema *s, int code, const char *at, const char *keyword, const char *why)
+{
+    if (s->e->code) return 0;
+    char where[200];
+    snprintf(where, sizeof where, "%.120s%s%.60s", at, keyword ? "/" : "", keyword ? keyword : "");
+    err_set(s->e, code, where, -1, "In the schema at %s: %s", where, why);
+    return 0;
+}
+
+static uint32_t nomem(struct schema *s)
+{
+    if (!s->e->code) err_nomem(s->e, sizeof(struct part));
+    return 0;
+}
+
+/* A key as a token of a JSON pointer (RFC 6901): ~ is ~0, / is ~1. */
+static size_t escape_pointer(const char *key, char *out)
+{
+    size_t n = 0;
+    for (; *key; key++) {
+        if (*key == '~' || *key == '/') {
+            out[n++] = '~';
+            out[n++] = *key == '~' ? '0' : '1';
+        } else {
+            out[n++] = *key;
+        }
+    }
+    return n;
+}
+
+const char *gram_schema_at(struct schema *s, const char *at, const char *key, const char *key2)
+{
+    size_t n = strlen(at), k = strlen(key), k2 = key2 ? 2 * strlen(key2) + 1 : 0;
+    char *p = arena_alloc(&s->a, n + k + k2 + 2);
+    if (!p) {
+        nomem(s);
+        return "";
+    }
+    memcpy(p, at, n);
+    p[n] = '/';
+    memcpy(p + n + 1, key, k);
+    if (key2) {
+        p[n + 1 + k] = '/';
+        escape_pointer(key2, p + n + k + 2);
+    }
+    return p;
+}
+
+/* ---- keywords ---- */
+
+static bool listed(const char *const *list, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(list[i], key)) return true;
+    return false;
+}
+
+static bool known(const char *key)
+{
+    static const char *const list[] = {"$ref",
+                                       "allOf",
+                                       "anyOf",
+                                       "oneOf",
+                                       "enum",
+                                       "const",
+                                       "type",
+                                       "properties",
+                                       "required",
+                                       "additionalProperties",
+                                       "patternProperties",
+                                       "propertyNames",
+                                       "minProperties",
+                                       "maxProperties",
+                                       "items",
+                                       "prefixItems",
+                                       "additionalItems",
+                                       "minItems",
+                                       "maxItems",
+                                       "uniqueItems",
+                                       "minLength",
+                                       "maxLength",
+                                       "pattern",
+                                       "format",
+                                       "minimum",
+                                       "maximum",
+                                       "exclusiveMinimum",
+                                       "exclusiveMaximum",
+                                       "multipleOf"};
+    return listed(list, sizeof list / sizeof list[0], key);
+}
+
+static bool annotation(const char *key)
+{
+    static const char *const list[] = {"title",
+                                       "description",
+                                       "default",
+                                       "examples",
+                                       "example",
+                                       "$schema",
+                                       "$id",
+                                       "id",
+                                       "$comment",
+                                       "deprecated",
+                                       "readOnly",
+                                       "writeOnly",
+                                       "$defs",
+                                       "definitions",
+                                       "contentMediaType",
+                                       "contentEncoding",
+                                       "discriminator",
+                                       "$anchor",
+                                       "externalDocs",
+                                       "xml",
+                                       AT};
+    return listed(list, sizeof list / sizeof list[0], key) || !strncmp(key, "x-", 2);
+}
+
+static bool check_keywords(struct schema *s, const struct part *p)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)p->s, key, v) if (!known(key) && !annotation(key)) return gram_schema_fail(
+        s, CROFT_E_UNSUPPORTED, p->at, key, "this keyword is not supported.");
+    return true;
+}
+
+static bool only_annotations(const json_t *s)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)s, key, v) if (!annotation(key)) return false;
+    return true;
+}
+
+/* ---- references and parts ---- */
+
+static const json_t *step_into(const json_t *at, const char *token, size_t n)
+{
+    char key[512];
+    size_t k = 0;
+    if (n >= sizeof key) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (token[i] == '~' && i + 1 < n && (token[i + 1] == '0' || token[i + 1] == '1'))
+            key[k++] = token[++i] == '0' ? '~' : '/';
+        else
+            key[k++] = token[i];
+    }
+    key[k] = 0;
+    int64_t index;
+    if (json_is_array(at)) return str_to_i64(key, &index) && index >= 0 ? json_array_get(at, (size_t)index) : NULL;
+    return json_object_get(at, key);
+}
+
+/* The URI fragment's %XX are the bytes they stand for. */
+static bool decode_percent(const char *in, char *out, size_t room)
+{
+    size_t n = 0;
+    for (; *in && n + 1 < room; in++) {
+        unsigned v;
+        if (*in == '%' && sscanf(in + 1, "%2x", &v) == 1 && v && strlen(in) >= 3) {
+            out[n++] = (char)v;
+            in += 2;
+        } else {
+            out[n++] = *in;
+        }
+    }
+    out[n] = 0;
+    return !*in;
+}
+
+const json_t *gram_schema_resolve(const json_t *root, const char *ref)
+{
+    char path[2048];
+    if (ref[0] != '#' || (ref[1] && ref[1] != '/') || !decode_percent(ref + 1, path, sizeof path)) return NULL;
+    const json_t *at = root;
+    for (const char *p = path; *p == '/' && at;) {
+        const char *end = strchrnul(p + 1, '/');
+        at = step_into(at, p + 1, (size_t)(end - p - 1));
+        p = end;
+    }
+    return at;
+}
+
+struct parts {
+    struct part p[GRAM_MAX_PARTS];
+    bool open[GRAM_MAX_PARTS]; /* while what it refers to is being gathered */
+    size_t n;
+    bool never; /* a part is `false` */
+};
+
+static bool gather(struct schema *s, const json_t *schema, const char *at, int depth, struct parts *out);
+
+static bool gather_all_of(struct schema *s, const struct part *p, int depth, struct parts *out)
+{
+    const json_t *list = json_object_get(p->s, "allOf");
+    if (!json_is_array(list))
+        return gram_schema_fail(s, CROFT_E_FORMAT, p->at, "allOf", "a list of schemas is expected.");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char index[24];
+        snprintf(index, sizeof index, "%zu", i);
+        if (!gather(s, json_array_get(list, i), gram_schema_at(s, p->at, "allOf", index), depth + 1, out))
+            return false;
+    }
+    return true;
+}
+
+/* Adds the schema and all that must hold with it. */
+static bool gather(struct schema *s, const json_t *schema, const char *at, int depth, struct parts *out)
+{
+    if (json_is_true(schema)) return true;
+    if (json_is_false(schema)) return out->never = true;
+    if (!json_is_object(schema))
+        return gram_schema_fail(s, CROFT_E_FORMAT, at, NULL, "a schema must be an object, true or false.");
+    const json_t *from = json_object_get(schema, AT);
+    struct part p = {
+        schema, json_is_string(from) ? arena_strndup(&s->a, json_string_value(from), json_string_length(from)) : at};
+    if (!p.at) return nomem(s);
+    if (depth > GRAM_MAX_NEST) return gram_schema_fail(s, CROFT_E_LIMIT, p.at, NULL, "too many references in a row.");
+    for (size_t i = 0; i < out->n; i++) {
+        if (out->p[i].s != schema) continue;
+        if (!out->open[i]) return true;
+        return gram_schema_fail(s, CROFT_E_FORMAT, p.at, NULL, "references lead back here without end.");
+    }
+    if (!check_keywords(s, &p)) return false;
+    const json_t *ref = json_object_get(schema, "$ref");
+    if (out->n >= GRAM_MAX_PARTS)
+        return gram_schema_fail(s, CROFT_E_LIMIT, p.at, NULL, "too many schemas must hold at once.");
+    size_t self = out->n++;
+    out->p[self] = p;
+    out->open[self] = true;
+    if (ref) {
+        const json_t *target = json_is_string(ref) ? gram_schema_resolve(s->root, json_string_value(ref)) : NULL;
+        if (!target)
+            return gram_schema_fail(
+                s, json_is_string(ref) && json_string_value(ref)[0] != '#' ? CROFT_E_UNSUPPORTED : CROFT_E_FORMAT,
+                p.at, "$ref", "it points to nothing in this schema; only #/… is followed.");
+        if (!gather(s, target, json_string_value(ref), depth + 1, out)) return false;
+    }
+    if (json_object_get(schema, "allOf") && !gather_all_of(s, &p, depth, out)) return false;
+    out->open[self] = false;
+    return true;
+}
+
+static json_t *own(struct schema *s, json_t *made)
+{
+    if (!made || json_array_append_new(s->made, made)) {
+        nomem(s);
+        return NULL;
+    }
+    return made;
+}
+
+/* The part's own keywords without `drop`, and where it stands. */
+static json_t *copy_part(struct schema *s, const struct part *p, const char *drop)
+{
+    json_t *c = json_copy((json_t *)p->s);
+    if (!c || json_object_set_new(c, AT, json_string(p->at))) {
+        json_decref(c);
+        nomem(s);
+        return NULL;
+    }
+    json_object_del(c, "$ref");
+    json_object_del(c, "allOf");
+    if (drop) json_object_del(c, drop);
+    return c;
+}
+
+const json_t *gram_schema_all(struct schema *s, const struct part *p, size_t n)
+{
+    json_t *list = json_array(), *all = json_object();
+    if (!list || !all || json_object_set_new(all, "allOf", list) || !own(s, all)) return (void)nomem(s), NULL;
+    for (size_t i = 0; i < n; i++) {
+        json_t *c = json_is_object(p[i].s) ? json_copy((json_t *)p[i].s) : json_incref((json_t *)p[i].s);
+        if (json_is_object(c) && !json_object_get(c, AT) && json_object_set_new(c, AT, json_string(p[i].at)))
+            nomem(s);
+        bool twice = false;
+        for (size_t k = 0; k < json_array_size(list) && !twice; k++) twice = json_equal(json_array_get(list, k), c);
+        if (twice)
+            json_decref(c);
+        else if (!c || json_array_append_new(list, c))
+            return (void)nomem(s), NULL;
+    }
+    return s->e->code ? NULL : all;
+}
+
+/* ---- values ---- */
+
+uint32_t gram_json_text(struct schema *s, const json_t *value, bool key)
+{
+    struct buf b;
+    buf_init(&b, GRAM_MAX_TEXT);
+    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    if (!text) return nomem(s);
+    buf_str(&b, text);
+    json_free_t release;
+    json_get_alloc_funcs(NULL, &release);
+    release(text);
+    if (key) buf_str(&b, ": ");
+    uint32_t r = b.failed ? nomem(s) : gram_lit(&s->g, b.data, b.len);
+    buf_done(&b);
+    return r;
+}
+
+/* The values that are valid under every part, as a choice of their texts. */
+static uint32_t values(struct schema *s, const json_t *const *value, size_t n, const struct parts *all,
+                       const char *at)
+{
+    struct str *text = mem_calloc(n + 1, sizeof *text);
+    json_free_t release;
+    json_get_alloc_funcs(NULL, &release);
+    size_t m = 0;
+    if (!text) return nomem(s);
+    for (size_t i = 0; i < n && !s->e->code; i++) {
+        bool fits = true;
+        struct err why = {0};
+        for (size_t k = 0; k < all->n && fits; k++) {
+            int rc = gram_valid(s->root, all->p[k].s, value[i], &why);
+            if (rc && rc != CROFT_E_FORMAT) *s->e = why;
+            fits = rc == 0;
+        }
+        char *t = fits ? json_dumps(value[i], JSON_ENCODE_ANY) : NULL;
+        if (t)
+            text[m++] = str_of(t);
+        else if (fits)
+            nomem(s);
+    }
+    uint32_t r = 0;
+    if (m)
+        r = gram_choice(&s->g, text, m); /* sorts and drops equal ones; all are released below */
+    else if (!s->e->code)
+        r = gram_none(&s->g);
+    for (size_t i = 0; i < m; i++) release((char *)text[i].p);
+    mem_free(text);
+    return r;
+}
+
+static uint32_t enumeration(struct schema *s, const struct parts *all, const struct part *p)
+{
+    const json_t *list = json_object_get(p->s, "enum"), *one = json_object_get(p->s, "const");
+    if (one) return values(s, &one, 1, all, p->at);
+    size_t n = json_array_size(list);
+    if (!json_is_array(list) || n == 0)
+        return gram_schema_fail(s, CROFT_E_FORMAT, p->at, "enum", "a list with at least one value is expected.");
+    if (n > GRAM_MAX_ENUM) return gram_schema_fail(s, CROFT_E_LIMIT, p->at, "enum", "too many values.");
+    const json_t **v = mem_alloc(n * sizeof *v);
+    if (!v) return nomem(s);
+    for (size_t i = 0; i < n; i++) v[i] = json_array_get(list, i);
+    uint32_t r = values(s, v, n, all, p->at);
+    mem_free(v);
+    return r;
+}
+
+/* ---- types ---- */
+
+static int type_bit(const char *name)
+{
+    static const struct {
+        const char *name;
+        int bit;
+    } rows[] = {{"null", S_NULL},     {"boolean", S_BOOL}, {"integer", S_INT},  {"number", S_INT | S_REAL},
+                {"string", S_STRING}, {"array", S_ARRAY},  {"object", S_OBJECT}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (name && !strcmp(rows[i].name, name)) return rows[i].bit;
+    return 0;
+}
+
+/* The types a part allows; 0 after an error. */
+static int types_of(struct schema *s, const struct part *p, bool *named)
+{
+    const json_t *t = json_object_get(p->s, "type");
+    int set = 0;
+    if (!t) return S_ALL;
+    *named = true;
+    if (json_is_string(t)) set = type_bit(json_string_value(t));
+    for (size_t i = 0; json_is_array(t) && i < json_array_size(t); i++) {
+        int bit = type_bit(json_string_value(json_array_get(t, i)));
+        if (!bit) return (int)gram_schema_fail(s, CROFT_E_FORMAT, p->at, "type", "this is not the name of a type.");
+        set |= bit;
+    }
+    return set ? set : (int)gram_schema_fail(s, CROFT_E_FORMAT, p->at, "type", "this is not the name of a type.");
+}
+
+/* The types that the keywords of a part speak about. */
+static int types_meant(const struct part *p)
+{
+    static const struct {
+        const char *key;
+        int bit;
+    } rows[] = {{"properties", S_OBJECT},
+                {"required", S_OBJECT},
+                {"additionalProperties", S_OBJECT},
+                {"patternProperties", S_OBJECT},
+                {"propertyNames", S_OBJECT},
+                {"minProperties", S_OBJECT},
+                {"maxProperties", S_OBJECT},
+                {"items", S_ARRAY},
+                {"prefixItems", S_ARRAY},
+                {"minItems", S_ARRAY},
+                {"maxItems", S_ARRAY},
+                {"uniqueItems", S_ARRAY},
+                {"minLength", S_STRING},
+                {"maxLength", S_STRING},
+                {"pattern", S_STRING},
+                {"format", S_STRING},
+                {"minimum", S_INT | S_REAL},
+                {"maximum", S_INT | S_REAL},
+                {"exclusiveMinimum", S_INT | S_REAL},
+                {"exclusiveMaximum", S_INT | S_REAL},
+                {"multipleOf", S_INT | S_REAL}};
+    int set = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (json_object_get(p->s, rows[i].key)) set |= rows[i].bit;
+    return set;
+}
+
+static uint32_t of_types(struct schema *s, const struct parts *all, int set)
+{
+    struct gram_nodes *g = &s->g;
+    uint32_t alt[8], n = 0;
+    if (set & S_NULL) alt[n++] = gram_lit(g, "null", 4);
+    if (set & S_BOOL) alt[n++] = gram_alt2(g, gram_lit(g, "true", 4), gram_lit(g, "false", 5));
+    if (set & S_INT) alt[n++] = gram_schema_number(s, all->p, all->n, !(set & S_REAL));
+    if (set & S_STRING) alt[n++] = gram_schema_string(s, all->p, all->n);
+    if (set & S_ARRAY) alt[n++] = gram_schema_array(s, all->p, all->n);
+    if (set & S_OBJECT) alt[n++] = gram_schema_object(s, all->p, all->n);
+    return s->e->code ? 0 : gram_alt(g, alt, n);
+}
+
+static uint32_t typed(struct schema *s, const struct parts *all)
+{
+    int set = S_ALL, meant = 0;
+    bool named = false, empty = true;
+    for (size_t i = 0; i < all->n && !s->e->code; i++) {
+        set &= types_of(s, &all->p[i], &named);
+        meant |= types_meant(&all->p[i]);
+        empty &= !types_meant(&all->p[i]);
+    }
+    if (s->e->code) return 0;
+    if (!named && empty) return gram_schema_any(s);
+    if (!named && meant) set &= meant;
+    return set ? of_types(s, all, set) : gram_none(&s->g);
+}
+
+/* ---- anyOf, oneOf ---- */
+
+/* What decides that two schemas exclude each other: their types, values, or a property that both require. */
+static bool disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth);
+
+static const json_t *values_of(const struct parts *x, size_t *n)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const json_t *one = json_object_get(x->p[i].s, "const"), *list = json_object_get(x->p[i].s, "enum");
+        *n = one ? 0 : json_array_size(list);
+        if (one || list) return one ? one : list;
+    }
+    return NULL;
+}
+
+static bool values_disjoint(struct schema *s, const struct parts *x, const struct parts *y)
+{
+    size_t n;
+    const json_t *v = values_of(x, &n);
+    if (!v) return false;
+    for (size_t i = 0; i < (n ? n : 1); i++) { /* no value of x is valid under y */
+        bool fits = true;
+        for (size_t k = 0; k < y->n && fits; k++)
+            fits = gram_valid(s->root, y->p[k].s, n ? json_array_get(v, i) : v, &(struct err){0}) == 0;
+        if (fits) return false;
+    }
+    return true;
+}
+
+static bool is_required(const struct parts *x, const char *name)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const json_t *r = json_object_get(x->p[i].s, "required");
+        for (size_t k = 0; k < json_array_size(r); k++) {
+            const char *one = json_string_value(json_array_get(r, k));
+            if (one && !strcmp(one, name)) return true;
+        }
+    }
+    return false;
+}
+
+static int all_types(struct schema *s, const struct parts *x)
+{
+    int set = S_ALL;
+    bool named = false;
+    for (size_t i = 0; i < x->n; i++) set &= types_of(s, &x->p[i], &named);
+    return set;
+}
+
+static bool property_disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const char *name;
+        json_t *v;
+        json_object_foreach(json_object_get(x->p[i].s, "properties"), name, v)
+        {
+            if (!is_required(x, name) || !is_required(y, name)) continue;
+            for (size_t k = 0; k < y->n; k++) {
+                const json_t *other = json_object_get(json_object_get(y->p[k].s, "properties"), name);
+                struct parts a = {.n = 0}, b = {.n = 0};
+                if (!other || !gather(s, v, x->p[i].at, 0, &a) || !gather(s, other, y->p[k].at, 0, &b)) continue;
+                if (a.never || b.never || disjoint(s, &a, &b, depth + 1)) return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth)
+{
+    int tx = all_types(s, x), ty = all_types(s, y);
+    if (s->e->code) return false;
+    if (!(tx & ty)) return true;
+    if (values_disjoint(s, x, y) || values_disjoint(s, y, x)) return true;
+    return depth < 4 && (tx & ty) == S_OBJECT && property_disjoint(s, x, y, depth);
+}
+
+static bool check_one_of(struct schema *s, const struct part *p, const json_t *list)
+{
+    struct parts *b = mem_calloc(json_array_size(list), sizeof *b);
+    bool ok = b != NULL;
+    if (!b) nomem(s);
+    for (size_t i = 0; i < json_array_size(list) && ok; i++) ok = gather(s, json_array_get(list, i), p->at, 0, &b[i]);
+    for (size_t i = 0; i < json_array_size(list) && ok; i++)
+        for (size_t k = 0; k < i && ok; k++)
+            if (!b[i].never && !b[k].never && !disjoint(s, &b[i], &b[k], 0))
+                ok = gram_schema_fail(
+                    s, CROFT_E_UNSUPPORTED, p->at, "oneOf",
+                    "its branches must exclude each other by type, by const or enum, or by a required property with "
+                    "const or enum; use anyOf when they may overlap.");
+    mem_free(b);
+    return ok;
+}
+
+/* One schema a branch of the group in part k, each with everything else. */
+static uint32_t split(struct schema *s, const struct parts *all, size_t k, const char *group)
+{
+    const struct part *p = &all->p[k];
+    const json_t *list = json_object_get(p->s, group);
+    size_t n = json_array_size(list);
+    if (!json_is_array(list) || n == 0)
+        return gram_schema_fail(s, CROFT_E_FORMAT, p->at, group, "a list of schemas is expected.");
+    if (n > 1024) return gram_schema_fail(s, CROFT_E_LIMIT, p->at, group, "too many branches.");
+    if (!strcmp(group, "oneOf") && n > 64)
+        return gram_schema_fail(s, CROFT_E_LIMIT, p->at, group, "too many branches.");
+    if (!strcmp(group, "oneOf") && !check_one_of(s, p, list)) return 0;
+    struct part base[GRAM_MAX_PARTS + 1];
+    size_t n_base = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        json_t *c = own(s, copy_part(s, &all->p[i], i == k ? group : NULL));
+        if (!c) return 0;
+        if (!only_annotations(c)) base[n_base++] = (struct part){c, all->p[i].at};
+    }
+    uint32_t *alt = mem_alloc(n * sizeof *alt);
+    if (!alt) return nomem(s);
+    for (size_t i = 0; i < n && !s->e->code; i++) {
+        char index[24];
+        snprintf(index, sizeof index, "%zu", i);
+        base[n_base] = (struct part){json_array_get(list, i), gram_schema_at(s, p->at, group, index)};
+        const json_t *branch = n_base ? gram_schema_all(s, base, n_base + 1) : base[0].s;
+        alt[i] = branch ? gram_schema_node(s, branch, base[n_base].at) : 0;
+    }
+    uint32_t r = s->e->code ? 0 : gram_alt(&s->g, alt, n);
+    mem_free(alt);
+    return r;
+}
+
+/* ---- one schema ---- */
+
+static uint32_t body(struct schema *s, const json_t *schema, const char *at)
+{
+    struct parts all = {.n = 0};
+    if (!gather(s, schema, at, 0, &all)) return 0;
+    if (all.never) return gram_none(&s->g);
+    for (size_t i = 0; i < all.n; i++) {
+        if (json_object_get(all.p[i].s, "anyOf")) return split(s, &all, i, "anyOf");
+        if (json_object_get(all.p[i].s, "oneOf")) return split(s, &all, i, "oneOf");
+    }
+    for (size_t i = 0; i < all.n; i++)
+        if (json_object_get(all.p[i].s, "enum") || json_object_get(all.p[i].s, "const"))
+            return enumeration(s, &all, &all.p[i]);
+    return typed(s, &all);
+}
+
+/* The rule of this very text, or a new one. */
+static struct memo *memo_of(struct schema *s, const json_t *schema, const char *at, bool *fresh)
+{
+    json_free_t release;
+    json_get_alloc_funcs(NULL, &release);
+    char *text = json_dumps(schema, JSON_COMPACT);
+    if (!text) return (void)nomem(s), NULL;
+    uint64_t h = str_hash(text, strlen(text));
+    for (size_t i = 0; i < s->n_memo; i++)
+        if (s->memo[i].hash == h && !strcmp(s->memo[i].text, text)) {
+            release(text);
+            *fresh = false;
+            return &s->memo[i];
+        }
+    char *kept = arena_strndup(&s->a, text, strlen(text));
+    release(text);
+    if (!kept || gram_grow(&s->memo, &s->cap_memo, s->n_memo + 1, sizeof *s->memo)) {
+        if (s->a.used > s->a.max / 2)
+            gram_schema_fail(s, CROFT_E_LIMIT, at, NULL, "the schema is too large once references are followed.");
+        return (void)nomem(s), NULL;
+    }
+    *fresh = true;
+    s->memo[s->n_memo] = (struct memo){h, kept, gram_rule_new(&s->g, at, strlen(at))};
+    return &s->memo[s->n_memo++];
+}
+
+uint32_t gram_schema_node(struct schema *s, const json_t *schema, const char *at)
+{
+    bool fresh;
+    if (s->e->code) return 0;
+    if (json_is_true(schema)) return gram_schema_any(s);
+    if (json_is_false(schema)) return gram_none(&s->g);
+    if (!json_is_object(schema))
+        return gram_schema_fail(s, CROFT_E_FORMAT, at, NULL, "a schema must be an object, true or false.");
+    if (s->depth >= GRAM_MAX_NEST)
+        return gram_schema_fail(s, CROFT_E_LIMIT, at, NULL, "schemas are nested too deep.");
+    struct memo *m = memo_of(s, schema, at, &fresh);
+    if (!m) return 0;
+    uint32_t rule = m->rule;
+    if (fresh) {
+        s->depth++;
+        uint32_t b = body(s, schema, at);
+        s->depth--;
+        if (s->e->code || s->g.failed) return 0;
+        s->g.rule[rule].body = b;
+    }
+    return gram_ref(&s->g, rule);
+}
+
+static int compile(struct schema *s, const json_t *root, uint32_t *out)
+{
+    s->root = root;
+    s->made = json_array();
+    arena_init(&s->a, 64u << 20);
+    s->e->code = 0;
+    if (!s->made || gram_nodes_init(&s->g)) return err_nomem(s->e, sizeof *s);
+    *out = gram_schema_node(s, root, "#");
+    if (!s->e->code && gram_nodes_check(&s->g, s->e)) return s->e->code;
+    return s->e->code;
+}
+
+static int schema_new(const struct infer_vocab *v, json_t *root, struct infer_grammar **out, struct err *e)
+{
+    struct err local;
+    struct schema s = {.e = e ? e : &local};
+    uint32_t node = 0;
+    int rc = compile(&s, root, &node);
+    json_decref(s.made);
+    mem_free(s.memo);
+    arena_done(&s.a);
+    if (!rc) return gram_new(v, &s.g, node, root, out, e);
+    gram_nodes_done(&s.g);
+    return rc;
+}
+
 int infer_grammar_of_schema(const struct infer_vocab *v, const char *json, size_t n, struct infer_grammar **out,
                             struct err *e)
 {
-    return ERR(e, UNSUPPORTED, "not yet");
+    json_error_t at;
+    if (n > GRAM_MAX_TEXT) return ERR(e, LIMIT, "The schema has %zu bytes; at most %d.", n, GRAM_MAX_TEXT);
+    json_t *root = json_loadb(json, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+    if (!root) {
+        if (!at.text[0] || json_error_code(&at) == json_error_out_of_memory) return err_nomem(e, n);
+        return err_set(e, CROFT_E_FORMAT, "#", at.position,
+                       "The schema is not valid JSON: line %d, column %d: %.120s.", at.line, at.column, at.text);
+    }
+    int rc = schema_new(v, root, out, e);
+    json_decref(root);
+    return rc;
 }
+
 int infer_grammar_of_json(const struct infer_vocab *v, struct infer_grammar **out, struct err *e)
 {
-    return ERR(e, UNSUPPORTED, "not yet");
+    json_t *root = json_pack("{s:s}", "type", "object");
+    if (!root) return err_nomem(e, 64);
+    int rc = schema_new(v, root, out, e);
+    json_decref(root);
+    return rc;
 }

@@ -325,7 +325,8 @@ static void every_allocation_may_fail(void **state)
         mem_fail_nth(i);
         int rc = everything();
         mem_fail_nth(0);
-        if (rc && rc != CROFT_E_NOMEM) fail_msg("allocation %ld of %ld: %d", i, n, rc); /* 0: a slice that could not be made is done without */
+        if (rc && rc != CROFT_E_NOMEM)
+            fail_msg("allocation %ld of %ld: %d", i, n, rc); /* 0: a slice that could not be made is done without */
     }
 }
 
