@@ -444,9 +444,10 @@ def test_keys_take_turns():
             ended.append(status)
         t = threading.Thread(target=flood)
         t.start()
-        while s.json("/ready")[0] == 200 and "croft_waiting" not in s.ask("/metrics", headers={"Authorization": "Bearer " + b})[2]:
-            pass
-        time.sleep(0.1)
+        waiting = "croft_waiting{model=\"helpdesk\"} 0\n"
+        end = time.time() + 20
+        while time.time() < end and waiting in s.ask("/metrics", headers={"Authorization": "Bearer " + b})[2]:
+            time.sleep(0.02)
         same(s.json("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + b})[0], 200)
         same(ended, [], "60 sequences of another key do not come first")
         t.join()
@@ -589,7 +590,9 @@ def test_a_new_version_takes_over():
 def test_a_full_queue():
     with Server("helpdesk=" + MODEL, "--parallel", "1", "--queue", "1", "--ctx", "16384") as s:
         held = [hold(s, 16000) for _ in range(2)]
-        time.sleep(0.2)
+        end = time.time() + 20
+        while time.time() < end and (s.metric("croft_running"), s.metric("croft_waiting")) != (1, 1):
+            time.sleep(0.02)
         status, headers, text = s.ask("/v1/chat/completions", HELP)
         same((status, json.loads(text)["error"]["code"]), (429, "queue_full"))
         true(int(headers["Retry-After"]) >= 1)
