@@ -203,6 +203,7 @@ void serve_tools_parse(const struct serve_generation *g, struct serve_choice *c)
             p = found + sizeof marker - 1;
         else if ((size_t)(end - p) > sizeof python && memcmp(p, python, sizeof python - 1) == 0)
             p += sizeof python - 1;
+        p += skip_space(p, (size_t)(end - p));
         if (p < end && (*p == '{' || *p == '[') && take_calls(c, p, (size_t)(end - p)))
             c->n_content = found ? (size_t)(found - text) : 0;
         return;

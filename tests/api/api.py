@@ -589,10 +589,12 @@ def test_a_new_version_takes_over():
 
 def test_a_full_queue():
     with Server("helpdesk=" + MODEL, "--parallel", "1", "--queue", "1", "--ctx", "16384") as s:
-        held = [hold(s, 16000) for _ in range(2)]
-        end = time.time() + 20
-        while time.time() < end and (s.metric("croft_running"), s.metric("croft_waiting")) != (1, 1):
-            time.sleep(0.02)
+        held = []
+        for load in (1, 0), (1, 1):  # one runs, then one waits
+            held.append(hold(s, 16000))
+            end = time.time() + 20
+            while time.time() < end and (s.metric("croft_running"), s.metric("croft_waiting")) != load:
+                time.sleep(0.02)
         status, headers, text = s.ask("/v1/chat/completions", HELP)
         same((status, json.loads(text)["error"]["code"]), (429, "queue_full"))
         true(int(headers["Retry-After"]) >= 1)
