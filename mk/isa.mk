@@ -16,7 +16,10 @@ ISA_avx512  := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -m
 ISA_vnni    := $(ISA_avx512) -mavx512vnni
 ISA_amx     := $(ISA_vnni) -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8
 ISA_neon    := -march=armv8-a
-ISA_dotprod := -march=armv8.2-a+dotprod
+# gcc's first scheduling orders these products for more registers than there are: their sums go through memory.
+NO_SCHED    := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
+ISA_dotprod := -march=armv8.2-a+dotprod $(NO_SCHED)
+ISA_i8mm    := -march=armv8.2-a+dotprod+i8mm $(NO_SCHED)
 
 # $(call isa_flags,path/to/file_avx2.c)
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))

@@ -30,7 +30,7 @@ kern_fill_fn kern_avx2_fill_float, kern_avx2_fill_strips; /* x86/ */
 kern_fill_fn kern_avx512_fill_float, kern_avx512_fill_strips;
 kern_fill_fn kern_vnni_fill_strips;
 kern_fill_fn kern_amx_fill_int, kern_amx_fill_bf16;
-kern_fill_fn kern_neon_fill_int, kern_neon_fill_float; /* arm/ */
-kern_fill_fn kern_dotprod_fill_int;
+kern_fill_fn kern_neon_fill_float, kern_neon_fill_strips; /* arm/ */
+kern_fill_fn kern_dotprod_fill_strips, kern_i8mm_fill_strips;
 
 #endif

@@ -27,7 +27,7 @@ out: same
 run: croft run ../shared/models/stories260K.gguf "Once upon a time" -n 30 --temp 1 --seed 7 > $T/a; croft run ../shared/models/stories260K.gguf "Once upon a time" -n 30 --temp 1 --seed 8 | cmp -s - $T/a || echo other
 out: other
 # Every kernel level says the same.
-run: for l in ref avx2 avx512 vnni amx neon dotprod; do CROFT_CPU=$l croft run ../shared/models/stories260K.gguf "Once upon a time" -n 60 2>/dev/null | cksum; done | sort -u | grep -vc '^4294967295 0$'
+run: for l in ref avx2 avx512 vnni amx neon dotprod i8mm; do CROFT_CPU=$l croft run ../shared/models/stories260K.gguf "Once upon a time" -n 60 2>/dev/null | cksum; done | sort -u | grep -vc '^4294967295 0$'
 out: 1
 # What does not fit is an error that says by how much, not a cut.
 run: croft run ../shared/models/stories260K.gguf "Once upon a time" -c 4

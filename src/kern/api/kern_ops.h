@@ -1,6 +1,6 @@
 /* Numeric kernels: one table of pointers. It is filled with plain C first (src/kern/ref, the specification) and then
  * overridden upwards, level by level, stopping at the first level that CPU and operating system do not both support.
- * CROFT_CPU=ref|avx2|avx512|vnni|amx|neon|dotprod forces a level (an unsupported one is an error).
+ * CROFT_CPU=ref|avx2|avx512|vnni|amx|neon|dotprod|i8mm forces a level (an unsupported one is an error).
  *
  * All kernels are pure functions of their arguments: no allocation, no globals, safe from any thread. Pointers need
  * no alignment beyond that of their element type. Outputs do not overlap inputs unless said. */

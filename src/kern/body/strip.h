@@ -8,19 +8,25 @@
  *
  *     y += d ( s * sum (q - offset) xq )        or        y += d ( s * sum q xq + m * sum xq )
  *
- * The including file defines registers of bytes vb, of int32 vi, of floats vf and of partial sums vp, and these:
+ * The including file defines registers of bytes vb, of int32 vi, of floats vf and of partial sums vp, what products
+ * read as weights vw and as activations vx, and these:
  *     vb_load  vb_store  vb_set  vb_and  vb_shl  vb_shr (by a constant below 8; bits cross bytes)
+ *     vb_high4(a)                          the hi nibble of every byte
  *     vb_pick(a, b, mask)                  a | b & mask
  *     vb_table(values, v)                  one of sixteen values by index
  *     vi_set(a)                            a in every lane
- *     vi_four(x)                           four int8 at x in every lane
+ *     prepare(nt, q, bits, w)              a group's vectors of bytes as the weights of nt rows (1, or more)
+ *     vw_load(p, bits)  vw_store(p, w, bits)   VW_BYTES(bits), most for 8
+ *     vx_four(x, v)                        four int8, the v-th of those at x, for every lane
  *     h = mac_begin(dot);  h = mac(h, w, x, bits, first) …;  dot = mac_end(dot, h, bits)
- *                                          dot += products of unsigned bytes w below 2^bits and x, four to a lane,
+ *                                          dot += products of weights below 2^bits and activations, four to a lane,
  * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits
  * w - SIGNED_OFFSET counts. Further vf_* as in simd_*.h, vf_of(vi), vf_load_u8, vf_load_s8 (VB / 4 bytes to floats),
  * vf_store_part, and the constants VB, WIDE, TILE, FEW and FEW_HALVES (rows that go without a panel; with a scale per
  * 16 elements unpacking costs more), FEW_TILE, STRIP_AHEAD (prefetch), and how many registers of weight rows are
- * multiplied side by side, as the number of registers allows: BESIDE(bits) of a panel, STRIP_BESIDE of a strip. */
+ * multiplied side by side, as the number of registers allows: BESIDE(bits) of a panel, STRIP_BESIDE of a strip.
+ * DOTS_OF_PAIRS(nt, nc, dot, w, from, n, x) is false, or, where an instruction takes two activation rows, does what
+ * dots does and is true. */
 #ifndef KERN_BODY_STRIP_H
 #define KERN_BODY_STRIP_H
 
@@ -48,11 +54,21 @@ INLINE void sums_load(const struct kern_pack_form f, const int offset, const int
     }
 }
 
+/* Of the unpacked bytes. */
+INLINE int offset_of(const struct kern_pack_form f) { return f.offset == 128 ? SIGNED_OFFSET : f.offset; }
+INLINE int bits_of(const struct kern_pack_form f) { return f.offset == 128 ? 8 : f.table ? 5 : f.bits; }
+
 /* WIDE strips' chunk, unpacked: what group_load and group_scales give, in plain order. */
 struct panel {
-    _Alignas(64) uint8_t q[8][8][MAX_NC][VB];
+    _Alignas(64) uint8_t w[8 * 8 * MAX_NC * VW_BYTES(8)];
     _Alignas(64) float s[8][2][MAX_NC][LANES], m[8][2][MAX_NC][LANES];
 };
+
+/* Where the weights of vector v of group b begin in panel.w. */
+INLINE size_t panel_at(const struct kern_pack_form f, size_t b, int v, int c)
+{
+    return ((b * 8 + (size_t)v) * MAX_NC + (size_t)c) * VW_BYTES(bits_of(f));
+}
 
 INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size_t strip_bytes, size_t n_groups,
                        struct panel *o)
@@ -62,11 +78,13 @@ INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size
         PLAT_UNROLL for (int c = 0; c < MAX_NC; c++)
         {
             size_t skip = (size_t)(c / PARTS) * strip_bytes;
-            vb w[8];
+            vb q[8];
+            vw w[8];
             vf s[2], m[2];
-            group_load(f, quants + skip, c % PARTS, w);
+            group_load(f, quants + skip, c % PARTS, q);
             group_scales(f, strip + skip, b, c % PARTS, s, m);
-            PLAT_UNROLL for (int v = 0; v < 8; v++) vb_store(o->q[b][v][c], w[v]);
+            prepare(TILE, q, bits_of(f), w);
+            PLAT_UNROLL for (int v = 0; v < 8; v++) vw_store(o->w + panel_at(f, b, v, c), w[v], bits_of(f));
             PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
                 vf_store(o->s[b][h][c], s[h]);
                 if (has_min(f)) vf_store(o->m[b][h][c], m[h]);
@@ -76,7 +94,7 @@ INLINE void panel_fill(const struct kern_pack_form f, const uint8_t *strip, size
 }
 
 /* dot[t][c] += products of the vectors w[c][from … from + n) with as many fours of x[t]. */
-INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vb w[][8], const int from, const int n,
+INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vw w[][8], const int from, const int n,
                  const int8_t *const x[], const int bits)
 {
     const int run = MAC_RUN(bits) < n ? MAC_RUN(bits) : n;
@@ -89,8 +107,9 @@ INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vb w[][8], 
         {
             PLAT_UNROLL for (int t = 0; t < nt; t++)
             {
-                const vi four = vi_four(x[t] + 4 * (from + v));
-                PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] = mac(h[t][c], w[c][from + v], four, bits, v == v0);
+                const vx four = vx_four(x[t], from + v);
+                PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] =
+                    mac(h[t][c], w[c][from + v], four, bits, v == v0);
             }
         }
         PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
@@ -112,10 +131,6 @@ struct rows {
     struct sums sums[MAX_NT];
 };
 
-/* Of the unpacked bytes. */
-INLINE int offset_of(const struct kern_pack_form f) { return f.offset == 128 ? SIGNED_OFFSET : f.offset; }
-INLINE int bits_of(const struct kern_pack_form f) { return f.offset == 128 ? 8 : f.table ? 5 : f.bits; }
-
 INLINE void rows_load(const struct kern_pack_form f, const int nt, const struct kern_act *x, size_t t0, size_t k,
                       size_t n_groups, struct rows *o)
 {
@@ -131,20 +146,23 @@ INLINE void rows_load(const struct kern_pack_form f, const int nt, const struct 
 INLINE void group_dot(const struct kern_pack_form f, const int nt, const int c0, const int nc,
                       const struct source from, size_t b, const struct rows *x, vf acc[][MAX_NC])
 {
-    vb w[MAX_NC][8];
+    vw w[MAX_NC][8];
     vf s[MAX_NC][2], m[MAX_NC][2];
     const int8_t *q[MAX_NT];
     PLAT_UNROLL for (int c = 0; c < nc; c++)
     {
         if (from.panel) {
-            PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] = vb_load(from.panel->q[b][v][c0 + c]);
+            PLAT_UNROLL for (int v = 0; v < 8; v++) w[c][v] =
+                vw_load(from.panel->w + panel_at(f, b, v, c0 + c), bits_of(f));
             PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) {
                 s[c][h] = vf_load(from.panel->s[b][h][c0 + c]);
                 if (has_min(f)) m[c][h] = vf_load(from.panel->m[b][h][c0 + c]);
             }
         } else {
-            group_load(f, from.quants + 64 * f.bits * b, c0 + c, w[c]);
+            vb bytes[8];
+            group_load(f, from.quants + 64 * f.bits * b, c0 + c, bytes);
             group_scales(f, from.scales, b, c0 + c, s[c], m[c]);
+            prepare(nt, bytes, bits_of(f), w[c]);
         }
     }
     PLAT_UNROLL for (int t = 0; t < nt; t++)
@@ -157,7 +175,9 @@ INLINE void group_dot(const struct kern_pack_form f, const int nt, const int c0,
         vi dot[MAX_NT][MAX_NC];
         PLAT_UNROLL for (int t = 0; t < nt; t++) PLAT_UNROLL for (int c = 0; c < nc; c++) dot[t][c] =
             vi_set(offset_of(f) ? x->sums[t].start[half][b] : 0);
-        dots(nt, nc, dot, w, 4 * half, has_halves(f) ? 4 : 8, q, bits_of(f));
+        const int v0 = 4 * half, n = has_halves(f) ? 4 : 8;
+        const bool pairs = (nt > 1 || from.panel) && DOTS_OF_PAIRS(nt, nc, dot, w, v0, n, q);
+        if (!pairs) dots(nt, nc, dot, w, v0, n, q, bits_of(f));
         PLAT_UNROLL for (int t = 0; t < nt; t++)
         {
             vf dx = vf_set(x->d[(size_t)t * (x->n / 32) + b]);
@@ -206,7 +226,7 @@ INLINE void strip_dot(const struct kern_pack_form f, const int nt, const uint8_t
         }
         strip = from.quants + n_groups * 64 * (size_t)f.bits;
     }
-    PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE) PLAT_UNROLL for (size_t t = 0; t < nt; t++)
+    PLAT_UNROLL for (int p = 0; p < PARTS; p += STRIP_BESIDE) PLAT_UNROLL for (size_t t = 0; t < (size_t)nt; t++)
         if (n_rows > (size_t)(p * LANES))
             sums_store(y + (t0 + t) * ldy + p * LANES, acc[p][t], STRIP_BESIDE, n_rows - (size_t)(p * LANES));
 }

@@ -40,7 +40,7 @@ INLINE void group_load(const struct kern_pack_form f, const uint8_t *q, int part
         PLAT_UNROLL for (int v = 0; v < 4; v++) {
             vb both = vb_load(q + 64 * v);
             w[v] = vb_and(both, vb_set(15));
-            w[v + 4] = vb_and(vb_shr(both, 4), vb_set(15));
+            w[v + 4] = vb_high4(both);
         }
     if (f.table)
         PLAT_UNROLL for (int v = 0; v < 8; v++) w[v] = vb_table(strip_tables[f.table], w[v]);

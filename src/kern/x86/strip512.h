@@ -13,6 +13,7 @@ INLINE vb vb_set(int a) { return _mm512_set1_epi8((char)a); }
 INLINE vb vb_and(vb a, vb b) { return _mm512_and_si512(a, b); }
 INLINE vb vb_shl(vb a, unsigned n) { return _mm512_slli_epi16(a, n); }
 INLINE vb vb_shr(vb a, unsigned n) { return _mm512_srli_epi16(a, n); }
+INLINE vb vb_high4(vb a) { return vb_and(vb_shr(a, 4), vb_set(15)); }
 INLINE vb vb_pick(vb a, vb b, vb mask) { return _mm512_ternarylogic_epi32(a, b, mask, 0xf8); }
 INLINE vb vb_table(const uint8_t values[16], vb v)
 {
@@ -24,10 +25,11 @@ INLINE vf vf_load_u8(const uint8_t *p) { return vf_of(_mm512_cvtepu8_epi32(_mm_l
 INLINE vf vf_load_s8(const uint8_t *p) { return vf_of(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
 INLINE void vf_store_part(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
 
-INLINE vi vi_four(const int8_t *x)
+typedef vi vx;
+INLINE vx vx_four(const int8_t *x, const int v)
 {
     int four;
-    memcpy(&four, x, 4);
+    memcpy(&four, x + 4 * v, 4);
     return vi_set(four);
 }
 

@@ -14,6 +14,7 @@ INLINE vb vb_set(int a) { return _mm256_set1_epi8((char)a); }
 INLINE vb vb_and(vb a, vb b) { return _mm256_and_si256(a, b); }
 INLINE vb vb_shl(vb a, unsigned n) { return _mm256_slli_epi16(a, (int)n); }
 INLINE vb vb_shr(vb a, unsigned n) { return _mm256_srli_epi16(a, (int)n); }
+INLINE vb vb_high4(vb a) { return vb_and(vb_shr(a, 4), vb_set(15)); }
 INLINE vb vb_pick(vb a, vb b, vb mask) { return _mm256_or_si256(a, _mm256_and_si256(b, mask)); }
 INLINE vb vb_table(const uint8_t values[16], vb v)
 {
@@ -30,10 +31,11 @@ INLINE void vf_store_part(float *p, vf v, size_t n)
     memcpy(p, lanes, 4 * n);
 }
 
-INLINE vi vi_four(const int8_t *x)
+typedef vi vx;
+INLINE vx vx_four(const int8_t *x, const int v)
 {
     int four;
-    memcpy(&four, x, 4);
+    memcpy(&four, x + 4 * v, 4);
     return vi_set(four);
 }
 INLINE vb vb_pairs(vb w, vi x) { return _mm256_maddubs_epi16(w, x); }

@@ -11,25 +11,40 @@
 
 typedef struct {
     vb lo, hi; /* hi: of high nibbles, for eight bits */
-} vp;
+} vp, vw;
+#define VW_BYTES(bits) ((bits) == 8 ? 2 * VB : VB)
 
+INLINE void prepare(const int nt, const vb q[8], const int bits, vw w[8])
+{
+    PLAT_UNROLL for (int v = 0; v < 8; v++)
+    {
+        w[v].lo = bits < 8 ? q[v] : vb_and(q[v], vb_set(15));
+        w[v].hi = bits < 8 ? vb_set(0) : vb_high4(q[v]);
+    }
+}
+INLINE vw vw_load(const uint8_t *p, const int bits) { return (vw){vb_load(p), bits < 8 ? vb_set(0) : vb_load(p + VB)}; }
+INLINE void vw_store(uint8_t *p, vw w, const int bits)
+{
+    vb_store(p, w.lo);
+    if (bits == 8) vb_store(p + VB, w.hi);
+}
+
+#define DOTS_OF_PAIRS(...) false
 #define MAC_RUN(bits) ((bits) == 5 ? 4 : (bits) == 6 ? 2 : 8)
 
 INLINE vp mac_begin(vi dot) { return (vp){vb_set(0), vb_set(0)}; }
 
 /* Opaque, or the compiler reorders sums until they do not fit into the registers. */
-INLINE vb add_pairs(vb sum, vb w, vi x, bool first)
+INLINE vb add_pairs(vb sum, vb w, vx x, bool first)
 {
     vb p = first ? vb_pairs(w, x) : vb_add16(sum, vb_pairs(w, x));
     PLAT_OPAQUE_VECTOR(p);
     return p;
 }
 
-INLINE vp mac(vp h, vb w, vi x, int bits, bool first)
+INLINE vp mac(vp h, vw w, vx x, int bits, bool first)
 {
-    if (bits < 8) return (vp){add_pairs(h.lo, w, x, first), h.hi};
-    return (vp){add_pairs(h.lo, vb_and(w, vb_set(15)), x, first),
-                add_pairs(h.hi, vb_and(vb_shr(w, 4), vb_set(15)), x, first)};
+    return (vp){add_pairs(h.lo, w.lo, x, first), bits < 8 ? h.hi : add_pairs(h.hi, w.hi, x, first)};
 }
 
 INLINE vi mac_end(vi dot, vp h, int bits)

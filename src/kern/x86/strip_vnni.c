@@ -6,10 +6,14 @@ enum { VB = 64, WIDE = 2, TILE = 4, FEW = 64, FEW_HALVES = 20, FEW_TILE = 4,
        STRIP_BESIDE = 1, SIGNED_OFFSET = 128, STRIP_AHEAD = 4096 };
 #define BESIDE(bits) WIDE
 
+#include "body/strip_bytes.h"
+INLINE void prepare(const int nt, const vb q[8], const int bits, vw w[8]) { memcpy(w, q, 8 * sizeof *w); }
+
 typedef vi vp;
+#define DOTS_OF_PAIRS(...) false
 #define MAC_RUN(bits) 8
 INLINE vp mac_begin(vi dot) { return dot; }
-INLINE vp mac(vp h, vb w, vi x, int bits, bool first) { return _mm512_dpbusd_epi32(h, w, x); }
+INLINE vp mac(vp h, vw w, vx x, int bits, bool first) { return _mm512_dpbusd_epi32(h, w, x); }
 INLINE vi mac_end(vi dot, vp h, int bits) { return h; }
 
 #include "body/strip.h"
