@@ -1,5 +1,5 @@
-/* croft task import: another tool's task into a folder, as task.yaml and JSONL (task_import.h). What was written is read
- * back and checked before the command says that it is there. */
+/* croft task import: another tool's task into a folder, as task.yaml and JSONL (task_import.h). What was written is
+ * read back and checked before the command says that it is there. */
 #include "cli.h"
 #include "plat_file.h"
 #include "task_import.h"
