@@ -12,6 +12,7 @@ the other is idle. Peer: llama-server in LLAMA_CPP_BIN, with each of its setting
     extract     chat with the same JSON Schema on both sides
     chat        16 streams at once: tokens per second of all, time to the first token, gaps between tokens; and the same
                 while long prompts arrive
+    absorb      one stream, alone and while a prompt of 2,000 tokens is taken in
     memory      resident, of each server, after all that; and of the same with 1,000 idle connections
 
 LABELS: one a line (default: 77 made up). Settings (environment): SERVE_MINUTES (12), BENCH_OUT (bench), CROFT, SERVE_ROWS
@@ -201,7 +202,11 @@ class Server:
 
     def resident(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
-            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) / 1024
+            found = re.search(r"VmRSS:\s+(\d+)", f.read())
+        if not found:
+            self.log.seek(0)
+            raise Failed("the server is gone: " + self.log.read().decode(errors="replace")[-300:])
+        return int(found.group(1)) / 1024
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -302,6 +307,34 @@ def chat(clients, lengthy):
     return run
 
 
+async def absorb(server, load, base):
+    """A stream, alone and while a prompt of some 2,000 tokens is taken in."""
+    lengthy = " ".join(random.Random(base).choices(WORDS, k=1500))
+
+    def body(text, tokens):
+        return {"model": "bench", "temperature": 0, "max_tokens": tokens, "ignore_eos": True,
+                "messages": [{"role": "user", "content": text}]}
+
+    async def intrude():
+        await asyncio.sleep(1)
+        start = time.perf_counter()
+        await Client(server.port).ask("/v1/chat/completions", body(lengthy, 1))
+        return start, time.perf_counter()
+
+    await Client(server.port).stream("/v1/chat/completions", body(message(base), 16))
+    alone = await Client(server.port).stream("/v1/chat/completions", body(message(base + 1), 64))
+    other = asyncio.ensure_future(intrude())
+    start = time.perf_counter()
+    times = await Client(server.port).stream("/v1/chat/completions", body(message(base + 2), 1024))
+    begin, end = await other
+    during = [t for t in times if begin <= start + t <= end]
+    rate = (len(alone) - 1) / (alone[-1] - alone[0])
+    yield "a stream, alone", "tokens/s", rate
+    if len(during) > 1:
+        yield "a stream while 2,000 tokens come", "tokens/s", (len(during) - 1) / (during[-1] - during[0])
+    yield "2,000 tokens beside a stream, first token", "ms", 1e3 * (end - begin)
+
+
 async def idle(server, load, base):
     yield "resident memory", "MiB", server.resident()
     connections = []
@@ -324,7 +357,7 @@ def letter(server, load, c, i):
 
 PLAN = [("classify", decisions("classify 77 labels", label, 1, 30)), ("classify", decisions("classify 77 labels", label, 8, 64)),
         ("choice", decisions("choice of 26", letter, 1, 40)), ("choice", decisions("choice of 26", letter, 8, 80)),
-        ("extract", extract), ("chat", chat(16, False)), ("chat", chat(8, True)), ("memory", idle)]
+        ("extract", extract), ("chat", chat(16, False)), ("chat", chat(8, True)), ("absorb", absorb), ("memory", idle)]
 
 
 # ---- the rounds -----------------------------------------------------------------------------------------------------
@@ -396,7 +429,7 @@ def main():
             servers.append(Croft(croft, sys.argv[1], load.write_tasks(tasks), PORT))
             servers += [Peer(program, sys.argv[1], s, PORT + 1 + i) for i, s in enumerate(SETTINGS if program else [])]
             longest = 0
-            while bench.rounds == 0 or time.monotonic() + longest < deadline:
+            while not bench.rounds or (not bench.failed and time.monotonic() + longest < deadline):
                 bench.rounds += 1
                 began = time.monotonic()
                 for name, workload in plan:

@@ -33,9 +33,15 @@ def data_sets():
             yield "sib200-" + language, os.path.join(folder, language)
 
 
-def labels_of(path):
+def examples(path):
+    """[(input, label)]; where the file has an output with slots, its intent is the label."""
     with open(path, encoding="utf-8") as f:
-        return sorted({json.loads(line)["label"] for line in f if line.strip()})
+        rows = [json.loads(line) for line in f if line.strip()]
+    return [(r["input"], r["label"] if "label" in r else r["output"]["intent"]) for r in rows]
+
+
+def labels_of(path):
+    return {label for _, label in examples(path)}
 
 
 def run(*argv):
@@ -55,7 +61,10 @@ def score(model, name, folder, head):
         labels = sorted(set().union(*(labels_of(os.path.join(folder, v)) for v in set(data.values()))))
         task = {"name": name, "kind": "classify", "system": "Classify the message.", "prompt": "{{input}}",
                 "labels": [{"name": x} for x in labels], "metric": "accuracy",
-                "data": {k: os.path.abspath(os.path.join(folder, v)) for k, v in data.items()}}
+                "data": {k: k + ".jsonl" for k in data}}
+        for k, v in data.items():
+            with open(os.path.join(work, k + ".jsonl"), "w", encoding="utf-8") as f:
+                f.writelines(json.dumps({"input": i, "label": x}) + "\n" for i, x in examples(os.path.join(folder, v)))
         path = os.path.join(work, "task.yaml")
         with open(path, "w", encoding="utf-8") as f:
             json.dump(task, f)  # JSON is YAML

@@ -23,7 +23,7 @@ int serve_sampling_read(struct serve_job *job, struct serve_sampling *out, struc
         {"presence_penalty", SERVE_USED, NULL}, {"seed", SERVE_USED, NULL}, {"stop", SERVE_USED, NULL},              \
         {"logit_bias", SERVE_USED, NULL}, {"n", SERVE_USED, NULL}, {"stream", SERVE_USED, NULL},                     \
         {"stream_options", SERVE_USED, NULL}, {"max_tokens", SERVE_USED, NULL},                                      \
-        {"structured_outputs", SERVE_USED, NULL},                                                                    \
+        {"structured_outputs", SERVE_USED, NULL}, {"ignore_eos", SERVE_USED, NULL},                                  \
     {                                                                                                                \
         "user", SERVE_IGNORED, NULL                                                                                  \
     }

@@ -89,6 +89,7 @@ int serve_sampling_read(struct serve_job *job, struct serve_sampling *o, struct 
 {
     json_t *in = job->in;
     int64_t max_tokens = 0, top_k = 0;
+    bool ignore_eos = false;
     int rc;
     croft_sampling_init(&o->s);
     o->n = 1;
@@ -104,8 +105,9 @@ int serve_sampling_read(struct serve_job *job, struct serve_sampling *o, struct 
         (rc = serve_field_integer(job, in, "", "max_completion_tokens", 1, 1 << 24, &max_tokens)) ||
         (rc = serve_field_integer(job, in, "", "max_output_tokens", 1, 1 << 24, &max_tokens)) ||
         (rc = read_seed(job, o)) || (rc = read_stop(job, o)) || (rc = read_bias(job, o, e)) ||
-        (rc = read_stream(job, o)))
+        (rc = read_stream(job, o)) || (rc = serve_field_bool(job, in, "", "ignore_eos", &ignore_eos)))
         return rc;
+    o->s.ignore_eos = ignore_eos;
     o->s.top_k = (int32_t)top_k;
     o->s.max_tokens = (int32_t)max_tokens;
     const uint32_t ceiling = job->serve->p.max_tokens;
