@@ -268,20 +268,20 @@ def decisions(row, ask, clients, n):
 
 async def extract(server, load, base):
     async def one(c, i):
-        body = {"model": "bench", "temperature": 0, "max_tokens": 64,
+        body = {"model": "bench", "temperature": 0, "max_tokens": 160,
                 "messages": [{"role": "system", "content": load.system}, {"role": "user", "content": message(base + i)}],
                 "response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}}}
         answer = await c.ask("/v1/chat/completions", body)
         json.loads(answer["choices"][0]["message"]["content"])
     await spread_over(1, 1, one, server.port)
     for clients in (1, 8):
-        _, total = await spread_over(clients, 12 * clients, one, server.port)
-        yield f"extract, {clients} client{'s' if clients > 1 else ''}", "requests/s", 12 * clients / total
+        _, total = await spread_over(clients, 6 * clients, one, server.port)
+        yield f"extract, {clients} client{'s' if clients > 1 else ''}", "requests/s", 6 * clients / total
 
 
 def chat(clients, lengthy):
     async def run(server, load, base):
-        tokens, first, gaps, n = 48, [], [], 2 * clients
+        tokens, first, gaps, n = 48, [], [], clients
 
         async def one(c, i):
             body = {"model": "bench", "temperature": 0, "max_tokens": tokens, "ignore_eos": True,
@@ -355,8 +355,8 @@ def letter(server, load, c, i):
     return server.letter(load, c, i)
 
 
-PLAN = [("classify", decisions("classify 77 labels", label, 1, 30)), ("classify", decisions("classify 77 labels", label, 8, 64)),
-        ("choice", decisions("choice of 26", letter, 1, 40)), ("choice", decisions("choice of 26", letter, 8, 80)),
+PLAN = [("classify", decisions("classify 77 labels", label, 1, 16)), ("classify", decisions("classify 77 labels", label, 8, 32)),
+        ("choice", decisions("choice of 26", letter, 1, 24)), ("choice", decisions("choice of 26", letter, 8, 48)),
         ("extract", extract), ("chat", chat(16, False)), ("chat", chat(8, True)), ("absorb", absorb), ("memory", idle)]
 
 

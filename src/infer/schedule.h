@@ -42,7 +42,8 @@ struct infer_scheduler {
     struct infer_batch_item item[INFER_PARALLEL_MAX];
     struct infer_ticket *running[INFER_PARALLEL_MAX]; /* in the order in which they began */
     uint32_t n_running;
-    double decode_s, row_s; /* a step in which all decode; what a row of a prompt adds to it: running means */
+    double decode_s[INFER_PARALLEL_MAX + 1]; /* a step in which so many decode and nothing else; 0: not known yet */
+    double row_s;                            /* what a row of a prompt adds to a step. Running means, both */
 
     pthread_t thread;
     bool threaded;

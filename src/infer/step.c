@@ -112,8 +112,8 @@ static void guess(struct infer_scheduler *s, struct infer_ticket *t, uint32_t *e
 static uint32_t long_rows(const struct infer_scheduler *s, uint32_t n_decoding)
 {
     if (n_decoding == 0) return PIECE;
-    if (s->row_s <= 0 || s->decode_s <= 0) return LEAST;
-    double n = SHARE * s->decode_s / s->row_s;
+    if (s->row_s <= 0 || s->decode_s[n_decoding] <= 0) return LEAST;
+    double n = SHARE * s->decode_s[n_decoding] / s->row_s;
     return n < LEAST ? LEAST : n > PIECE ? PIECE : (uint32_t)n;
 }
 
@@ -213,8 +213,20 @@ static bool settle(struct infer_scheduler *s, struct infer_ticket *t, const stru
     return true;
 }
 
-/* Running means, a tenth of each new one. */
-static void mean(double *m, double x) { *m = *m > 0 ? 0.9 * *m + 0.1 * x : x; }
+/* A running mean, a fifth of it new. */
+static void mean(double *m, double x) { *m = *m > 0 ? 0.8 * *m + 0.2 * x : x; }
+
+/* What the step teaches about the next ones. */
+static void learn(struct infer_scheduler *s, const struct plan *p, double took)
+{
+    double *decode_s = &s->decode_s[p->n_decoding];
+    if (p->n_rows == 0)
+        mean(decode_s, took);
+    else if (p->n_decoding == 0)
+        mean(&s->row_s, took / p->n_rows);
+    else if (*decode_s > 0 && took > *decode_s)
+        mean(&s->row_s, (took - *decode_s) / p->n_rows);
+}
 
 static void evaluate(struct infer_scheduler *s)
 {
@@ -223,13 +235,7 @@ static void evaluate(struct infer_scheduler *s)
     double start = clock_now_s();
     int rc = infer_batch_eval(s->item, p.n);
     (void)rc; /* each item has its own */
-    double took = clock_now_s() - start;
-    if (p.n_rows == 0)
-        mean(&s->decode_s, took);
-    else if (p.n_decoding == 0)
-        mean(&s->row_s, took / p.n_rows);
-    else if (took > s->decode_s)
-        mean(&s->row_s, (took - s->decode_s) / p.n_rows);
+    learn(s, &p, clock_now_s() - start);
     for (uint32_t i = 0; i < p.n; i++) {
         struct err e = {0};
         enum infer_end end;
