@@ -79,6 +79,11 @@ static int prepare(struct task_model *m, struct err *e)
 {
     const struct task *t = m->task;
     const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
+    if (t->kind == TASK_CLASSIFY && t->n_labels == 0)
+        return ERR(e, UNSUPPORTED,
+                   "The task '%s' has no labels: each of its examples brings its choices. Such tasks can be checked "
+                   "and imported, but not answered yet.",
+                   t->name);
     int rc = find_fit(m, e);
     if (rc) return rc;
     if (m->fit.n_embd && m->fit.n_embd != model->n_embd)
