@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-enum { MAX_STEPS = 400 };
+enum { MAX_STEPS = 200 };
 static uint64_t state = 88172645463325252u;
 static uint32_t dice(uint32_t n)
 {
@@ -28,6 +28,9 @@ static double now_us(void)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
+
+static int32_t end_token[64];
+static size_t n_end;
 
 struct cost {
     double sum, max;
@@ -47,14 +50,14 @@ static void die(const char *what, const struct err *e)
 }
 
 /* A legal token: the end with a chance of 1 in 3 when it may, else one of the set at random. */
-static int32_t draw(const uint32_t *mask, const struct tok *t, size_t n_words)
+static int32_t draw(const uint32_t *mask, size_t n_words)
 {
     size_t n = 0;
     int32_t end = -1;
     for (size_t w = 0; w < n_words; w++) n += (size_t)__builtin_popcount(mask[w]);
     if (n == 0) return -1;
-    for (size_t i = 0; i < tok_n_vocab(t) && end < 0; i++)
-        if (mask[i / 32] >> i % 32 & 1 && tok_is_end(t, (int32_t)i)) end = (int32_t)i;
+    for (size_t i = 0; i < n_end && end < 0; i++)
+        if (mask[end_token[i] / 32] >> end_token[i] % 32 & 1) end = end_token[i];
     if (end >= 0 && (n == 1 || dice(3) == 0)) return end;
     uint32_t k = dice((uint32_t)n);
     for (size_t w = 0; w < n_words; w++) {
@@ -115,7 +118,7 @@ static void run(const struct tok *t, const struct infer_vocab *v, const char *pa
             const uint32_t *mask = infer_match_mask(m, &e);
             if (!mask) die(path, &e);
             add(i ? &warm : &cold, now_us() - start);
-            int32_t id = draw(mask, t, (tok_n_vocab(t) + 31) / 32);
+            int32_t id = draw(mask, (tok_n_vocab(t) + 31) / 32);
             if (id < 0) die(path, &(struct err){.msg = "no token may follow"});
             tok_piece(t, id, false, &out);
             start = now_us();
@@ -165,6 +168,8 @@ int main(int argc, char **argv)
             texts = (int)n;
     }
     if (gguf_open(argv[1], &file, &e) || tok_new(file, &t, &e)) die(argv[1], &e);
+    for (size_t k = 0; k < tok_n_vocab(t) && n_end < 64; k++)
+        if (tok_is_end(t, (int32_t)k)) end_token[n_end++] = (int32_t)k;
     double start = now_us();
     if (infer_vocab_new(t, &v, &e)) die(argv[1], &e);
     if (!show) {

@@ -15,13 +15,19 @@
 
 enum { FEW_TOKENS = 1000, FEW_CHARS = 10 };
 
-/* Characters of the set that make up all of p, or 0. */
-static uint32_t count_chars(struct str p, const struct gram_range *r, size_t n)
+/* Characters of the set that make up all of p, or 0; `ascii` says the same of the set's first 128. */
+static uint32_t count_chars(struct str p, const struct gram_slice *s, const uint64_t ascii[2])
 {
     uint32_t chars = 0, cp;
     for (const char *at = p.p, *end = p.p + p.n; at < end; chars++) {
+        unsigned char b = (unsigned char)*at;
+        if (b < 0x80) {
+            if (!(ascii[b / 64] >> b % 64 & 1)) return 0;
+            at++;
+            continue;
+        }
         at += utf8_decode(at, end, &cp);
-        if (cp == UINT32_MAX || !gram_chars_has(r, n, cp)) return 0;
+        if (cp == UINT32_MAX || !gram_chars_has(s->r, s->n_r, cp)) return 0;
     }
     return chars;
 }
@@ -48,10 +54,12 @@ static int fill(const struct infer_vocab *v, struct gram_slice *s)
     int32_t *rest = mem_alloc((v->n_sorted + 1) * sizeof *rest);
     size_t n_rest = 0, cap_big = 0, cap_odd = 0;
     int rc = rest ? 0 : CROFT_E_NOMEM;
+    uint64_t ascii[2] = {0};
+    for (unsigned b = 0; b < 0x80; b++) ascii[b / 64] |= (uint64_t)gram_chars_has(s->r, s->n_r, b) << b % 64;
     for (size_t i = 0; i < v->n_sorted && !rc; i++) {
         int32_t id = v->sorted[i];
         struct str p = {v->bytes + v->off[id], v->off[id + 1] - v->off[id]};
-        uint32_t chars = count_chars(p, s->r, s->n_r);
+        uint32_t chars = count_chars(p, s, ascii);
         if (chars) {
             s->n_tokens++;
             if (chars > s->longest) s->longest = chars;

@@ -6,7 +6,9 @@
  *   infer_match     where one text stands in it. One thread at a time
  *
  * A language that cannot be expressed exactly is an error that names the construct and its place, never a looser
- * language: what leaves is in the language. */
+ * language: what leaves is in the language. JSON is made in one style, {"a": 1, "b": [2, 3]}, members in the schema's
+ * order, none that the schema does not name unless additionalProperties says so (or it names none); what is supported,
+ * the limits and the cost are in docs/CONSTRAINED.md. */
 #ifndef INFER_GRAMMAR_H
 #define INFER_GRAMMAR_H
 
@@ -19,8 +21,8 @@ struct infer_match;
 int infer_vocab_new(const struct tok *t, struct infer_vocab **out, struct err *e) ERR_CHECK;
 void infer_vocab_free(struct infer_vocab *v); /* after its grammars */
 
-/* *out has one reference. FORMAT, UNSUPPORTED, LIMIT: `where` and msg name the construct and its place (a JSON pointer
- * in a schema, a byte or line in the others). The vocabulary is borrowed. */
+/* *out has one reference. FORMAT, UNSUPPORTED, LIMIT (all a server's 400): `where` and msg name the construct and its
+ * place (a JSON pointer in a schema, a byte or line in the others). The vocabulary is borrowed. */
 int infer_grammar_of_schema(const struct infer_vocab *v, const char *json, size_t n, struct infer_grammar **out,
                             struct err *e) ERR_CHECK;
 /* Any JSON object. */
