@@ -47,7 +47,7 @@ static int sizes(struct infer_session *s, const struct infer_session_params *p, 
     const struct model *m = s->engine->model;
     s->n_ctx = p && p->n_ctx ? p->n_ctx : m->n_ctx_train < DEFAULT_CTX ? m->n_ctx_train : DEFAULT_CTX;
     s->n_batch = p && p->n_batch ? p->n_batch : DEFAULT_BATCH;
-    s->n_logits = s->pages ? 0 : p && p->n_logits ? p->n_logits : 1;
+    s->n_logits = p && p->n_logits ? p->n_logits : !s->pages;
     if (s->n_ctx > MAX_CTX)
         return ERR(e, LIMIT, "A context of %u is too long; at most %d.", s->n_ctx, MAX_CTX);
     if (m->pos_embd.data && s->n_ctx > m->n_ctx_train)

@@ -170,7 +170,7 @@ def connections(s, n_idle=1000, n_streams=64):
     streams = []
     for i in range(n_streams):
         c = dial(s)
-        c.sendall(post("/v1/chat/completions", chat(TEXTS[i % 5], stream=True, **ENDLESS)))
+        c.sendall(post("/v1/chat/completions", chat(TEXTS[i % 5], stream=True, max_tokens=150, **ENDLESS)))
         streams.append(c)
     peak, ended = 0, 0
     for c in streams:

@@ -42,9 +42,9 @@ enum infer_kv { INFER_KV_DEFAULT, INFER_KV_F32, INFER_KV_F16, INFER_KV_Q8_0 }; /
 struct infer_session_params {
     uint32_t n_ctx;    /* positions; 0: the model's context, at most 4096 */
     uint32_t n_batch;  /* rows of it evaluated together; 0: 512; an encoder takes n_ctx at least */
-    uint32_t n_logits; /* rows of logits kept by INFER_LOGITS_ALL; 0: 1 */
+    uint32_t n_logits; /* rows of logits kept by INFER_LOGITS_ALL; 0: 1, or with shared pages none (see rows) */
     enum infer_kv kv;  /* how keys and values are stored; encoders always use f32 */
-    struct infer_pages *pages; /* share these (infer_pages.h; kv is theirs; no room for logits: see rows); NULL: own */
+    struct infer_pages *pages; /* share these (infer_pages.h; kv is theirs); NULL: its own */
 };
 int infer_session_new(struct infer_engine *g, const struct infer_session_params *p,
                       struct infer_session **out, struct err *e) ERR_CHECK;

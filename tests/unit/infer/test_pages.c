@@ -29,7 +29,7 @@ static struct infer_session *session_on(struct infer_pages *p)
 {
     struct err e = {0};
     struct infer_session *s = NULL;
-    struct infer_session_params sp = {.n_ctx = CTX, .pages = p};
+    struct infer_session_params sp = {.n_ctx = CTX, .n_logits = 1, .pages = p};
     assert_ok(infer_session_new(g, &sp, &s, &e), e);
     return s;
 }
