@@ -29,7 +29,7 @@ INLINE float float_dot(load_fn *load, const size_t size, const uint8_t *w, const
     vf acc[4] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
     size_t k = 0;
     for (; k + 4 * VF <= n; k += 4 * VF) {
-        for (size_t i = 0; i < 4 * VF * size; i += 64) vf_prefetch(w + k * size + FLOAT_AHEAD + i);
+        for (size_t i = 0; i < 4 * VF * size; i += 64) vf_prefetch_l2(w + k * size + FLOAT_AHEAD + i);
         for (size_t i = 0; i < 4; i++) acc[i] = vf_fma(load(w + (k + i * VF) * size), vf_load(x + k + i * VF), acc[i]);
     }
     for (; k + VF <= n; k += VF) acc[0] = vf_fma(load(w + k * size), vf_load(x + k), acc[0]);
