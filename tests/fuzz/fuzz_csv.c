@@ -1,6 +1,6 @@
 /* Fuzz target: any bytes as CSV. Every field that is read is valid UTF-8 and ends within the record, and lines only
  * grow. Seeds: corpus/csv. */
-#include "../../src/task/csv.h"
+#include "csv.h" /* private to src/task */
 #include "base_str.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
