@@ -24,7 +24,7 @@ void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n)) { pla
 static void *place(char *base, size_t *used, size_t bytes)
 {
     void *p = base ? base + *used : NULL;
-    *used += (bytes + 63) & ~(size_t)63;
+    *used += infer_align64(bytes);
     return p;
 }
 

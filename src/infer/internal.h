@@ -173,6 +173,8 @@ struct infer_work {
     } mul;
 };
 
+static inline size_t infer_align64(size_t n) { return (n + 63) & ~(size_t)63; }
+
 void infer_run(struct infer_work *w, void (*fn)(void *work, int i, int n));
 /* Rows or units [from, to) of thread i of n. */
 void infer_share(uint64_t total, int i, int n, uint64_t *from, uint64_t *to);

@@ -20,8 +20,6 @@ struct node {
     int32_t tokens[];
 };
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 /* ---- pages ---- */
 
 /* Where the keys and values of each layer lie in a page; an encoder's layers take turns. */
@@ -34,10 +32,10 @@ static int place_layers(struct infer_pages *p, struct err *e)
     for (uint32_t i = 0; i < m->n_layer; i++) {
         const struct model_layer *y = &m->layer[i];
         if (y->kind != MODEL_ATTENTION) continue;
-        size_t at = m->causal ? end : 0, k = align64((size_t)y->n_head_kv * p->n_tokens * p->k_row);
+        size_t at = m->causal ? end : 0, k = infer_align64((size_t)y->n_head_kv * p->n_tokens * p->k_row);
         p->layer[i].k = at;
         p->layer[i].v = at + k;
-        at += k + align64((size_t)y->n_head_kv * p->n_tokens * p->v_row);
+        at += k + infer_align64((size_t)y->n_head_kv * p->n_tokens * p->v_row);
         end = at > end ? at : end;
     }
     p->page_bytes = end;

@@ -10,8 +10,6 @@
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_CTX = 1 << 24, BLOCK = 1024 };
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 /* Conv and state of the recurrent layers, contiguous, so that a snapshot is one copy. */
 static size_t layout_recurrent(struct infer_session *s, char *base)
 {
@@ -24,9 +22,9 @@ static size_t layout_recurrent(struct infer_session *s, char *base)
                            ? (size_t)m->n_head_v * m->d_state * m->d_state * sizeof(float)
                            : 0;
         if (base && conv) s->state[i].conv = (float *)(base + used);
-        used += align64(conv);
+        used += infer_align64(conv);
         if (base && state) s->state[i].state = (float *)(base + used);
-        used += align64(state);
+        used += infer_align64(state);
     }
     s->recurrent_floats = used / sizeof(float);
     return used;
