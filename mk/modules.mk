@@ -2,7 +2,7 @@
 # A module's own folder and its own api/ are always visible to it. The Makefile turns these lines into -I flags,
 # so a forbidden include fails with "No such file"; `make lint` checks the symbol prefixes with nm.
 
-MODULES := plat base kern model infer task net bundle serve cli
+MODULES := plat base kern model infer task net bundle route serve cli
 
 DEPS_plat   :=
 DEPS_base   := plat
@@ -12,8 +12,9 @@ DEPS_infer  := plat base kern model
 DEPS_task   := plat base kern model infer
 DEPS_net    := plat base
 DEPS_bundle := plat base net
-DEPS_serve  := plat base kern model infer task net
-DEPS_cli    := plat base kern model infer task net bundle serve
+DEPS_route  := plat base net task
+DEPS_serve  := plat base kern model infer task net route
+DEPS_cli    := plat base kern model infer task net bundle route serve
 
 # What the external symbols of a module start with (space separated).
 PREFIX_plat   := plat_
@@ -24,6 +25,7 @@ PREFIX_infer  := infer_ croft_ gram_
 PREFIX_task   := task_
 PREFIX_net    := net_
 PREFIX_bundle := bundle_
+PREFIX_route  := route_
 PREFIX_serve  := serve_
 PREFIX_cli    := cli_ cmd_
 
@@ -34,5 +36,6 @@ LIBS_infer  := jansson
 LIBS_task   := libcyaml yaml-0.1 jansson
 LIBS_net    := libcurl libevent libevent_openssl openssl
 LIBS_bundle := jansson libcrypto
+LIBS_route  := jansson libcrypto libcyaml sqlite3
 LIBS_serve  := jansson libcrypto libcyaml
 LIBS_cli    := jansson
