@@ -84,6 +84,8 @@ struct claims {
     unsigned char *taken; /* [text bytes] */
     uint32_t *at;         /* positions where a special token can start */
     size_t n_at, cap_at;
+    const uint32_t *plain; /* [n_plain] positions where no control token starts, ascending; borrowed */
+    size_t n_plain;
 };
 
 static void claims_done(struct claims *c)
@@ -122,12 +124,39 @@ static int by_position(const void *a, const void *b)
     return x->pos < y->pos ? -1 : x->pos > y->pos;
 }
 
+static bool is_plain(const struct claims *c, uint32_t pos)
+{
+    size_t lo = 0, hi = c->n_plain;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (c->plain[mid] < pos) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < c->n_plain && c->plain[lo] == pos;
+}
+
+static bool may_start(const struct tok *t, bool parse, const char *text, size_t n, size_t i)
+{
+    unsigned pair = (unsigned char)text[i] * 256u + (i + 1 < n ? (unsigned char)text[i + 1] : 0);
+    return t->pair_set[parse][pair / 64] >> pair % 64 & 1;
+}
+
+size_t tok_control_at(const struct tok *t, const char *text, size_t n, size_t at)
+{
+    if (!may_start(t, true, text, n, at)) return 0;
+    for (uint32_t k = 0; k < t->n_special;) { /* longest first */
+        size_t len = tok_key(t, t->special[k]).n;
+        while (k < t->n_special && tok_key(t, t->special[k]).n == len) k++;
+        int32_t id = len <= n - at ? tok_find(t, text + at, len) : -1;
+        if (id >= 0 && t->attr[id] & TA_HIDDEN) return len;
+    }
+    return 0;
+}
+
 static int find_special(const struct tok *t, const char *text, size_t n, bool parse, struct claims *c, struct err *e)
 {
-    const uint64_t *set = t->pair_set[parse];
     for (size_t i = 0; i < n; i++) {
-        unsigned pair = (unsigned char)text[i] * 256u + (i + 1 < n ? (unsigned char)text[i + 1] : 0);
-        if (!(set[pair / 64] >> pair % 64 & 1)) continue;
+        if (!may_start(t, parse, text, n, i)) continue;
         if (tok_work_grow(&c->at, &c->cap_at, c->n_at + 1, sizeof *c->at, e)) return e->code;
         c->at[c->n_at++] = (uint32_t)i;
     }
@@ -142,6 +171,7 @@ static int find_special(const struct tok *t, const char *text, size_t n, bool pa
             if (pos + len > n || c->taken[pos]) continue;
             int32_t id = tok_find(t, text + pos, len);
             if (id < 0 || !(t->attr[id] & TA_SPECIAL) || (!parse && t->attr[id] & TA_HIDDEN)) continue;
+            if (t->attr[id] & TA_HIDDEN && is_plain(c, (uint32_t)pos)) continue;
             if (memchr(c->taken + pos, 1, len)) continue;
             if (claim_token(t, text, n, c, pos, len, id, e)) return e->code;
         }
@@ -189,12 +219,18 @@ static int encode(struct tok_work *w, const char *text, size_t n, unsigned flags
 int tok_encode(const struct tok *t, const char *text, size_t n, unsigned flags, size_t max_tokens, int32_t **out_ids,
                size_t *out_n, struct err *e)
 {
+    return tok_encode_plain_at(t, text, n, flags, NULL, 0, max_tokens, out_ids, out_n, e);
+}
+
+int tok_encode_plain_at(const struct tok *t, const char *text, size_t n, unsigned flags, const uint32_t *plain,
+                        size_t n_plain, size_t max_tokens, int32_t **out_ids, size_t *out_n, struct err *e)
+{
     struct err local;
     if (!e) e = &local;
     if (n > TOK_MAX_TEXT_BYTES)
         return ERR(e, LIMIT, "The text has %zu bytes; at most %d can be tokenised at once.", n, TOK_MAX_TEXT_BYTES);
     struct tok_work w;
-    struct claims c = {0};
+    struct claims c = {.plain = plain, .n_plain = n_plain};
     tok_work_init(&w, t, max_tokens);
     int rc = encode(&w, text, n, flags, &c, e);
     if (!rc && !w.ids) rc = tok_work_grow(&w.ids, &w.cap_ids, 1, sizeof *w.ids, e); /* no tokens: still an array */

@@ -136,7 +136,6 @@ int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, js
                       int32_t **ids, size_t *n_ids, struct err *e)
 {
     struct serve_model *m = job->model;
-    struct buf text;
     if (!m->chat)
         return serve_refuse(job, CROFT_E_UNSUPPORTED, "model",
                             "The model '%.60s' has no chat template. Use /v1/completions.", m->name);
@@ -145,12 +144,8 @@ int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, js
                      (!tools || json_object_set(vars, "tools", tools) == 0)
                  ? 0
                  : err_nomem(e, 0);
-    buf_init(&text, PROMPT_MAX);
-    if (rc == 0) rc = infer_chat_render(m->chat, vars, &text, e);
-    if (rc == 0) buf_str(&text, suffix);
-    if (rc == 0) rc = buf_check(&text, "prompt", e);
-    if (rc == 0) rc = serve_tokens(job, text.data, text.len, TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, ids, n_ids, e);
-    buf_done(&text);
+    if (rc == 0)
+        rc = serve_tokens_fit(job, infer_chat_tokens(m->chat, vars, suffix, PROMPT_MAX, m->n_ctx, ids, n_ids, e), e);
     json_decref(vars);
     return rc;
 }

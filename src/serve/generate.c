@@ -82,15 +82,19 @@ int serve_structured_read(struct serve_job *job, struct serve_generation *g, str
     return rc;
 }
 
-int serve_tokens(struct serve_job *job, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
-                 struct err *e)
+int serve_tokens_fit(const struct serve_job *job, int rc, struct err *e)
 {
-    int rc = tok_encode(job->model->tok, text, n, flags, job->model->n_ctx, ids, n_ids, e);
     if (rc == CROFT_E_LIMIT)
         return ERR(e, NO_ROOM,
                    "The prompt has more than the %u tokens that the context of '%.40s' holds here. Shorten it.",
                    job->model->n_ctx, job->model->name);
     return rc;
+}
+
+int serve_tokens(struct serve_job *job, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
+                 struct err *e)
+{
+    return serve_tokens_fit(job, tok_encode(job->model->tok, text, n, flags, job->model->n_ctx, ids, n_ids, e), e);
 }
 
 int serve_prompt_ids(struct serve_job *job, json_t *v, const char *param, unsigned flags, int32_t **ids,

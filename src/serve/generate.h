@@ -67,6 +67,8 @@ struct serve_generation *serve_generation_new(struct serve_job *job, const struc
 void serve_generation_free(void *data);
 /* `structured_outputs`: {"choice": […]} | {"regex": …} | {"json": schema} | {"grammar": GBNF}. */
 int serve_structured_read(struct serve_job *job, struct serve_generation *g, struct err *e) ERR_CHECK;
+/* The result of making tokens: LIMIT as NO_ROOM, with what fits. */
+int serve_tokens_fit(const struct serve_job *job, int rc, struct err *e) ERR_CHECK;
 /* Text to tokens; NO_ROOM when they cannot fit. mem_free. */
 int serve_tokens(struct serve_job *job, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
                  struct err *e) ERR_CHECK;

@@ -1,6 +1,6 @@
-/* The prompt of an input (task_prompt.h): the model's chat template over [system, user] with {{input}} replaced, ending
- * in the generation prompt; a model without template gets "system\n\nuser\n"; an embedding is of the user's text alone.
- * Stateless. Read next: model.c. */
+/* The prompt of an input (task_prompt.h): the model's chat template over [system, user] with {{input}} replaced,
+ * ending in the generation prompt; a model without template gets "system\n\nuser\n"; an embedding is of the user's
+ * text alone. Stateless. Read next: model.c. */
 #include "task_prompt.h"
 #include "base_mem.h"
 #include "base_str.h"
@@ -26,20 +26,33 @@ static char *user_text(const struct task *t, const char *input)
     return s;
 }
 
-static int render(const struct task *t, const struct infer_chat *chat, const char *user, struct buf *out, struct err *e)
+static int chat_tokens(const struct task *t, const struct infer_chat *chat, const char *user, int32_t **out_ids,
+                       size_t *out_n, struct err *e)
 {
-    if (t->kind == TASK_EMBED) return buf_str(out, user) ? buf_check(out, "prompt", e) : 0;
-    if (!chat) {
-        if (t->system) buf_fmt(out, "%s\n\n", t->system);
-        buf_fmt(out, "%s\n", user);
-        return buf_check(out, "prompt", e);
-    }
     json_t *messages = json_array();
     if (t->system) json_array_append_new(messages, message("system", t->system));
     json_array_append_new(messages, message("user", user));
     json_t *vars = json_pack("{s:o}", "messages", messages);
-    int rc = vars ? infer_chat_render(chat, vars, out, e) : err_nomem(e, 0);
+    int rc = vars ? infer_chat_tokens(chat, vars, "", TASK_PROMPT_BYTES, TASK_PROMPT_BYTES, out_ids, out_n, e)
+                  : err_nomem(e, 0);
     json_decref(vars);
+    return rc;
+}
+
+static int plain_tokens(const struct task *t, const struct tok *tok, const char *user, int32_t **out_ids,
+                        size_t *out_n, struct err *e)
+{
+    struct buf text;
+    buf_init(&text, TASK_PROMPT_BYTES);
+    if (t->kind == TASK_EMBED)
+        buf_str(&text, user);
+    else
+        buf_fmt(&text, "%s%s%s\n", t->system ? t->system : "", t->system ? "\n\n" : "", user);
+    int rc = buf_check(&text, "prompt", e);
+    if (!rc)
+        rc = tok_encode(tok, text.data ? text.data : "", text.len, TOK_ADD_SPECIAL, TASK_PROMPT_BYTES, out_ids, out_n,
+                        e);
+    buf_done(&text);
     return rc;
 }
 
@@ -47,14 +60,10 @@ int task_prompt_tokens(const struct task *t, const struct infer_chat *chat, cons
                        int32_t **out_ids, size_t *out_n, struct err *e)
 {
     if (!utf8_valid(input, strlen(input))) return ERR(e, FORMAT, "The input is not valid UTF-8 text.");
-    struct buf text;
-    buf_init(&text, TASK_PROMPT_BYTES);
     char *user = user_text(t, input);
-    int rc = user ? render(t, chat, user, &text, e) : err_nomem(e, strlen(input));
-    unsigned flags = TOK_ADD_SPECIAL | (chat && t->kind != TASK_EMBED ? TOK_PARSE_SPECIAL : 0u);
-    if (!rc) rc = tok_encode(tok, text.data ? text.data : "", text.len, flags, TASK_PROMPT_BYTES, out_ids, out_n,
-                             e);
+    if (!user) return err_nomem(e, strlen(input));
+    int rc = chat && t->kind != TASK_EMBED ? chat_tokens(t, chat, user, out_ids, out_n, e)
+                                           : plain_tokens(t, tok, user, out_ids, out_n, e);
     mem_free(user);
-    buf_done(&text);
     return rc;
 }

@@ -25,6 +25,12 @@ void tok_free(struct tok *t);
  * *out_ids is a heap array of *out_n (free with mem_free); at most max_tokens, else LIMIT. */
 int tok_encode(const struct tok *t, const char *text, size_t n, unsigned flags, size_t max_tokens,
                int32_t **out_ids, size_t *out_n, struct err *e) ERR_CHECK;
+/* As tok_encode with TOK_PARSE_SPECIAL, but no control token begins at the byte positions plain [n_plain], ascending:
+ * its text there is text. */
+int tok_encode_plain_at(const struct tok *t, const char *text, size_t n, unsigned flags, const uint32_t *plain,
+                        size_t n_plain, size_t max_tokens, int32_t **out_ids, size_t *out_n, struct err *e) ERR_CHECK;
+/* The length of the longest control token whose text stands at text[at], or 0. */
+size_t tok_control_at(const struct tok *t, const char *text, size_t n, size_t at);
 /* The bytes of one token, appended to out. Control tokens give nothing unless `special`. */
 int tok_piece(const struct tok *t, int32_t id, bool special, struct buf *out);
 /* Whole sequence to text (as the model's detokeniser: SentencePiece drops the first space it added itself). */
