@@ -24,4 +24,16 @@ void plat_sensors_read(struct plat_sensors *s, const char *root);
 /* The hottest zone in °C, or -1000 when there is none. */
 double plat_sensors_hottest(const struct plat_sensors *s);
 
+/* What decides whether this device should take work now; cheap enough for once a second. NAN: unknown. */
+struct plat_health {
+    double psi_some_10s;      /* percent; the worse of the machine's and the control group's */
+    double memory_available;  /* percent of memory; the smaller of the machine's and the control group's */
+    double heat_margin;       /* degrees until the nearest passive, hot or critical trip point; negative: beyond */
+    int64_t throttle_count;   /* as above; -1: unknown */
+    double battery;           /* percent of the emptiest battery of the system */
+    int on_battery;           /* 1 discharging, 0 not, -1 unknown or no battery */
+    double load_per_cpu;      /* load average of a minute over CPUs */
+};
+void plat_health_read(struct plat_health *h, const char *root);
+
 #endif
