@@ -19,12 +19,12 @@
 
 #include "base_buf.h"
 #include "route.h"
+#include "route_detect.h"
 
 enum {
     ROUTE_RECEIPT_ID = 27, /* 26 characters of a ULID and a NUL: 48 bits of milliseconds, 80 bits that differ */
     ROUTE_MAX_STEPS = 16,
     ROUTE_MAX_LEFT = 8,
-    ROUTE_MAX_REDACTED = 16,
 };
 
 /* One message that was sent to another tier, whether or not an answer came. */
@@ -34,10 +34,6 @@ struct route_left {
     uint32_t times; /* the same bytes to the same host: retries */
     uint64_t bytes;
     unsigned char sha256[32]; /* of the bytes of the body as sent, after redaction */
-};
-struct route_redacted {
-    char kind[24]; /* "email", "iban": small letters, digits, '_' */
-    uint32_t n;
 };
 
 /* Filled in while a request is answered; owns all its text, so that nothing it names must outlive it. Empty text is
@@ -57,8 +53,7 @@ struct route_receipt {
     char rule[ROUTE_NAME_MAX]; /* the policy's rule that decided, by its name */
     struct route_left left[ROUTE_MAX_LEFT];
     uint32_t n_left, left_more; /* left_more: messages that found no place in left */
-    struct route_redacted redacted[ROUTE_MAX_REDACTED];
-    uint32_t n_redacted;
+    uint32_t redacted[ROUTE_N_PII]; /* different values replaced: route_conversation_counts */
     char data_class[ROUTE_NAME_MAX];
     char key[ROUTE_NAME_MAX]; /* the name of the API key, never the key */
     char subject[65];         /* route_subject_hash */
@@ -76,7 +71,6 @@ void route_receipt_step(struct route_receipt *r, enum route_reason step);
 /* `body` was, or is about to be, sent: hashes it. The same bytes to the same host count up `times`. */
 void route_receipt_left(struct route_receipt *r, const char *tier, enum route_place place, const char *host,
                         const void *body, size_t n_bytes);
-void route_receipt_redacted(struct route_receipt *r, const char *kind, uint32_t n);
 /* The canonical JSON (RFC 8785) that is hashed: receipt number `seq` of a log, of which `lost` are missing so far. */
 void route_receipt_json(const struct route_receipt *r, uint64_t seq, uint64_t lost, struct buf *out);
 /* "2026-11-21T16:42:12.123Z" */
