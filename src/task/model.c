@@ -186,7 +186,11 @@ static void extracted(struct job *j, struct task_result *r)
 static void on_done(void *user, const struct infer_outcome *o)
 {
     struct job *j = user;
-    struct task_result r = {.err = o->err, .text = j->text.data ? j->text.data : "", .n = j->text.len, .o = *o};
+    struct task_result r = {.err = o->err,
+                            .text = j->text.data ? j->text.data : "",
+                            .n = j->text.len,
+                            .judgement = {TASK_UNCALIBRATED, NAN, NAN},
+                            .o = *o};
     if (!r.err.code && j->text.failed) {
         int rc = buf_check(&j->text, "answer", &r.err);
         (void)rc; /* it is in r.err */

@@ -31,9 +31,6 @@ int task_fit_prior(const double *p, const unsigned *label, size_t n, unsigned n_
 void task_fit_classify(const struct task_fit *f, const float *x, double *p);
 void task_fit_correct(const struct task_fit *f, double *p);
 
-/* Fingerprint of a model file: SHA-256 over its size and 4 KiB at each of 256 places, evenly from its start to its end.
- * Other weights differ in all of them. */
-int task_fit_fingerprint(const char *model_path, char out[65], struct err *e) ERR_CHECK;
 /* The path of a model's fit for a task; mem_free. NULL without memory. */
 char *task_fit_path(const char *model_path, const char *task_name);
 int task_fit_save(const struct task_fit *f, const struct task *t, const char *model_path, const char *path,

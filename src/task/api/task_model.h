@@ -5,7 +5,7 @@
 
 #include "infer_chat.h"
 #include "infer_schedule.h"
-#include "task_task.h"
+#include "task_calib.h"
 
 struct task_model;
 
@@ -24,6 +24,9 @@ int task_model_new(const struct task_engine *g, const struct task *task, struct 
                    struct err *e) ERR_CHECK;
 void task_model_free(struct task_model *m); /* after its last answer */
 const struct task *task_model_task(const struct task_model *m);
+/* The calibration that judges its answers, borrowed; NULL: they are all `uncalibrated`. Then *why (may be NULL) says so:
+ * NOT_FOUND: there is none; DIGEST, FORMAT: there is one, and it is refused. */
+const struct task_calibration *task_model_calibration(const struct task_model *m, struct err *why);
 
 /* Borrowed for the callback. */
 struct task_result {
@@ -33,11 +36,13 @@ struct task_result {
     const char *text;          /* the label's name; the JSON that the schema admits; the text */
     size_t n;
     const float *vector;       /* embed: [n_embd] of length 1 */
+    struct task_judgement judgement; /* may it stand? (task_calib.h) */
     struct infer_outcome o;
 };
 struct task_call {
     uint32_t owner;    /* as in struct infer_request */
     double deadline_s;
+    const char *group; /* what the input's group is, for thresholds per group; copied; NULL: not said */
     void (*on_done)(void *user, const struct task_result *r); /* on the scheduler's thread; once for each call taken */
     void *user;
 };
