@@ -33,6 +33,8 @@ struct task_model {
 struct job {
     struct task_model *m;
     struct task_call call;
+    struct infer_choice *own;          /* of the call's choices, or NULL */
+    const struct infer_choice *choice; /* it, or the labels'; NULL: no choice is made */
     struct infer_tree tree;
     uint32_t first;
     double *probability;
@@ -79,10 +81,9 @@ static int prepare(struct task_model *m, struct err *e)
 {
     const struct task *t = m->task;
     const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
-    if (t->kind == TASK_CLASSIFY && t->n_labels == 0)
+    if (t->kind == TASK_CLASSIFY && t->n_labels == 0 && !m->g.own_choices)
         return ERR(e, UNSUPPORTED,
-                   "The task '%s' has no labels: each of its examples brings its choices. Such tasks can be checked "
-                   "and imported, but not answered yet.",
+                   "The choices of task '%s' are those of its examples, so a plain input has none to be answered from.",
                    t->name);
     int rc = find_fit(m, e);
     if (rc) return rc;
@@ -96,7 +97,7 @@ static int prepare(struct task_model *m, struct err *e)
     if (!model->causal)
         return ERR(e, UNSUPPORTED, "The model is an encoder, which cannot answer a task of this kind.");
     rc = find_pin(m, e);
-    if (!rc && t->kind == TASK_CLASSIFY) {
+    if (!rc && t->n_labels) {
         const char **names = mem_calloc(t->n_labels, sizeof *names);
         if (!names) return err_nomem(e, t->n_labels * sizeof *names);
         for (unsigned i = 0; i < t->n_labels; i++) names[i] = t->labels[i].name;
@@ -142,6 +143,7 @@ const struct task *task_model_task(const struct task_model *m) { return m->task;
 
 static void job_free(struct job *j)
 {
+    infer_choice_free(j->own);
     infer_tree_done(&j->tree);
     mem_free(j->probability);
     buf_done(&j->text);
@@ -156,21 +158,23 @@ static int on_piece(void *user, const struct croft_piece *p)
     return buf_add(&j->text, p->text, p->n);
 }
 
+static unsigned n_options(const struct job *j) { return j->own ? j->call.n_choices : j->m->task->n_labels; }
+
 static void classified(struct job *j, struct task_result *r)
 {
-    const struct task *t = j->m->task;
     const struct task_fit *fit = &j->m->fit;
-    if (j->m->choice) {
-        infer_choice_logprobs(j->m->choice, &j->tree, j->first, j->probability);
-        for (unsigned i = 0; i < t->n_labels; i++) j->probability[i] = exp(j->probability[i]);
-        if (fit->n_labels) task_fit_correct(fit, j->probability);
+    unsigned n = n_options(j);
+    if (j->choice) {
+        infer_choice_logprobs(j->choice, &j->tree, j->first, j->probability);
+        for (unsigned i = 0; i < n; i++) j->probability[i] = exp(j->probability[i]);
+        if (fit->n_labels && !j->own) task_fit_correct(fit, j->probability);
     } else {
         task_fit_classify(fit, j->embed.out, j->probability);
     }
-    for (unsigned i = 0; i < t->n_labels; i++)
+    for (unsigned i = 0; i < n; i++)
         if (j->probability[i] > j->probability[r->label]) r->label = (int)i;
     r->probability = j->probability;
-    r->text = t->labels[r->label].name;
+    r->text = j->own ? j->call.choices[r->label] : j->m->task->labels[r->label].name;
     r->n = strlen(r->text);
 }
 
@@ -204,16 +208,35 @@ static void on_done(void *user, const struct infer_outcome *o)
     job_free(j);
 }
 
+/* What is asked behind the prompt when labels or choices are. */
+static int fill_choice(struct job *j, struct infer_request *r, struct err *e)
+{
+    const struct task_model *m = j->m;
+    const struct task_call *call = &j->call;
+    if (call->choices && by_vector(m))
+        return ERR(e, UNSUPPORTED, "A fitted head knows the task's labels alone; it cannot choose among others.");
+    if (call->choices) {
+        int rc = infer_choice_new(m->g.tok, call->choices, call->n_choices, &j->own, e);
+        if (rc) return rc;
+    }
+    if (n_options(j) == 0)
+        return ERR(e, UNSUPPORTED, "The task '%s' has no labels, and the input comes without choices.", m->task->name);
+    j->choice = j->own ? j->own : m->choice;
+    j->probability = mem_calloc(n_options(j), sizeof *j->probability);
+    if (!j->probability) return err_nomem(e, n_options(j) * sizeof *j->probability);
+    if (!j->choice) return 0;
+    r->tree = &j->tree;
+    return infer_choice_plant(j->choice, &j->tree, -1, &j->first, e);
+}
+
 static int fill(struct job *j, struct infer_request *r, struct err *e)
 {
     struct task_model *m = j->m;
     const struct model *model = infer_engine_model(infer_scheduler_engine(m->g.scheduler));
     if (m->task->kind == TASK_CLASSIFY) {
-        j->probability = mem_calloc(m->task->n_labels, sizeof *j->probability);
-        if (!j->probability) return err_nomem(e, m->task->n_labels * sizeof *j->probability);
+        int rc = fill_choice(j, r, e);
+        if (rc || j->choice) return rc;
     }
-    if (m->choice) r->tree = &j->tree;
-    if (m->choice) return infer_choice_plant(m->choice, &j->tree, -1, &j->first, e);
     r->grammar = m->grammar;
     if (!by_vector(m)) return 0;
     j->embed = (struct infer_text){j->ids, r->n_prompt, mem_calloc(model->n_embd, sizeof(float))};

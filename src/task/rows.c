@@ -41,17 +41,27 @@ static int read_header(struct task_rows *r, struct err *e)
     return 0;
 }
 
-int task_rows_open(struct task_rows *r, const char *path, struct err *e)
+static int rows_open(struct task_rows *r, const char *path, json_t *names, struct err *e)
 {
-    *r = (struct task_rows){.path = path, .is_csv = str_ends(path, ".csv"), .file = fopen(path, "r")};
-    if (!r->file) return err_errno(e, errno, "open the examples", path);
+    *r = (struct task_rows){.path = path, .is_csv = str_ends(path, ".csv"), .file = fopen(path, "r"), .header = names};
+    if (!r->file) {
+        json_decref(names);
+        return err_errno(e, errno, "open the examples", path);
+    }
     skip_byte_order_mark(r->file);
     task_csv_init(&r->csv, r->file, path, 1);
     int rc = 0;
-    if (r->is_csv) rc = read_header(r, e);
-    else if (!(r->text = mem_alloc(MAX_LINE))) rc = err_nomem(e, MAX_LINE);
+    if (r->is_csv && !names) rc = read_header(r, e);
+    else if (!r->is_csv && !(r->text = mem_alloc(MAX_LINE))) rc = err_nomem(e, MAX_LINE);
     if (rc) task_rows_close(r);
     return rc;
+}
+
+int task_rows_open(struct task_rows *r, const char *path, struct err *e) { return rows_open(r, path, NULL, e); }
+
+int task_rows_open_bare(struct task_rows *r, const char *path, json_t *names, struct err *e)
+{
+    return names ? rows_open(r, path, names, e) : err_nomem(e, 0);
 }
 
 void task_rows_close(struct task_rows *r)

@@ -21,6 +21,8 @@ struct task_rows {
 /* A byte order mark at the beginning is skipped. NOT_FOUND, DENIED, …: the file cannot be opened; FORMAT: its
  * header. */
 int task_rows_open(struct task_rows *r, const char *path, struct err *e) ERR_CHECK;
+/* The same of a CSV file without a header line: the names (a list of texts, taken) stand for it. */
+int task_rows_open_bare(struct task_rows *r, const char *path, json_t *names, struct err *e) ERR_CHECK;
 void task_rows_close(struct task_rows *r);
 /* *out (json_decref) is the next row, NULL behind the last. FORMAT names the line: not JSON, not UTF-8, not an
  * object, longer than 1 MiB, or another number of fields than the header. */

@@ -12,7 +12,8 @@ struct task_runner {
     struct infer_chat *chat; /* NULL: the model has no chat template */
     struct infer_scheduler *scheduler;
     struct task_model *model;
-    double *probability;  /* [n_labels] of the last answer */
+    double *probability;  /* [n_probability] of the last answer */
+    unsigned n_probability;
     pthread_mutex_t lock; /* of what follows, between the caller and the scheduler's thread */
     pthread_cond_t answered;
     bool done;
@@ -27,8 +28,7 @@ static void on_done(void *user, const struct task_result *t)
     pthread_mutex_lock(&r->lock);
     r->err = t->err;
     r->answer.label = t->probability ? t->label : -1;
-    if (t->probability)
-        memcpy(r->probability, t->probability, task_model_task(r->model)->n_labels * sizeof *r->probability);
+    if (t->probability) memcpy(r->probability, t->probability, r->n_probability * sizeof *r->probability);
     r->answer.probability = t->probability ? r->probability : NULL;
     r->answer.n_prompt = t->o.n_prompt;
     r->answer.n_evaluated = t->o.n_prompt - t->o.n_cached + t->o.n_nodes + t->o.n_generated;
@@ -38,11 +38,28 @@ static void on_done(void *user, const struct task_result *t)
     pthread_mutex_unlock(&r->lock);
 }
 
+static int room_for(struct task_runner *r, unsigned n, struct err *e)
+{
+    double *p = mem_realloc(r->probability, (n ? n : 1) * sizeof *p);
+    if (!p) return err_nomem(e, n * sizeof *p);
+    r->probability = p;
+    r->n_probability = n;
+    return 0;
+}
+
 int task_runner_answer(struct task_runner *r, const char *input, struct task_answer *out, struct buf *text,
                        struct err *e)
 {
-    struct task_call call = {.on_done = on_done, .user = r};
+    return task_runner_choose(r, input, NULL, 0, out, text, e);
+}
+
+int task_runner_choose(struct task_runner *r, const char *input, const char *const *choices, unsigned n_choices,
+                       struct task_answer *out, struct buf *text, struct err *e)
+{
+    struct task_call call = {.on_done = on_done, .user = r, .choices = choices, .n_choices = n_choices};
     double start = clock_now_s();
+    int room = room_for(r, choices ? n_choices : task_model_task(r->model)->n_labels, e);
+    if (room) return room;
     r->done = false;
     r->text = text;
     int rc = task_model_ask(r->model, input, &call, NULL, e);
@@ -62,15 +79,14 @@ int task_runner_answer(struct task_runner *r, const char *input, struct task_ans
 static int start(struct task_runner *r, struct infer_engine *engine, const struct task *task,
                  const char *path, uint32_t n_ctx, struct err *e)
 {
-    const struct gguf *g = infer_engine_gguf(engine);
+    const struct gguf *file = infer_engine_gguf(engine);
     struct infer_scheduler_params p = {.n_ctx = n_ctx, .n_parallel = 1, .n_queue = 1};
-    int rc = tok_new(g, &r->tok, e);
-    if (!rc && gguf_find(g, "tokenizer.chat_template")) rc = infer_chat_new(g, r->tok, &r->chat, e);
+    int rc = tok_new(file, &r->tok, e);
+    if (!rc && gguf_find(file, "tokenizer.chat_template")) rc = infer_chat_new(file, r->tok, &r->chat, e);
     if (!rc) rc = infer_scheduler_new(engine, r->tok, &p, &r->scheduler, e);
     if (rc) return rc;
-    r->probability = mem_calloc(task->n_labels, sizeof *r->probability);
-    if (!r->probability) return err_nomem(e, task->n_labels * sizeof *r->probability);
-    return task_model_new(&(struct task_engine){r->scheduler, r->tok, r->chat, NULL, path}, task, &r->model, e);
+    struct task_engine g = {r->scheduler, r->tok, r->chat, .path = path, .own_choices = true};
+    return task_model_new(&g, task, &r->model, e);
 }
 
 int task_runner_new(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,

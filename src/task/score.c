@@ -48,10 +48,10 @@ static int by_confidence(const void *pa, const void *pb, void *arg)
     return x != y ? (x < y) - (x > y) : (a > b) - (a < b);
 }
 
-int task_outcomes_init(struct task_outcomes *out, const struct task_outcome *item, size_t n, unsigned n_classes,
-                       bool has_fields, struct err *e)
+int task_outcomes_init(struct task_outcomes *out, const struct task_outcome *item, size_t n, enum task_answers kind,
+                       unsigned n_classes, struct err *e)
 {
-    struct task_outcomes o = {item, n, n_classes, has_fields, n > 0, n > 0, NULL, NULL};
+    struct task_outcomes o = {item, n, kind, n_classes, n > 0, n > 0, NULL, NULL};
     if (n > INT32_MAX) return ERR(e, LIMIT, "%zu examples are more than can be scored together.", n);
     for (size_t i = 0; i < n; i++) {
         o.has_confidence = o.has_confidence && !isnan(item[i].confidence);
@@ -198,15 +198,15 @@ double task_measure(enum task_measure m, struct task_outcomes *o, const uint32_t
 {
     switch (m) {
     case TASK_M_ACCURACY:
-        return o->n_classes ? mean(o, w, right_of) : NAN;
+        return o->kind == TASK_ANSWERS_CHOICE ? mean(o, w, right_of) : NAN;
     case TASK_M_EXACT_MATCH:
-        return o->n_classes ? NAN : mean(o, w, right_of);
+        return o->kind == TASK_ANSWERS_CHOICE ? NAN : mean(o, w, right_of);
     case TASK_M_MACRO_F1:
         return o->n_classes ? macro_f1(o, w) : NAN;
     case TASK_M_FIELD_F1:
     case TASK_M_FIELD_PRECISION:
     case TASK_M_FIELD_RECALL:
-        return o->has_fields ? field_measure(m, o, w) : NAN;
+        return o->kind == TASK_ANSWERS_FIELDS ? field_measure(m, o, w) : NAN;
     case TASK_M_LOG_LOSS:
         return o->has_distribution ? mean(o, w, log_loss_of) : NAN;
     case TASK_M_BRIER:

@@ -2,8 +2,8 @@
  * takes a measure of each draw: the middle 95 % of those values are its interval (percentile method). Draws come from
  * SplitMix64 with the caller's seed, so a report can be repeated to the last digit.
  *
- * Two models on the same examples are compared draw by draw, each draw for both: what the examples have in common, their
- * difficulty, then cancels out of the difference. */
+ * Two models on the same examples are compared draw by draw, each draw for both: what the examples have in common,
+ * their difficulty, then cancels out of the difference. */
 #ifndef TASK_BOOT_H
 #define TASK_BOOT_H
 

@@ -32,4 +32,15 @@ int task_split_load(const struct task *t, enum task_split s, struct task_example
 int task_examples_load(const char *path, struct task_examples *out, struct err *e) ERR_CHECK;
 void task_examples_done(struct task_examples *x);
 
+/* Multiple-choice questions as MMLU and ARC have them, read without a task.yaml (docs/EVAL.md has the forms). */
+enum task_ask {
+    TASK_ASK_LETTERS, /* the input is the question with its choices as "A. text"; a letter answers it */
+    TASK_ASK_TEXTS    /* the input is the question; the text of a choice answers it */
+};
+/* *out_is: are these such questions? If not, nothing is read: *out stays as it was. */
+int task_questions_load(const char *path, enum task_ask ask, bool *out_is, struct task_examples *out,
+                        struct err *e) ERR_CHECK;
+/* The task that such questions are asked by when no other is given. */
+const struct task *task_questions_task(enum task_ask ask);
+
 #endif

@@ -17,6 +17,7 @@ struct task_engine {
     const struct infer_vocab *vocab; /* NULL: made here when a schema needs it */
     const char *path;                /* of the model: what was fitted for the task (task_fit.h) is looked for beside it;
                                       * NULL: nothing is. Read by task_model_new alone */
+    bool own_choices;                /* every call brings its choices; else a task without labels is refused */
 };
 /* Borrows the task too. UNSUPPORTED: this model cannot answer this kind of task (an encoder classifies through a fitted
  * head); DIGEST: what was fitted is for other weights or labels. */
@@ -32,7 +33,7 @@ const struct task_calibration *task_model_calibration(const struct task_model *m
 struct task_result {
     struct err err;            /* code 0, or why there is no answer */
     int label;                 /* classify: the most probable one */
-    const double *probability; /* classify: [n_labels], adds up to 1 */
+    const double *probability; /* classify: [n_labels], or [n_choices] of the call; adds up to 1 */
     const char *text;          /* the label's name; the JSON that the schema admits; the text */
     size_t n;
     const float *vector;       /* embed: [n_embd] of length 1 */
@@ -45,6 +46,8 @@ struct task_call {
     const char *group; /* what the input's group is, for thresholds per group; copied; NULL: not said */
     void (*on_done)(void *user, const struct task_result *r); /* on the scheduler's thread; once for each call taken */
     void *user;
+    const char *const *choices; /* classify: [n_choices] what may be answered here, borrowed until on_done; NULL: the */
+    unsigned n_choices;         /* task's labels. A fitted prior is of the labels and does not correct these */
 };
 /* FORMAT: not UTF-8; NO_ROOM, FULL, … as infer_schedule. *out (may be NULL) is the caller's to free. */
 int task_model_ask(struct task_model *m, const char *input, const struct task_call *call, struct infer_ticket **out,

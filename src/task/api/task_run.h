@@ -11,7 +11,7 @@ struct task_runner;
 
 struct task_answer {
     int label;                 /* classify: index of the label; else -1 */
-    const double *probability; /* classify: [n_labels], adds up to 1; borrowed until the next answer */
+    const double *probability; /* classify: [n_labels] or [n_choices], adds up to 1; borrowed until the next answer */
     double seconds;            /* from text to answer */
     uint32_t n_prompt, n_evaluated; /* prompt tokens, and how many tokens were evaluated in all */
 };
@@ -27,5 +27,10 @@ void task_runner_free(struct task_runner *r);
  * appended to it. Errors as task_model_ask and struct task_result have them. */
 int task_runner_answer(struct task_runner *r, const char *input, struct task_answer *out, struct buf *text,
                        struct err *e) ERR_CHECK;
+
+/* The same where the input has choices of its own (classify, and not by a fitted head): `label` is an index among
+ * them. */
+int task_runner_choose(struct task_runner *r, const char *input, const char *const *choices, unsigned n_choices,
+                       struct task_answer *out, struct buf *text, struct err *e) ERR_CHECK;
 
 #endif

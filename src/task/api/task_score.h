@@ -2,7 +2,7 @@
  * times: all once gives the value itself, a draw with replacement one of the values that the bootstrap makes its
  * interval of (task_boot.h). Pure functions over borrowed arrays; any thread.
  *
- *   accuracy, exact_match  share of right answers
+ *   accuracy, exact_match  share of right answers: of choices, of texts
  *   macro_f1               unweighted mean of F1 over the classes that occur, as truth or as answer
  *   field_*                precision, recall and F1 of the fields of structured answers, over all examples together
  *   log_loss               mean of -ln P(true class), P at least 2^-52
@@ -41,19 +41,20 @@ struct task_outcome {
     uint32_t truth, answer; /* classes, < n_classes; no class: n_classes */
     struct task_fields fields;
 };
+enum task_answers { TASK_ANSWERS_CHOICE, TASK_ANSWERS_TEXT, TASK_ANSWERS_FIELDS }; /* what is measured of them */
 struct task_outcomes {
     const struct task_outcome *item; /* [n], borrowed */
     size_t n;
-    unsigned n_classes;  /* 0: these are no classes */
-    bool has_fields;
+    enum task_answers kind;
+    unsigned n_classes;  /* 0: the choices differ from example to example */
     bool has_confidence; /* every outcome has one; likewise p_truth and brier */
     bool has_distribution;
     uint32_t *order;     /* [n] by falling confidence, then by place; NULL without confidence */
     double *work;        /* [3, n_classes] */
 };
 /* NOMEM. LIMIT: more than 2^31 outcomes. */
-int task_outcomes_init(struct task_outcomes *o, const struct task_outcome *item, size_t n, unsigned n_classes,
-                       bool has_fields, struct err *e) ERR_CHECK;
+int task_outcomes_init(struct task_outcomes *o, const struct task_outcome *item, size_t n, enum task_answers kind,
+                       unsigned n_classes, struct err *e) ERR_CHECK;
 void task_outcomes_done(struct task_outcomes *o);
 
 /* w: [n], NULL: each once. NaN: not defined for these outcomes. Uses o->work: one thread at a time. */
@@ -67,7 +68,7 @@ struct task_bin {
 /* The reliability diagram: bin i has the confidences in (i/15, (i+1)/15]; 0 is in the first. */
 void task_reliability(const struct task_outcomes *o, struct task_bin out[TASK_ECE_BINS]);
 struct task_curve_point {
-    double threshold, coverage, risk; /* answering where confidence ≥ threshold answers this share, wrong in this share */
+    double threshold, coverage, risk; /* confidence ≥ threshold has this share of answers, this share of them wrong */
 };
 /* Points of the risk-coverage curve, by rising coverage; one for each confidence that occurs, at most
  * TASK_CURVE_POINTS, the last with coverage 1. Returns how many. */

@@ -1,7 +1,7 @@
-"""Expected values of tests/unit/task/test_score.c, from scikit-learn, scipy and statsmodels: prints expected.h.
+"""Expected values of tests/unit/task/test_score.c, from scikit-learn, scipy and statsmodels: prints score_golden.h.
 
     pip install numpy scipy scikit-learn statsmodels
-    python3 tests/golden/score/make.py > tests/golden/score/expected.h
+    python3 tests/golden/score/make.py > tests/unit/task/score_golden.h
 
 The answers are made here from a fixed seed: 4 classes, 60 examples, two models, confidences rounded so that some are
 equal. Written with scikit-learn 1.9, scipy 1.17, statsmodels 0.15, numpy 2.4."""
@@ -48,7 +48,7 @@ def rows(name, kind, value):
     text = "static const %s %s[%d] = {%s};" % (kind, name, len(value), ", ".join("%.17g" % v for v in value))
     print("\n    ".join(textwrap.wrap(text, 112)))
 
-print("/* Written by make.py, which says how; do not edit. */\n#include <stdint.h>\n")
+print("/* Written by tests/golden/score/make.py, which says how; do not edit. */\n#include <stdint.h>\n")
 a, b = model(1.4), model(0.9)
 rows("truth", "uint32_t", truth)
 for n, p in (("a", a), ("b", b)):

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../golden/score/expected.h"
+#include "score_golden.h"
 
 enum { N = 60, K = 4, DRAWS = 20000 };
 
@@ -27,12 +27,14 @@ static int make(void **state)
 {
     struct err e = {0};
     for (int i = 0; i < N; i++) {
-        item_a[i] = (struct task_outcome){
-            a_answer[i] == truth[i], a_confidence[i], a_p_truth[i], a_brier[i], truth[i], a_answer[i], {0}};
-        item_b[i] = (struct task_outcome){
-            b_answer[i] == truth[i], b_confidence[i], b_p_truth[i], b_brier[i], truth[i], b_answer[i], {0}};
+        bool a_right = a_answer[i] == truth[i], b_right = b_answer[i] == truth[i];
+        item_a[i] =
+            (struct task_outcome){a_right, a_confidence[i], a_p_truth[i], a_brier[i], truth[i], a_answer[i], {0}};
+        item_b[i] =
+            (struct task_outcome){b_right, b_confidence[i], b_p_truth[i], b_brier[i], truth[i], b_answer[i], {0}};
     }
-    return task_outcomes_init(&a, item_a, N, K, false, &e) || task_outcomes_init(&b, item_b, N, K, false, &e);
+    return task_outcomes_init(&a, item_a, N, TASK_ANSWERS_CHOICE, K, &e) ||
+           task_outcomes_init(&b, item_b, N, TASK_ANSWERS_CHOICE, K, &e);
 }
 
 static int unmake(void **state)
@@ -65,7 +67,7 @@ static void weights_are_repetitions(void **state)
     size_t n = 0;
     for (int i = 0; i < N; i++)
         for (w[i] = 0; w[i] < (unsigned)i % 3; w[i]++) twice[n++] = item_a[i];
-    assert_int_equal(task_outcomes_init(&o, twice, n, K, false, &e), 0);
+    assert_int_equal(task_outcomes_init(&o, twice, n, TASK_ANSWERS_CHOICE, K, &e), 0);
     for (int m = 0; m < TASK_N_MEASURES; m++) {
         double want = task_measure((enum task_measure)m, &o, NULL), got = task_measure((enum task_measure)m, &a, w);
         if (!(isnan(want) && isnan(got))) NEAR(got, want, 1e-12);
@@ -158,7 +160,7 @@ static void what_is_not_there_is_not_defined(void **state)
                                 {true, 0.5, 0.5, 0.5, 0, 0, {0, 0, 2}},
                                 {true, 0.5, 0.5, 0.5, 0, 0, {0}}};
     struct task_outcomes o;
-    assert_int_equal(task_outcomes_init(&o, x, 3, 0, true, &e), 0);
+    assert_int_equal(task_outcomes_init(&o, x, 3, TASK_ANSWERS_FIELDS, 0, &e), 0);
     assert_int_equal(task_boot_intervals(&o, 50, 1, v, &e), 0);
     NEAR(v[TASK_M_EXACT_MATCH].value, 1, 0);
     NEAR(v[TASK_M_FIELD_F1].value, 6.0 / 9, 1e-12);
@@ -166,7 +168,7 @@ static void what_is_not_there_is_not_defined(void **state)
     NEAR(v[TASK_M_FIELD_RECALL].value, 3.0 / 5, 1e-12);
     assert_true(isnan(v[TASK_M_ACCURACY].value) && isnan(v[TASK_M_ECE].value) && isnan(v[TASK_M_AUROC].lo));
     task_outcomes_done(&o);
-    assert_int_equal(task_outcomes_init(&o, x + 1, 2, 2, false, &e), 0); /* nothing wrong: no AUROC */
+    assert_int_equal(task_outcomes_init(&o, x + 1, 2, TASK_ANSWERS_CHOICE, 2, &e), 0); /* nothing wrong: no AUROC */
     assert_true(isnan(task_measure(TASK_M_AUROC, &o, NULL)));
     NEAR(task_measure(TASK_M_AURC, &o, NULL), 0, 0);
     task_outcomes_done(&o);
@@ -227,7 +229,7 @@ static void no_memory_is_an_error(void **state)
     struct task_comparison c;
     for (long nth = 1; nth <= 2; nth++) {
         mem_fail_nth(nth);
-        assert_int_equal(task_outcomes_init(&o, item_a, N, K, false, &e), CROFT_E_NOMEM);
+        assert_int_equal(task_outcomes_init(&o, item_a, N, TASK_ANSWERS_CHOICE, K, &e), CROFT_E_NOMEM);
         mem_fail_nth(nth);
         assert_int_equal(task_boot_intervals(&a, 10, 1, v, &e), CROFT_E_NOMEM);
         mem_fail_nth(nth);

@@ -1,4 +1,4 @@
-/* Written by make.py, which says how; do not edit. */
+/* Written by tests/golden/score/make.py, which says how; do not edit. */
 #include <stdint.h>
 
 static const uint32_t truth[60] = {2, 0, 0, 1, 2, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 2, 2, 2, 2, 1, 1, 1, 1, 0, 2, 0,
