@@ -47,6 +47,8 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
               void *arg, struct task_report *out, struct err *e)
 {
     if (t->metric == TASK_FIELD_F1) return ERR(e, UNSUPPORTED, "The metric 'field_f1' is not computed yet.");
+    if (t->kind == TASK_CLASSIFY && t->n_labels == 0)
+        return ERR(e, UNSUPPORTED, "The task '%s' has no labels: each of its examples brings its choices.", t->name);
     struct task_report r = {.n = x->n};
     struct buf text;
     buf_init(&text, 1 << 20);
