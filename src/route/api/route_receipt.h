@@ -103,7 +103,8 @@ int route_receipts_open(const struct route_receipts_params *p, struct route_rece
 int route_receipts_close(struct route_receipts *log, struct err *e);
 
 /* Keep a place for r. `leaves`: something is about to leave this device. BUSY when the log cannot take a receipt and
- * the policy says that then nothing is answered: 503. Calling it again for the same r, with the other value, is fine. */
+ * the policy says that then nothing is answered: 503. Calling it again for the same r, with the other value, is fine; a
+ * place that r has got stays its own, also after BUSY, until add or release. */
 int route_receipts_reserve(struct route_receipts *log, struct route_receipt *r, bool leaves, struct err *e) ERR_CHECK;
 void route_receipts_release(struct route_receipts *log, struct route_receipt *r); /* no receipt comes of it */
 /* Queue the receipt; always succeeds when r is reserved. Without a place and with a policy that goes on: counted as
@@ -123,11 +124,11 @@ struct route_receipts_stats {
 void route_receipts_stats(struct route_receipts *log, struct route_receipts_stats *out);
 
 /* A user's pseudonym in this log: HMAC-SHA-256 of the id under the folder's salt, in hex. `route_subject_open` reads
- * the salt (and makes it), the rest is pure. */
+ * the salt (`make`: or makes one; else NOT_FOUND), the rest is pure. */
 struct route_subject_salt {
     unsigned char bytes[32];
 };
-int route_subject_open(const char *dir, struct route_subject_salt *out, struct err *e) ERR_CHECK;
+int route_subject_open(const char *dir, bool make, struct route_subject_salt *out, struct err *e) ERR_CHECK;
 void route_subject_hash(const struct route_subject_salt *salt, const char *user, char out[65]);
 
 /* ---- reading: any process, also while another writes ---- */
@@ -147,8 +148,8 @@ int route_receipts_each(const char *dir, const struct route_receipt_filter *f, r
 
 /* A signed statement: this log, from receipt `first` to `seq`, ends with this hash. */
 struct route_checkpoint {
-    uint64_t n, first, seq;
-    const char *body; /* canonical JSON, NUL-terminated */
+    uint64_t n, seq;
+    const char *body;    /* canonical JSON, NUL-terminated */
     char signature[129]; /* hex */
 };
 typedef int route_checkpoint_fn(void *arg, const struct route_checkpoint *c, struct err *e);
@@ -160,14 +161,14 @@ int route_receipts_export(const char *dir, int (*write)(void *arg, const char *l
 /* ---- verifying ---- */
 
 enum route_finding_kind {
-    ROUTE_F_ALTERED,    /* a receipt's text or hash is not what was written */
-    ROUTE_F_DROPPED,    /* receipts are missing */
-    ROUTE_F_MOVED,      /* a receipt stands at another's place: reordered, or some before it came or went */
-    ROUTE_F_INSERTED,   /* a receipt more than there may be */
-    ROUTE_F_CHECKPOINT, /* a checkpoint is missing, or is not signed by the key */
-    ROUTE_F_REWRITTEN,  /* the chain holds, but is not the one that was signed */
-    ROUTE_F_TRUNCATED,  /* the end, or the beginning, was cut off */
-    ROUTE_F_ANCHOR,     /* the log is not the one that an anchor speaks of */
+    ROUTE_FOUND_ALTERED,    /* a receipt's text or hash is not what was written */
+    ROUTE_FOUND_DROPPED,    /* receipts are missing */
+    ROUTE_FOUND_MOVED,      /* a receipt stands at another's place: reordered, or some before it came or went */
+    ROUTE_FOUND_INSERTED,   /* a receipt more than there may be */
+    ROUTE_FOUND_CHECKPOINT, /* a checkpoint is missing, or is not signed by the key */
+    ROUTE_FOUND_REWRITTEN,  /* the chain holds, but is not the one that was signed */
+    ROUTE_FOUND_TRUNCATED,  /* the end, or the beginning, was cut off */
+    ROUTE_FOUND_ANCHOR,     /* the log is not the one that an anchor speaks of */
 };
 const char *route_finding_word(enum route_finding_kind k);
 struct route_finding {
