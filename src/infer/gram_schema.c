@@ -13,6 +13,7 @@
  * Types follow from keywords when `type` is absent: {"properties": …} is an object. That is narrower than the
  * standard, which lets such a schema pass any non-object, and what a person means. Next: gram_schema_obj.c. */
 #include "gram_schema.h"
+#include "infer_json.h"
 
 #include "base_mem.h"
 
@@ -247,7 +248,8 @@ static bool gather(struct schema *s, const json_t *schema, const char *at, int d
     for (size_t i = 0; i < out->n; i++) {
         if (out->p[i].s != schema) continue;
         if (!out->open[i]) return true;
-        return gram_schema_fail(s, CROFT_E_FORMAT, p.at, NULL, "references lead back here without end.");
+        return gram_schema_fail(s, CROFT_E_FORMAT, p.at, json_object_get(schema, "$ref") ? "$ref" : "allOf",
+                                "references lead back here without end.");
     }
     if (!check_keywords(s, &p)) return false;
     const json_t *ref = json_object_get(schema, "$ref");
@@ -317,7 +319,7 @@ uint32_t gram_json_text(struct schema *s, const json_t *value, bool key)
 {
     struct buf b;
     buf_init(&b, GRAM_MAX_TEXT);
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    char *text = json_dumps(value, JSON_ENCODE_ANY | infer_json_digits(value));
     if (!text) return nomem(s);
     buf_str(&b, text);
     json_free_t release;
@@ -333,7 +335,7 @@ uint32_t gram_json_text(struct schema *s, const json_t *value, bool key)
 static uint32_t values(struct schema *s, const json_t *const *value, size_t n, const struct parts *all,
                        const char *at)
 {
-    struct str *text = mem_calloc(n + 1, sizeof *text);
+    struct str *text = mem_calloc(n + 1, 2 * sizeof *text), *owned = text + n;
     json_free_t release;
     json_get_alloc_funcs(NULL, &release);
     size_t m = 0;
@@ -346,18 +348,18 @@ static uint32_t values(struct schema *s, const json_t *const *value, size_t n, c
             if (rc && rc != CROFT_E_FORMAT) *s->e = why;
             fits = rc == 0;
         }
-        char *t = fits ? json_dumps(value[i], JSON_ENCODE_ANY) : NULL;
+        char *t = fits ? json_dumps(value[i], JSON_ENCODE_ANY | infer_json_digits(value[i])) : NULL;
         if (t)
-            text[m++] = str_of(t);
+            text[m] = owned[m] = str_of(t), m++;
         else if (fits)
             nomem(s);
     }
     uint32_t r = 0;
     if (m)
-        r = gram_choice(&s->g, text, m); /* sorts and drops equal ones; all are released below */
+        r = gram_choice(&s->g, text, m); /* sorts its list, and moves equal ones over each other */
     else if (!s->e->code)
         r = gram_none(&s->g);
-    for (size_t i = 0; i < m; i++) release((char *)text[i].p);
+    for (size_t i = 0; i < m; i++) release((char *)owned[i].p);
     mem_free(text);
     return r;
 }

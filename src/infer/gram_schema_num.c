@@ -9,6 +9,7 @@
  * together stay within the 15 significant ones that binary64 tells apart: what the text says and what a reader
  * compares agree. */
 #include "gram_schema.h"
+#include "infer_json.h"
 
 #include "base_mem.h"
 
@@ -17,6 +18,23 @@
 enum { INT_DIGITS = 18, REAL_DIGITS = 15, MAX_MULTIPLES = 10000, MAX_MODULUS = 1000 };
 
 /* ---- decimals ---- */
+
+static bool comes_back(const json_t *value, int digits)
+{
+    char text[64];
+    const char *key;
+    json_t *v;
+    size_t i;
+    if (json_is_real(value)) {
+        snprintf(text, sizeof text, "%.*g", digits, json_real_value(value));
+        return strtod(text, NULL) == json_real_value(value);
+    }
+    json_array_foreach(value, i, v) if (!comes_back(v, digits)) return false;
+    json_object_foreach((json_t *)value, key, v) if (!comes_back(v, digits)) return false;
+    return true;
+}
+
+size_t infer_json_digits(const json_t *value) { return JSON_REAL_PRECISION(comes_back(value, 15) ? 15 : 17); }
 
 bool gram_decimal(const json_t *number, struct decimal *out)
 {

@@ -192,7 +192,8 @@ static const struct gram_re *names_re(struct object *o)
     return alt;
 }
 
-/* propertyNames: its patterns and bounds become conditions on the keys of others. */
+/* propertyNames: its patterns and bounds become conditions on the keys of others; named members are tried against it
+ * (name_may_be). */
 static bool key_wants(struct object *o, struct gram_want *want, size_t *n, uint32_t *min, uint32_t *max)
 {
     static const char *const can[] = {"pattern", "minLength", "maxLength", "type"};
@@ -213,6 +214,8 @@ static bool key_wants(struct object *o, struct gram_want *want, size_t *n, uint3
                                         "for names only pattern, minLength and maxLength are supported.");
         }
         struct part p = {names, at};
+        if ((v = json_object_get(names, "type")) && (!json_is_string(v) || strcmp(json_string_value(v), "string")))
+            return gram_schema_fail(o->s, CROFT_E_UNSUPPORTED, at, "type", "names are strings.");
         if (!count_of(o->s, &p, 1, "minLength", false, min) || !count_of(o->s, &p, 1, "maxLength", true, max))
             return false;
         if ((v = json_object_get(names, "pattern"))) {
@@ -269,9 +272,26 @@ static bool others(struct object *o)
     return !o->s->e->code;
 }
 
+/* Does every propertyNames admit it? */
+static bool name_may_be(struct object *o, const json_t *name)
+{
+    for (size_t i = 0; i < o->n_p; i++) {
+        const json_t *names = json_object_get(o->p[i].s, "propertyNames");
+        struct err why = {0};
+        if (!names || gram_valid(o->s->root, names, name, &why) == 0) continue;
+        if (why.code != CROFT_E_FORMAT) *o->s->e = why;
+        return false;
+    }
+    return true;
+}
+
 static bool member_values(struct object *o)
 {
     struct gram_nodes *g = &o->s->g;
+    struct gram_want want[16];
+    size_t n_want = 0;
+    uint32_t min = 0, max = GRAM_INF;
+    if (!key_wants(o, want, &n_want, &min, &max)) return false; /* also where no others may be */
     o->value = mem_calloc(o->n + 1, sizeof *o->value);
     if (!o->value) return err_nomem(o->s->e, o->n * sizeof *o->value), false;
     for (size_t i = 0; i < o->n; i++) {
@@ -280,9 +300,10 @@ static bool member_values(struct object *o)
         if (!says(o, o->m[i].name, 0, p, &n)) return false;
         json_t *name = json_string(o->m[i].name);
         uint32_t key = name ? gram_json_text(o->s, name, true) : 0;
+        bool may_be = name && name_may_be(o, name);
         if (!name) err_nomem(o->s->e, 16);
         json_decref(name);
-        o->value[i] = gram_seq2(g, key, node_of(o->s, p, n));
+        o->value[i] = may_be ? gram_seq2(g, key, node_of(o->s, p, n)) : gram_none(g);
         if (o->s->e->code) return false;
     }
     return true;
@@ -384,11 +405,15 @@ static bool read_array(struct array *a)
     if (!count_of(a->s, a->p, a->n_p, "minItems", false, &a->min) ||
         !count_of(a->s, a->p, a->n_p, "maxItems", true, &a->max))
         return false;
-    for (size_t k = 0; k < a->n_p; k++)
-        if (json_is_true(json_object_get(a->p[k].s, "uniqueItems")) && a->max > 1)
+    for (size_t k = 0; k < a->n_p; k++) {
+        const json_t *unique = json_object_get(a->p[k].s, "uniqueItems");
+        if (unique && !json_is_boolean(unique))
+            return gram_schema_fail(a->s, CROFT_E_FORMAT, a->p[k].at, "uniqueItems", "true or false is expected.");
+        if (json_is_true(unique) && a->max > 1)
             return gram_schema_fail(
                 a->s, CROFT_E_UNSUPPORTED, a->p[k].at, "uniqueItems",
                 "that items differ cannot be told by a grammar; it is supported with maxItems 1 alone.");
+    }
     return true;
 }
 
