@@ -19,8 +19,14 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-enum { INPUT_MAX = 64 * 1024, PIPELINE_OUTPUT_MAX = 64 * 1024, EXTRA_MAX = 4096, LINGER_BYTES = 64 << 20 };
-static const double LINGER_S = 2;
+enum {
+    INPUT_MAX = 64 * 1024,
+    PIPELINE_OUTPUT_MAX = 64 * 1024,
+    EXTRA_MAX = 4096,
+    LINGER_BYTES = 64 << 20,
+    BLANK_LINES_MAX = 4
+};
+static const double LINGER_S = 2, READER_BYTES_S = 32 * 1024; /* a client that reads an answer slower is cut off */
 
 enum conn_state { HEAD, BODY, BUSY, CLOSING, LINGER };
 
@@ -42,7 +48,7 @@ struct conn {
     struct net_chunks chunks;
     int64_t left;     /* of a body with a length */
     uint64_t dropped; /* while lingering */
-    int hold;
+    int hold, n_blank; /* empty lines before this request */
     bool dead, reading, head_begun, keep_alive, shut;
     char peer[INET6_ADDRSTRLEN];
 };
@@ -161,11 +167,17 @@ static void linger(struct conn *c)
     set_deadline(c, LINGER_S);
 }
 
+/* So many seconds, and what a slow but honest reader needs for the answer that is on its way. */
+static void set_deadline_after_output(struct conn *c, double seconds)
+{
+    set_deadline(c, seconds + (double)evbuffer_get_length(bufferevent_get_output(c->bev)) / READER_BYTES_S);
+}
+
 /* No more requests on this connection; what is to be sent goes out first. */
 static void close_after_output(struct conn *c)
 {
     c->state = CLOSING;
-    set_deadline(c, c->server->p.limits.write_s);
+    set_deadline_after_output(c, c->server->p.limits.write_s);
     if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) linger(c);
 }
 
@@ -180,7 +192,7 @@ static void answered(struct conn *c)
         return;
     }
     c->state = HEAD;
-    set_deadline(c, c->server->p.limits.idle_s);
+    set_deadline_after_output(c, c->server->p.limits.idle_s);
     conn_input(c);
 }
 
@@ -217,6 +229,7 @@ static void take_head(struct conn *c, struct evbuffer *in, size_t n)
     struct net_exchange *x = &c->x;
     const char *why = NULL;
     c->head_begun = false;
+    c->n_blank = 0;
     buf_init(&x->text, n + 1);
     if (buf_reserve(&x->text, n)) {
         refuse(c, 503, "Out of memory.");
@@ -253,8 +266,12 @@ static void read_head(struct conn *c, struct evbuffer *in)
     const size_t max = c->server->p.limits.header_bytes;
     size_t have = evbuffer_get_length(in);
     char start[2];
-    /* an empty line before a request is skipped (RFC 9112, 2.2) */
+    /* an empty line before a request is skipped (RFC 9112, 2.2), but not any number of them */
     while (have >= 2 && evbuffer_copyout(in, start, 2) == 2 && start[0] == '\r' && start[1] == '\n') {
+        if (++c->n_blank > BLANK_LINES_MAX) {
+            refuse(c, 400, "The request line is missing.");
+            return;
+        }
         evbuffer_drain(in, 2);
         have -= 2;
     }

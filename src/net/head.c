@@ -110,11 +110,13 @@ static int parse_length(struct str v, int64_t *out)
 /* What the headers say about the body and the connection. */
 static int read_framing(struct net_head *h, const char **why)
 {
-    int n_length = 0, n_coding = 0, n_host = 0;
+    int n_length = 0, n_coding = 0, n_host = 0, n_key = 0, n_type = 0;
     h->keep_alive = h->minor == 1;
     for (int i = 0; i < h->n_headers; i++) {
         struct str name = h->header[i].name, v = h->header[i].value;
         if (same_name(name, "host")) n_host++;
+        if (same_name(name, "authorization")) n_key++;
+        if (same_name(name, "content-type")) n_type++;
         if (same_name(name, "content-length") && (n_length++ || parse_length(v, &h->length)))
             return refuse(400, why, "The Content-Length is not one number.");
         if (same_name(name, "transfer-encoding")) {
@@ -133,6 +135,7 @@ static int read_framing(struct net_head *h, const char **why)
     }
     if (n_length && n_coding) return refuse(400, why, "Content-Length and Transfer-Encoding exclude each other.");
     if (n_coding && h->minor == 0) return refuse(400, why, "HTTP/1.0 has no Transfer-Encoding.");
+    if (n_key > 1 || n_type > 1) return refuse(400, why, "There is more than one Authorization or Content-Type.");
     if (n_host > 1 || (n_host == 0 && h->minor == 1)) return refuse(400, why, "There must be one Host header.");
     return 0;
 }
@@ -173,7 +176,8 @@ enum {
     LAST_LF,
     END
 };
-enum { MAX_LINE = 256, MAX_TRAILERS = 4096 };
+/* Of all extensions and trailers together: else a body of one-byte chunks could cost a thousand times its size. */
+enum { MAX_DIGITS = 16, MAX_EXTRA = 8192 };
 
 static int hex_of(char c)
 {
@@ -183,35 +187,37 @@ static int hex_of(char c)
     return -1;
 }
 
+static bool is_extra(struct net_chunks *c, char b)
+{
+    return ((unsigned char)b >= ' ' || b == '\t') && b != 0x7f && ++c->n_extra <= MAX_EXTRA;
+}
+
 /* The next state after c, outside chunk data; -1: malformed. */
 static int chunk_step(struct net_chunks *c, char b)
 {
     int hex = hex_of(b);
     switch (c->state) {
     case SIZE_FIRST:
-        c->left = c->n_line = 0;
         if (hex < 0) return -1;
         c->left = (uint64_t)hex;
+        c->n_digits = 1;
         return SIZE;
     case SIZE:
-        if (hex >= 0 && c->left >> 40) return -1;
+        if (hex >= 0 && (c->left >> 40 || ++c->n_digits > MAX_DIGITS)) return -1;
         if (hex >= 0) c->left = c->left << 4 | (uint64_t)hex;
         return hex >= 0 ? SIZE : b == ';' ? EXTENSION : b == '\r' ? SIZE_LF : -1;
     case EXTENSION:
-        if (++c->n_line > MAX_LINE || b == '\n') return -1;
-        return b == '\r' ? SIZE_LF : EXTENSION;
+        return b == '\r' ? SIZE_LF : is_extra(c, b) ? EXTENSION : -1;
     case SIZE_LF:
-        c->n_line = 0;
         return b != '\n' ? -1 : c->left ? DATA : TRAILER_START;
     case DATA_CR:
         return b == '\r' ? DATA_LF : -1;
     case DATA_LF:
         return b == '\n' ? SIZE_FIRST : -1;
     case TRAILER_START:
-        return b == '\r' ? LAST_LF : b == '\n' ? -1 : TRAILER;
+        return b == '\r' ? LAST_LF : is_extra(c, b) ? TRAILER : -1;
     case TRAILER:
-        if (++c->n_line > MAX_TRAILERS || b == '\n') return -1;
-        return b == '\r' ? TRAILER_LF : TRAILER;
+        return b == '\r' ? TRAILER_LF : is_extra(c, b) ? TRAILER : -1;
     case TRAILER_LF:
         return b == '\n' ? TRAILER_START : -1;
     case LAST_LF:

@@ -1,7 +1,7 @@
 /* HTTP/1.1 messages as a server reads them (RFC 9112): the head of a request, and bodies in chunks. Pure functions
  * over bytes, strict where leniency lets two programs on a path disagree about where a request ends: one
  * Content-Length, no Content-Length beside Transfer-Encoding, no folded lines, no bare CR or LF, no space before a
- * colon. */
+ * colon, no header twice of which only one could be meant. */
 #ifndef NET_HEAD_H
 #define NET_HEAD_H
 
@@ -33,8 +33,9 @@ struct str net_head_get(const struct net_head *h, const char *name);
 /* The chunked coding, fed with bytes as they come. */
 struct net_chunks {
     int state;
-    uint64_t left;   /* bytes of the chunk still to come */
-    uint32_t n_line; /* bytes of the current size line or of all trailers */
+    uint64_t left;     /* bytes of the chunk still to come */
+    uint32_t n_digits; /* of the current chunk's size */
+    uint32_t n_extra;  /* bytes of all extensions and trailers */
 };
 enum { NET_CHUNKS_MORE, NET_CHUNKS_DONE, NET_CHUNKS_BAD, NET_CHUNKS_FULL };
 /* Takes up to n bytes, appends the body's to out; *taken says how many were used. DONE after the last trailer; BAD:

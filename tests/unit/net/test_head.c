@@ -64,6 +64,23 @@ static void test_what_is_refused(void **state)
          400}, /* smuggling */
         {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
         {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", 501},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 501},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0b"
+         "chunked\r\n\r\n",
+         400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x10\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 2\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\ncontent-type: c/d\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\n Host: a\r\n\r\n", 400}, /* the first header line is folded */
+        {"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n", 400},
+        {"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417},
         {"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET", 400},
         {"", 400},
@@ -78,6 +95,20 @@ static void test_what_is_refused(void **state)
     buf_str(&many, "\r\n");
     assert_int_equal(parse(many.data, &h), 431);
     buf_done(&many);
+}
+
+/* A NUL is refused wherever it stands, and ends nothing. */
+static void test_nul(void **state)
+{
+    static const char text[] = "POST /a HTTP/1.1\r\nHost: a\r\nX-Y: b\r\n\r\n";
+    struct net_head h;
+    const char *why = NULL;
+    char with[sizeof text];
+    for (size_t i = 0; i < sizeof text - 1; i++) {
+        memcpy(with, text, sizeof text);
+        with[i] = 0;
+        if (net_head_parse(with, sizeof text - 1, &h, &why) < 400) fail_msg("a NUL at %zu is accepted", i);
+    }
 }
 
 /* The example of RFC 9112, 7.1.3's decoding, whole and byte by byte. */
@@ -105,8 +136,23 @@ static void test_chunks(void **state)
 
 static void test_bad_chunks(void **state)
 {
-    static const char *const bad[] = {"x\r\n",  "\r\n",    "4\nWiki", "4\r\nWikiX\r\n", "fffffffffffffffff\r\n",
-                                      "4 \r\n", "0\r\n\n", "1\rx"};
+    static const char *const bad[] = {"x\r\n",
+                                      "\r\n",
+                                      "4\nWiki",
+                                      "4\r\nWikiX\r\n",
+                                      "fffffffffffffffff\r\n",
+                                      "4 \r\n",
+                                      "0\r\n\n",
+                                      "1\rx",
+                                      "0x4\r\n",
+                                      "+4\r\n",
+                                      "-1\r\n",
+                                      "00000000000000004\r\n",
+                                      "4;a\x01\r\n",
+                                      "4;a\rb\r\n",
+                                      "0\r\nA: \x7f\r\n",
+                                      "0\r\nA\rB",
+                                      "1\r\na\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct net_chunks c = {0};
         struct buf out;
@@ -118,6 +164,21 @@ static void test_bad_chunks(void **state)
     struct net_chunks c = {0};
     struct buf out;
     size_t taken;
+    buf_init(&out, 100);
+    assert_int_equal(net_chunks_take(&c, "4;a\0\r\n", 7, &out, &taken), NET_CHUNKS_BAD);
+    /* a byte a chunk, each with an extension that says nothing: 8 KiB of that, not one more */
+    int rc = NET_CHUNKS_MORE;
+    size_t n = 0;
+    c = (struct net_chunks){0};
+    buf_done(&out);
+    buf_init(&out, 1000);
+    while (n < 1000 && (rc = net_chunks_take(&c, "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nb\r\n", 39, &out, &taken)) ==
+                           NET_CHUNKS_MORE)
+        n++;
+    assert_int_equal(rc, NET_CHUNKS_BAD);
+    assert_int_equal(n, 8192 / 32);
+    buf_done(&out);
+    c = (struct net_chunks){0};
     buf_init(&out, 3);
     assert_int_equal(net_chunks_take(&c, "4\r\nWiki", 7, &out, &taken), NET_CHUNKS_FULL);
     buf_done(&out);
@@ -128,7 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_request),       cmocka_unit_test(test_connection_rules),
         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_bad_chunks),
+        cmocka_unit_test(test_bad_chunks),      cmocka_unit_test(test_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

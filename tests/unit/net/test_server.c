@@ -16,6 +16,7 @@ static struct net_server *server;
 static pthread_t loop;
 static atomic_int n_left, n_asked;
 static struct net_exchange *_Atomic held; /* a request to /hold */
+static char large[16 << 20];
 
 static void on_left(struct net_exchange *x, void *user)
 {
@@ -36,6 +37,9 @@ static void on_request(void *user, struct net_exchange *x)
             if (!net_exchange_add(x, "one", 3)) return;
         }
         atomic_store(&held, x);
+    } else if (str_eqz(h->path, "/big")) {
+        for (size_t i = 0; i < sizeof large; i++) large[i] = (char)('a' + i % 23);
+        net_exchange_reply(x, 200, "text/plain", large, sizeof large);
     } else if (str_eqz(h->path, "/flood")) {
         net_exchange_set_user(x, NULL, on_left);
         net_exchange_stream(x, 200, "text/plain");
@@ -162,6 +166,125 @@ static void test_refusals(void **state)
     close(fd);
 }
 
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *p = text; (p = strstr(p, word)); p++) n++;
+    return n;
+}
+
+/* Requests of which two programs could think that they end at different places: one answer, a refusal, and what was
+ * sent behind them never becomes a request. */
+static void test_nothing_is_smuggled(void **state)
+{
+    static const char behind[] = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const struct {
+        const char *head, *body;
+    } cases[] = {
+        {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "0\r\n\r\n"},
+        {"Content-Length: 0\r\nContent-Length: 44\r\n", ""},
+        {"Content-Length: 0, 44\r\n", ""},
+        {"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", "0\r\n\r\n"},
+        {"Transfer-Encoding: \x0b"
+         "chunked\r\n",
+         "0\r\n\r\n"},
+        {"Transfer-Encoding : chunked\r\n", "0\r\n\r\n"},
+        {"X: y\r\n Transfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"X: y\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"Transfer-Encoding: chunked\r\n", "0\n\n"},
+        {"Transfer-Encoding: chunked\r\n", "5\r\nabc\r\n0\r\n\r\n"},
+        {"Transfer-Encoding: chunked\r\n", "10000000000000000\r\n"},
+        {"Transfer-Encoding: chunked\r\n", "ffffffffffffffff\r\n"},
+        {"Transfer-Encoding: chunked\r\n", "0000000000000000000000000\r\n\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        int fd = dial(), asked = atomic_load(&n_asked);
+        snprintf(text, sizeof text, "POST /a HTTP/1.1\r\nHost: x\r\n%s\r\n%s%s", cases[i].head, cases[i].body,
+                 behind);
+        say(fd, text);
+        const char *answer = hear(fd, NULL);
+        bool refused = strncmp(answer, "HTTP/1.1 400", 12) == 0 || strncmp(answer, "HTTP/1.1 501", 12) == 0;
+        if (!refused || count(answer, "HTTP/1.1 ") != 1 || atomic_load(&n_asked) != asked)
+            fail_msg("case %zu: %s", i, answer);
+        close(fd);
+    }
+    int fd = dial(); /* a chunk whose size is honest and whose body is more than is taken */
+    say(fd, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n");
+    for (int i = 0; i < 11; i++)
+        say(fd,
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_int_equal(strncmp(hear(fd, NULL), "HTTP/1.1 413", 12), 0);
+    close(fd);
+}
+
+/* A byte now and then does not keep a request going beyond its time. */
+static void test_drips_are_not_waited_for(void **state)
+{
+    static const struct {
+        const char *start, *drip, *end;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: x\r\nX: ", "a", "HTTP/1.1 408"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", "a", "HTTP/1.1 408"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", "HTTP/1.1 408"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "a", "HTTP/1.1 408"},
+        {"", "\r\n", "HTTP/1.1 400"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = dial();
+        double t = clock_now_s();
+        char text[64] = "";
+        ssize_t n = 0;
+        say(fd, cases[i].start);
+        while (n <= 0 && clock_now_s() - t < 5) {
+            if (send(fd, cases[i].drip, strlen(cases[i].drip), MSG_NOSIGNAL) < 0) break;
+            usleep(40000);
+            n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+        }
+        if (strncmp(text, cases[i].end, strlen(cases[i].end)) != 0) fail_msg("case %zu: %s", i, text);
+        assert_true(clock_now_s() - t < 3);
+        close(fd);
+    }
+}
+
+static void test_many_requests_in_one_write(void **state)
+{
+    static const char one[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct buf all;
+    int fd = dial(), asked = atomic_load(&n_asked);
+    buf_init(&all, 1 << 20);
+    for (int i = 0; i < 500; i++) buf_str(&all, one);
+    buf_str(&all, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(fd, all.data);
+    assert_int_equal(count(hear(fd, NULL), "HTTP/1.1 200"), 501);
+    assert_int_equal(atomic_load(&n_asked), asked + 501); /* nothing behind "close" */
+    buf_done(&all);
+    close(fd);
+}
+
+/* Longer than an idle connection is kept, but faster than a reader who only holds the answer's memory. */
+static void test_a_slow_reader_gets_all(void **state)
+{
+    static char text[1 << 16];
+    int fd = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)net_server_port(server)),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    size_t have = 0;
+    ssize_t n;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 20; i++) { /* 1.2 s; idle_s is 0.5 */
+        usleep(60000);
+        if ((n = read(fd, text, 1000)) > 0) have += (size_t)n;
+    }
+    while (have < sizeof large && (n = read(fd, text, sizeof text)) > 0) have += (size_t)n;
+    assert_true(have >= sizeof large);
+    close(fd);
+}
+
 static void test_a_client_that_leaves_is_noticed(void **state)
 {
     int fd = dial();
@@ -257,6 +380,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keep_alive_and_pipelining, start, finish),
         cmocka_unit_test_setup_teardown(test_refusals, start, finish),
+        cmocka_unit_test_setup_teardown(test_nothing_is_smuggled, start, finish),
+        cmocka_unit_test_setup_teardown(test_drips_are_not_waited_for, start, finish),
+        cmocka_unit_test_setup_teardown(test_many_requests_in_one_write, start, finish),
+        cmocka_unit_test_setup_teardown(test_a_slow_reader_gets_all, start, finish),
         cmocka_unit_test_setup_teardown(test_a_client_that_leaves_is_noticed, start, finish),
         cmocka_unit_test_setup_teardown(test_answers_of_other_threads, start, finish),
         cmocka_unit_test_setup_teardown(test_idle_and_surplus_connections, start, finish),
