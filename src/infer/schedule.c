@@ -124,7 +124,7 @@ int infer_schedule(struct infer_scheduler *s, const struct infer_request *r, str
     pthread_mutex_lock(&s->lock);
     if (s->stop)
         rc = ERR(e, CANCELLED, "The model is being unloaded.");
-    else if (s->n_waiting >= s->p.n_queue)
+    else if (s->load.n_running + s->n_waiting >= s->load.n_most) /* one that waits may be about to begin */
         rc = ERR(e, FULL, "%u requests are waiting already. Try again in about %.0f s.", s->n_waiting,
                  wait_s(s) + 0.5);
     if (!rc) {
@@ -273,6 +273,7 @@ void infer_schedule_ended(struct infer_scheduler *s, struct infer_ticket *t, enu
     s->last_done_s = now;
     s->load.n_cached += t->n_cached;
     s->load.n_generated += t->seq.n_generated;
+    s->load.n_running = s->n_running; /* before its owner knows that there is room */
     pthread_mutex_unlock(&s->lock);
     done(t, end, e);
 }
@@ -332,6 +333,7 @@ static int start(struct infer_scheduler *s, struct err *e)
         return ERR(e, USAGE, "%u requests together are too many; at most %d.", s->p.n_parallel, INFER_PARALLEL_MAX);
     if (s->p.n_ctx == 0) s->p.n_ctx = m->n_ctx_train < CTX_DEFAULT ? m->n_ctx_train : CTX_DEFAULT;
     if (s->p.n_queue == 0) s->p.n_queue = QUEUE_DEFAULT;
+    s->load.n_most = s->p.n_parallel + s->p.n_queue;
     if (s->p.n_cache == 0) s->p.n_cache = 4 * s->p.n_ctx;
     if (s->p.n_cache < s->p.n_ctx) s->p.n_cache = s->p.n_ctx;
     int rc = m->causal ? infer_pages_new(s->engine, s->p.n_cache, s->p.kv, &s->pages, e) : 0;

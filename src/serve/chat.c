@@ -9,8 +9,7 @@
 
 enum { PROMPT_MAX = 64 << 20 };
 
-/* The text of a content: a new string, or NULL with a fault. */
-static json_t *read_content(struct serve_job *job, json_t *v, const char *at)
+json_t *serve_content_read(struct serve_job *job, json_t *v, const char *at)
 {
     struct buf b;
     size_t i;
@@ -90,13 +89,15 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
         return rc;
     if (!role) return serve_field_missing(job, at, "role");
     while (k < 5 && strcmp(role, roles[k]) != 0) k++;
-    if (k == 5)
-        return serve_refuse(job, CROFT_E_USAGE, at,
-                            "'%srole' must be one of system, developer, user, assistant, tool.", at);
+    if (k == 5) {
+        snprintf(at, sizeof at, "messages[%zu].role", i);
+        return serve_refuse(job, CROFT_E_USAGE, at, "'%s' must be one of system, developer, user, assistant, tool.",
+                            at);
+    }
     json_object_set_new(out, "role", json_string(k == 4 ? "system" : role));
     snprintf(at, sizeof at, "messages[%zu].content", i);
     if (content && !json_is_null(content)) {
-        if (!(content = read_content(job, content, at)))
+        if (!(content = serve_content_read(job, content, at)))
             return job->fault.err.code ? job->fault.err.code : CROFT_E_NOMEM;
         json_object_set_new(out, "content", content);
     } else if (calls) {

@@ -136,9 +136,8 @@ static int read_logprobs(struct serve_job *job, struct serve_generation *g)
 
 static int prepare(struct serve_job *job, struct err *e)
 {
-    json_t *in = job->in, *messages = NULL, *list = NULL, *tools = NULL, *kwargs = NULL, *response = NULL;
+    json_t *in = job->in, *messages = NULL, *list = NULL, *kwargs = NULL, *response = NULL;
     const char *suffix = "";
-    bool parallel;
     int32_t *ids = NULL;
     size_t n_ids = 0;
     int rc;
@@ -152,14 +151,13 @@ static int prepare(struct serve_job *job, struct err *e)
     if (json_array_size(messages) == 0)
         return serve_refuse(job, CROFT_E_USAGE, "messages", "'messages' must not be empty.");
     if ((rc = serve_sampling_read(job, &g->sampling, e)) || (rc = read_logprobs(job, g)) ||
-        (rc = serve_field_bool(job, in, "", "parallel_tool_calls", &parallel)) ||
         (rc = serve_field_value(job, in, "", "chat_template_kwargs", JSON_OBJECT, "an object", &kwargs)) ||
         (rc = serve_field_value(job, in, "", "response_format", JSON_OBJECT, "an object", &response)) ||
         (rc = serve_response_format_read(job, response, "response_format", g, e)) ||
-        (rc = serve_structured_read(job, g, e)) || (rc = serve_tools_read(job, g, &tools, &suffix, e)) ||
+        (rc = serve_structured_read(job, g, e)) || (rc = serve_tools_read(job, g, false, &suffix, e)) ||
         (rc = serve_messages_read(job, messages, &list)))
         return rc;
-    rc = serve_chat_prompt(job, list, tools, kwargs, suffix, &ids, &n_ids, e);
+    rc = serve_chat_prompt(job, list, g->tool_list, kwargs, suffix, &ids, &n_ids, e);
     if (rc == 0) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
     mem_free(ids);
     json_decref(list);

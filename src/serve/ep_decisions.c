@@ -112,6 +112,42 @@ static void add_content(struct buf *out, json_t *v)
         serve_json_dump(v, out, JSON_COMPACT);
 }
 
+/* OpenAI's parts of the type input_json hold JSON, which is read as text: a new reference, without them. */
+static json_t *plain_parts(json_t *content)
+{
+    json_t *list, *part;
+    size_t i;
+    if (!json_is_array(content)) return json_incref(content);
+    list = json_array();
+    json_array_foreach(content, i, part)
+    {
+        const char *type = json_string_value(json_object_get(part, "type"));
+        json_t *data = json_object_get(part, "data");
+        if (!type || strcmp(type, "input_json") != 0 || !data) {
+            json_array_append(list, part);
+            continue;
+        }
+        struct buf text;
+        buf_init(&text, TEXT_MAX);
+        serve_json_dump(data, &text, JSON_COMPACT);
+        json_array_append_new(
+            list, json_pack("{s:s s:o}", "type", "input_text", "text", serve_json_text(text.data, text.len)));
+        buf_done(&text);
+    }
+    return list;
+}
+
+static int add_parts(struct serve_job *job, struct buf *out, json_t *content, const char *at)
+{
+    char param[112];
+    snprintf(param, sizeof param, "%s.instructions", at);
+    json_t *parts = plain_parts(content), *text = serve_content_read(job, parts, param);
+    add_content(out, text);
+    json_decref(parts);
+    json_decref(text);
+    return text ? 0 : job->fault.err.code ? job->fault.err.code : CROFT_E_NOMEM;
+}
+
 static int bad(struct serve_job *job, const char *at, const char *what)
 {
     return serve_refuse(job, CROFT_E_USAGE, at, "'%s' %s.", at, what);
@@ -245,13 +281,16 @@ static int read_question(struct serve_job *job, struct question *q, json_t *o, c
         q->kind = SCORE;
     else
         return serve_refuse(job, CROFT_E_USAGE, at, "'%s.type' must be one of %s, choice, score.", at, yes_no);
-    if (!instructions || json_is_null(instructions) || (!systemone && !json_is_string(instructions)))
-        return bad(job, at, systemone ? "needs 'instructions'" : "needs 'instructions', a string");
+    bool silent = !instructions || json_is_null(instructions);
+    if (silent && !(systemone && criteria && !json_is_null(criteria))) return bad(job, at, "needs 'instructions'");
     if (!systemone && (rc = serve_field_value(job, o, dotted, "name", JSON_STRING, "a string", &name))) return rc;
     if (name) q->name = name;
     q->option = mem_calloc(OPTIONS_MAX, sizeof *q->option);
     if (!q->option) return err_nomem(e, 0);
-    add_content(text, instructions);
+    if (systemone)
+        add_content(text, instructions);
+    else if ((rc = add_parts(job, text, instructions, at)))
+        return rc;
     if (q->kind == PREDICATE)
         rc = add_yes_no(job, criteria, at, text);
     else if (systemone)
@@ -342,8 +381,8 @@ static int read_state(struct serve_job *job, struct decisions *d, struct buf *ou
                                 : "must be a string or an array of messages");
     json_t *messages = json_array();
     json_array_foreach(v, i, m)
-        json_array_append_new(messages, json_pack("{s:O* s:O*}", "role", json_object_get(m, "role"), "content",
-                                                  json_object_get(m, "content")));
+        json_array_append_new(messages, json_pack("{s:O* s:o*}", "role", json_object_get(m, "role"), "content",
+                                                  plain_parts(json_object_get(m, "content"))));
     int rc = serve_messages_read(job, messages, &list);
     json_decref(messages);
     if (rc) return rc;
@@ -493,10 +532,11 @@ static void finish(struct serve_job *job)
     }
     int tokens = (int)(o->n_prompt + d->tree.n);
     job->prompt_tokens += d->tree.n; /* what a key's budget pays for */
-    usage = d->systemone ? json_pack("{s:i s:i}", "input_tokens", tokens, "output_tokens", 0)
-                         : json_pack("{s:i s:{s:i} s:i s:{s:i} s:i}", "input_tokens", tokens, "input_tokens_details",
-                                     "cached_tokens", (int)o->n_cached, "output_tokens", 0, "output_tokens_details",
-                                     "reasoning_tokens", 0, "total_tokens", tokens);
+    usage = d->systemone
+                ? json_pack("{s:i s:i}", "input_tokens", tokens, "output_tokens", 0)
+                : json_pack("{s:i s:{s:i s:i} s:i s:{s:i} s:i}", "input_tokens", tokens, "input_tokens_details",
+                            "cached_tokens", (int)o->n_cached, "cache_write_tokens", 0, "output_tokens", 0,
+                            "output_tokens_details", "reasoning_tokens", 0, "total_tokens", tokens);
     serve_job_reply(job, 200,
                     json_pack("{s:s s:o s:o}", "model", job->model->name, "answers", answers, "usage", usage));
 }
@@ -507,6 +547,8 @@ static int prepare_decisions(struct serve_job *job, struct err *e)
                                                 {"input", SERVE_USED, NULL},
                                                 {"questions", SERVE_USED, NULL},
                                                 {"safety_identifier", SERVE_IGNORED, NULL},
+                                                {"prompt_cache_key", SERVE_IGNORED, NULL},
+                                                {"prompt_cache_options", SERVE_IGNORED, NULL},
                                                 {NULL, SERVE_USED, NULL}};
     return prepare_both(job, false, fields, e);
 }

@@ -1,5 +1,17 @@
-/* POST /v1/responses: text, whole or as events. Nothing is stored: a conversation is sent as a whole each time, and
- * `previous_response_id` is refused. */
+/* POST /v1/responses: text and calls of functions, whole or as events. Nothing is stored: a conversation is sent as a
+ * whole each time, and `previous_response_id` is refused.
+ *
+ * A conversation is a flat list of items; templates read messages, so calls become an assistant's message, and their
+ * outputs messages of the role "tool":
+ *
+ *     {"role": "user", "content": …}                                      user
+ *     {"type": "function_call", "call_id", "name", "arguments"}       ┐   assistant, tool_calls: [a, b]
+ *     {"type": "function_call", …}                                    ┘
+ *     {"type": "function_call_output", "call_id", "output"}               tool, tool_call_id
+ *
+ * The answer's output is such a list, too: a message, if there is text or nothing else, then the calls. Events of an
+ * item: output_item.added, then of a message content_part.added, output_text.delta …, output_text.done,
+ * content_part.done, of a call function_call_arguments.delta, .done; then output_item.done. */
 #include "generate.h"
 
 static const struct serve_field fields[] = {{"model", SERVE_USED, NULL},
@@ -21,10 +33,10 @@ static const struct serve_field fields[] = {{"model", SERVE_USED, NULL},
                                             {"safety_identifier", SERVE_IGNORED, NULL},
                                             {"prompt_cache_key", SERVE_IGNORED, NULL},
                                             {"prompt_cache_retention", SERVE_IGNORED, NULL},
-                                            {"parallel_tool_calls", SERVE_IGNORED, NULL},
+                                            {"tools", SERVE_USED, NULL},
+                                            {"tool_choice", SERVE_USED, NULL},
+                                            {"parallel_tool_calls", SERVE_USED, NULL},
                                             {"max_tool_calls", SERVE_IGNORED, NULL},
-                                            {"tools", SERVE_FIXED, "[]"},
-                                            {"tool_choice", SERVE_FIXED, "\"auto\"|\"none\""},
                                             {"truncation", SERVE_FIXED, "\"disabled\""},
                                             {"background", SERVE_FIXED, "false"},
                                             {"include", SERVE_FIXED, "[]"},
@@ -36,8 +48,6 @@ static const struct serve_field fields[] = {{"model", SERVE_USED, NULL},
                                             {NULL, SERVE_USED, NULL}};
 
 /* ---- the wire ---- */
-
-static json_t *or_null(json_t *v) { return v ? json_incref(v) : json_null(); }
 
 static json_t *part_json(const char *text, size_t n)
 {
@@ -60,32 +70,68 @@ static json_t *usage_json(const struct serve_job *job)
                      "reasoning_tokens", 0, "total_tokens", (int)(o->n_prompt + o->n_generated));
 }
 
-/* The response object; `status` "in_progress" has no output yet. */
-static json_t *response_json(const struct serve_job *job, const char *status)
+/* The k-th call; `arguments` as far as they are told. */
+static json_t *call_json(const struct serve_job *job, size_t k, const char *status, json_t *arguments)
+{
+    const struct serve_generation *g = job->data;
+    const struct serve_call *call = &g->choice[0].calls[k];
+    char id[64];
+    snprintf(id, sizeof id, "fc_%s_%zu", job->id, k);
+    return json_pack("{s:s s:s s:s s:O s:O s:s}", "type", "function_call", "id", id, "call_id", call->id, "name",
+                     call->name, "arguments", arguments, "status", status);
+}
+
+static const char *status_of(const struct serve_job *job)
+{
+    const struct serve_generation *g = job->data;
+    return strcmp(g->choice[0].finish, "length") == 0 ? "incomplete" : "completed";
+}
+
+static bool has_message(const struct serve_choice *c) { return c->n_content || c->n_calls == 0 || c->begun; }
+
+static json_t *output_json(const struct serve_job *job)
 {
     const struct serve_generation *g = job->data;
     const struct serve_choice *c = &g->choice[0];
+    json_t *list = json_array();
+    if (has_message(c))
+        json_array_append_new(list, message_json(job, status_of(job), part_json(c->text.data, c->n_content)));
+    for (size_t k = 0; k < c->n_calls; k++)
+        json_array_append_new(list, call_json(job, k, "completed", c->calls[k].arguments));
+    return list;
+}
+
+/* A field of the request as it came, or the default; takes `absent`. */
+static void echo(const struct serve_job *job, json_t *out, const char *name, json_t *absent)
+{
+    json_t *v = json_object_get(job->in, name);
+    bool given = v && !json_is_null(v);
+    if (given) json_decref(absent);
+    json_object_set_new(out, name, given ? json_incref(v) : absent);
+}
+
+/* The response object; while it is in progress it has no output yet. */
+static json_t *response_json(const struct serve_job *job, const char *status)
+{
+    const struct serve_generation *g = job->data;
     bool over = strcmp(status, "in_progress") != 0, cut = strcmp(status, "incomplete") == 0;
     json_t *format = json_object_get(json_object_get(job->in, "text"), "format");
     char id[64];
     snprintf(id, sizeof id, "resp_%s", job->id);
-    json_t *o =
-        json_pack("{s:s s:s s:I s:s s:n s:o s:o s:s s:f s:f s:b s:n s:s s:s s:[] s:b}", "id", id, "object",
-                  "response", "created_at", (json_int_t)job->created, "status", status, "error", "incomplete_details",
-                  cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null(), "instructions",
-                  or_null(json_object_get(job->in, "instructions")), "model", job->model->name, "temperature",
-                  (double)g->sampling.s.temperature, "top_p", (double)g->sampling.s.top_p, "parallel_tool_calls", 1,
-                  "previous_response_id", "truncation", "disabled", "tool_choice", "auto", "tools", "store", 0);
-    json_object_set_new(o, "max_output_tokens", or_null(json_object_get(job->in, "max_output_tokens")));
-    json_object_set_new(o, "metadata",
-                        json_object_get(job->in, "metadata") ? or_null(json_object_get(job->in, "metadata"))
-                                                             : json_object());
+    json_t *o = json_pack("{s:s s:s s:I s:s s:n s:o s:s s:f s:f s:n s:s s:b}", "id", id, "object", "response",
+                          "created_at", (json_int_t)job->created, "status", status, "error", "incomplete_details",
+                          cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null(), "model",
+                          job->model->name, "temperature", (double)g->sampling.s.temperature, "top_p",
+                          (double)g->sampling.s.top_p, "previous_response_id", "truncation", "disabled", "store", 0);
+    echo(job, o, "instructions", json_null());
+    echo(job, o, "max_output_tokens", json_null());
+    echo(job, o, "metadata", json_object());
+    echo(job, o, "tools", json_array());
+    echo(job, o, "tool_choice", json_string("auto"));
+    echo(job, o, "parallel_tool_calls", json_true());
     json_object_set_new(
         o, "text", json_pack("{s:o}", "format", format ? json_incref(format) : json_pack("{s:s}", "type", "text")));
-    json_object_set_new(o, "output",
-                        over ? json_pack("[o]", message_json(job, cut ? "incomplete" : "completed",
-                                                             part_json(c->text.data, c->text.len)))
-                             : json_array());
+    json_object_set_new(o, "output", over ? output_json(job) : json_array());
     json_object_set_new(o, "usage", over ? usage_json(job) : json_null());
     return o;
 }
@@ -109,12 +155,24 @@ static json_t *at_part(const struct serve_job *job, const char *name, json_t *va
     return json_pack("{s:s s:i s:i s:o}", "item_id", id, "output_index", 0, "content_index", 0, name, value);
 }
 
+/* {"output_index": …, "item": …}; takes `item`. */
+static json_t *at_item(size_t index, json_t *item)
+{
+    return json_pack("{s:i s:o}", "output_index", (int)index, "item", item);
+}
+
 static void begin(struct serve_job *job)
 {
     send(job, "response.created", json_pack("{s:o}", "response", response_json(job, "in_progress")));
     send(job, "response.in_progress", json_pack("{s:o}", "response", response_json(job, "in_progress")));
-    send(job, "response.output_item.added",
-         json_pack("{s:i s:o}", "output_index", 0, "item", message_json(job, "in_progress", NULL)));
+}
+
+static void begin_message(struct serve_job *job)
+{
+    struct serve_generation *g = job->data;
+    if (g->choice[0].begun) return;
+    g->choice[0].begun = true;
+    send(job, "response.output_item.added", at_item(0, message_json(job, "in_progress", NULL)));
     send(job, "response.content_part.added", at_part(job, "part", part_json("", 0)));
 }
 
@@ -123,26 +181,47 @@ static void delta(struct serve_job *job, uint32_t i, const char *text, size_t n,
     json_t *o = at_part(job, "delta", serve_json_text(text, n));
     json_object_set_new(o, "logprobs", json_array());
     json_decref(logprobs);
+    begin_message(job);
     send(job, "response.output_text.delta", o);
 }
 
-static const char *status_of(const struct serve_job *job)
+static void end_message(struct serve_job *job, const struct serve_choice *c)
+{
+    json_t *o = at_part(job, "text", serve_json_text(c->text.data, c->n_content));
+    json_object_set_new(o, "logprobs", json_array());
+    send(job, "response.output_text.done", o);
+    send(job, "response.content_part.done", at_part(job, "part", part_json(c->text.data, c->n_content)));
+    send(job, "response.output_item.done",
+         at_item(0, message_json(job, status_of(job), part_json(c->text.data, c->n_content))));
+}
+
+static void send_call(struct serve_job *job, size_t k, size_t index)
 {
     const struct serve_generation *g = job->data;
-    return strcmp(g->choice[0].finish, "length") == 0 ? "incomplete" : "completed";
+    const struct serve_call *call = &g->choice[0].calls[k];
+    json_t *none = json_string("");
+    char id[64];
+    snprintf(id, sizeof id, "fc_%s_%zu", job->id, k);
+    send(job, "response.output_item.added", at_item(index, call_json(job, k, "in_progress", none)));
+    send(job, "response.function_call_arguments.delta",
+         json_pack("{s:s s:i s:O}", "item_id", id, "output_index", (int)index, "delta", call->arguments));
+    send(job, "response.function_call_arguments.done",
+         json_pack("{s:s s:i s:O s:O}", "item_id", id, "output_index", (int)index, "name", call->name, "arguments",
+                   call->arguments));
+    send(job, "response.output_item.done", at_item(index, call_json(job, k, "completed", call->arguments)));
+    json_decref(none);
 }
 
 static void done(struct serve_job *job, uint32_t i)
 {
     struct serve_generation *g = job->data;
     struct serve_choice *c = &g->choice[i];
-    json_t *o = at_part(job, "text", serve_json_text(c->text.data, c->text.len));
-    json_object_set_new(o, "logprobs", json_array());
-    send(job, "response.output_text.done", o);
-    send(job, "response.content_part.done", at_part(job, "part", part_json(c->text.data, c->text.len)));
-    send(job, "response.output_item.done",
-         json_pack("{s:i s:o}", "output_index", 0, "item",
-                   message_json(job, status_of(job), part_json(c->text.data, c->text.len))));
+    size_t index = has_message(c);
+    if (index) {
+        begin_message(job);
+        end_message(job, c);
+    }
+    for (size_t k = 0; k < c->n_calls; k++) send_call(job, k, index + k);
 }
 
 static void end(struct serve_job *job)
@@ -158,7 +237,60 @@ static const struct serve_format format = {begin, delta, done, end, whole};
 
 /* ---- preparation ---- */
 
-/* Input items to messages: those without a type, and "message" items. */
+static int bad_item(struct serve_job *job, size_t i, const char *what)
+{
+    char at[40];
+    snprintf(at, sizeof at, "input[%zu]", i);
+    return serve_refuse(job, CROFT_E_USAGE, at, "'%s' %s.", at, what);
+}
+
+/* A call belongs to the assistant's message before it, if there is one. */
+static int add_call(struct serve_job *job, json_t *item, size_t i, json_t *messages)
+{
+    json_t *id = json_object_get(item, "call_id"), *name = json_object_get(item, "name"),
+           *arguments = json_object_get(item, "arguments");
+    if (!json_is_string(id) || !json_is_string(name) || !json_is_string(arguments))
+        return bad_item(job, i, "needs 'call_id', 'name' and 'arguments', strings");
+    json_t *m = json_array_get(messages, json_array_size(messages) - 1), *calls;
+    const char *role = json_string_value(json_object_get(m, "role"));
+    if (!role || strcmp(role, "assistant") != 0) {
+        m = json_pack("{s:s}", "role", "assistant");
+        json_array_append_new(messages, m);
+    }
+    if (!(calls = json_object_get(m, "tool_calls"))) {
+        calls = json_array();
+        json_object_set_new(m, "tool_calls", calls);
+    }
+    json_array_append_new(calls, json_pack("{s:O s:s s:{s:O s:O}}", "id", id, "type", "function", "function", "name",
+                                           name, "arguments", arguments));
+    return 0;
+}
+
+static int add_item(struct serve_job *job, json_t *item, size_t i, json_t *messages)
+{
+    const char *type = json_string_value(json_object_get(item, "type"));
+    if (!json_is_object(item)) return bad_item(job, i, "must be an object");
+    if (!type || strcmp(type, "message") == 0) {
+        json_array_append_new(messages, json_pack("{s:O* s:O*}", "role", json_object_get(item, "role"), "content",
+                                                  json_object_get(item, "content")));
+        return 0;
+    }
+    if (strcmp(type, "function_call") == 0) return add_call(job, item, i, messages);
+    if (strcmp(type, "function_call_output") == 0) {
+        json_t *id = json_object_get(item, "call_id"), *output = json_object_get(item, "output");
+        if (!json_is_string(id) || !(json_is_string(output) || json_is_array(output)))
+            return bad_item(job, i, "needs 'call_id', a string, and 'output', a string or text parts");
+        json_array_append_new(messages,
+                              json_pack("{s:s s:O s:O}", "role", "tool", "tool_call_id", id, "content", output));
+        return 0;
+    }
+    return serve_refuse(job, CROFT_E_UNSUPPORTED, "input",
+                        "'input[%zu]' is of the type '%.30s'; messages, function_call and function_call_output are "
+                        "read.",
+                        i, type);
+}
+
+/* Input items to messages. */
 static int read_input(struct serve_job *job, json_t *messages)
 {
     json_t *in = json_object_get(job->in, "input"), *item;
@@ -177,12 +309,7 @@ static int read_input(struct serve_job *job, json_t *messages)
         return serve_refuse(job, CROFT_E_USAGE, "input", "'input' must be a string or an array of messages.");
     json_array_foreach(in, i, item)
     {
-        const char *type = json_string_value(json_object_get(item, "type"));
-        if (!json_is_object(item) || (type && strcmp(type, "message") != 0))
-            return serve_refuse(job, CROFT_E_UNSUPPORTED, "input",
-                                "'input[%zu]' is of the type '%.30s'; only messages are read.", i, type ? type : "?");
-        json_array_append_new(messages, json_pack("{s:O* s:O*}", "role", json_object_get(item, "role"), "content",
-                                                  json_object_get(item, "content")));
+        if ((rc = add_item(job, item, i, messages))) return rc;
     }
     return 0;
 }
@@ -203,6 +330,7 @@ static int read_format(struct serve_job *job, struct serve_generation *g, struct
 static int prepare(struct serve_job *job, struct err *e)
 {
     json_t *list = NULL, *metadata = NULL, *messages = json_array();
+    const char *suffix = "";
     int32_t *ids = NULL;
     size_t n_ids = 0;
     struct serve_generation *g = serve_generation_new(job, &format);
@@ -214,9 +342,10 @@ static int prepare(struct serve_job *job, struct err *e)
     if (rc == 0) rc = serve_field_value(job, job->in, "", "metadata", JSON_OBJECT, "an object", &metadata);
     if (rc == 0) rc = serve_sampling_read(job, &g->sampling, e);
     if (rc == 0) rc = read_format(job, g, e);
+    if (rc == 0) rc = serve_tools_read(job, g, true, &suffix, e);
     if (rc == 0) rc = read_input(job, messages);
     if (rc == 0) rc = serve_messages_read(job, messages, &list);
-    if (rc == 0) rc = serve_chat_prompt(job, list, NULL, NULL, "", &ids, &n_ids, e);
+    if (rc == 0) rc = serve_chat_prompt(job, list, g->tool_list, NULL, suffix, &ids, &n_ids, e);
     if (rc == 0) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
     mem_free(ids);
     json_decref(list);

@@ -5,6 +5,7 @@
  *
  * One input gives one object; an array gives {"results": […]}, in order. */
 #include "fields.h"
+#include "infer_json.h"
 #include "task_model.h"
 
 #include <math.h>
@@ -139,6 +140,8 @@ static void finish(struct serve_job *job)
     struct answers *d = job->data;
     json_t *body, *results = json_array();
     for (uint32_t i = 0; i < d->n; i++) json_array_append_new(results, answer_json(job, d, &d->answer[i]));
+    if (d->task->kind == TASK_EXTRACT)
+        job->digits = infer_json_digits(results); /* the model's own, as it wrote them */
     body = d->several ? json_pack("{s:O}", "results", results) : json_incref(json_array_get(results, 0));
     json_decref(results);
     json_object_set_new(body, "task", json_string(job->tail));

@@ -29,6 +29,7 @@ void serve_generation_free(void *data)
     mem_free(g->sampling.bias);
     infer_grammar_unref(g->grammar);
     json_decref(g->extra);
+    json_decref(g->tool_list);
     mem_free(g);
 }
 

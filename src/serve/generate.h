@@ -37,7 +37,7 @@ struct serve_choice {
     struct buf text;
     size_t shown;     /* bytes of it that were streamed */
     json_t *logprobs; /* array of OpenAI's token objects, or NULL; taken by deltas when streaming */
-    bool begun;
+    bool begun;       /* the endpoint's: its message was announced */
     struct serve_call *calls;  /* [n_calls] after the end */
     size_t n_calls, n_content; /* content: bytes of text before the first call */
     const char *finish;        /* "stop", "length", "tool_calls" after the end */
@@ -58,7 +58,9 @@ struct serve_generation {
     struct infer_grammar *grammar; /* or NULL */
     bool logprobs, begun;
     enum serve_tools tools; /* calls are looked for in the answer */
+    json_t *tool_list;      /* for the template; NULL: none */
     bool forced_call;       /* the answer is a call: JSON, after what was put into the prompt */
+    bool one_call;          /* parallel_tool_calls is false: only the first call counts */
     json_t *extra;          /* the endpoint's own, or NULL */
 };
 
@@ -93,6 +95,8 @@ json_t *serve_usage(const struct serve_job *job);
 /* messages and tools of a request, rendered with the model's template, to tokens. */
 int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, json_t *kwargs, const char *suffix,
                       int32_t **ids, size_t *n_ids, struct err *e) ERR_CHECK;
+/* The text of a content, a string or text parts, which are joined: a new string, or NULL with a fault. */
+json_t *serve_content_read(struct serve_job *job, json_t *v, const char *at);
 /* Checks and normalises: roles, text parts, tool calls. A new reference in *out. */
 int serve_messages_read(struct serve_job *job, json_t *in, json_t **out) ERR_CHECK;
 int serve_response_format_read(struct serve_job *job, json_t *format, const char *at, struct serve_generation *g,
@@ -100,9 +104,10 @@ int serve_response_format_read(struct serve_job *job, json_t *format, const char
 
 /* ---- tools (tools.c) ---- */
 
-/* `tools` and `tool_choice`: what the template is given (*out_tools, borrowed or NULL), what the prompt ends in
- * (*out_suffix), and a grammar when a call is required. */
-int serve_tools_read(struct serve_job *job, struct serve_generation *g, json_t **out_tools, const char **out_suffix,
+/* `tools`, `tool_choice` and `parallel_tool_calls`: what the template is given (g->tool_list), what the prompt ends
+ * in
+ * (*out_suffix), and a grammar when a call is required. flat: as /v1/responses writes them. */
+int serve_tools_read(struct serve_job *job, struct serve_generation *g, bool flat, const char **out_suffix,
                      struct err *e) ERR_CHECK;
 /* Bytes of an unfinished answer that are certainly no part of a call. */
 size_t serve_tools_visible(enum serve_tools family, const char *text, size_t n);

@@ -53,6 +53,13 @@ static void on_done(void *user, const struct infer_outcome *o)
 
 int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e)
 {
+    struct infer_load load;
+    infer_scheduler_load(job->model->scheduler, &load);
+    if (n > load.n_most) /* not 429: it would never be taken */
+        return serve_refuse(
+            job, CROFT_E_USAGE, "",
+            "This request asks for %u answers at once; this server takes %u (--parallel and --queue).", n,
+            load.n_most);
     job->ask = mem_calloc(n, sizeof *job->ask);
     if (!job->ask) return err_nomem(e, n * sizeof *job->ask);
     for (uint32_t i = 0; i < n; i++) job->ask[i].job = job;
@@ -309,7 +316,8 @@ void serve_job_reply(struct serve_job *job, int status, json_t *body)
         return;
     }
     buf_init(&b, REPLY_MAX);
-    if (!body || serve_json_dump(body, &b, JSON_COMPACT | JSON_REAL_PRECISION(9)) || buf_char(&b, '\n')) {
+    if (!body || serve_json_dump(body, &b, JSON_COMPACT | (job->digits ? job->digits : JSON_REAL_PRECISION(9))) ||
+        buf_char(&b, '\n')) {
         err_nomem(&job->fault.err, b.len);
         serve_job_fail(job, &job->fault);
     } else {

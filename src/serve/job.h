@@ -50,6 +50,7 @@ struct serve_job {
     bool prepared; /* the preparation has ended (set by the post that says so) */
     bool streaming, replied;
     uint32_t prompt_tokens, cached_tokens, answer_tokens;
+    size_t digits;            /* of numbers in the answer, as a flag of jansson; 0: nine, a float's */
     double queued_s, first_s; /* for metrics; first_s: clock of the first piece, 0 before */
 
     pthread_mutex_t lock;

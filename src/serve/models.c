@@ -3,6 +3,9 @@
  *     slot "helpdesk" ─▶ version 2 (new requests)        a reload loads version 3 beside it, then moves the arrow;
  *                        version 1 (2 requests left)     an old version ends when its last request has
  *
+ * A version is a model's file together with the task files that it answers and what was fitted to them: when one of
+ * these changes, all are read again, and one that is broken leaves the old version in its place.
+ *
  * A version (struct serve_model) is reference-counted: the slot holds one, each request one. The last reference may
  * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
  * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
@@ -16,7 +19,7 @@
 struct slot {
     const char *name, *source;
     struct serve_model *now;
-    struct task **task; /* [n_tasks] answered by this model */
+    const char **task; /* [n_tasks] files of the tasks that this model answers; borrowed */
     size_t n_tasks;
 };
 struct serve_models {
@@ -35,8 +38,12 @@ struct serve_models {
 static void free_version(struct serve_model *m)
 {
     infer_scheduler_free(m->scheduler);
-    for (size_t i = 0; i < m->n_tasks; i++) task_model_free(m->task[i]);
+    for (size_t i = 0; i < m->n_tasks; i++) {
+        task_model_free(m->task[i]);
+        task_free(m->definition[i]);
+    }
     mem_free(m->task);
+    mem_free(m->definition);
     serve_grammars_free(m->grammars);
     infer_chat_free(m->chat);
     tok_free(m->tok);
@@ -46,22 +53,28 @@ static void free_version(struct serve_model *m)
     mem_free(m);
 }
 
-/* What would make a version another one: the model's file, and what was fitted to its tasks beside it. */
-static int identify(const struct slot *slot, const char *path, uint64_t id[4], struct err *e)
+static uint64_t mix(uint64_t id, const struct stat *st)
+{
+    return id * 31 + (uint64_t)st->st_ino + (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* What would make m another version of its slot: the model's file, its tasks' files, and what was fitted to them. */
+static int identify(const struct slot *slot, const struct serve_model *m, const char *path, uint64_t id[4],
+                    struct err *e)
 {
     struct stat st;
     if (stat(path, &st)) return err_errno(e, errno, "open", path);
     id[0] = (uint64_t)st.st_dev;
     id[1] = (uint64_t)st.st_ino;
     id[2] = (uint64_t)st.st_size;
-    id[3] = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+    id[3] = mix(0, &st);
     for (size_t i = 0; i < slot->n_tasks; i++) {
-        char *fit = task_fit_path(path, slot->task[i]->name);
+        char *fit = task_fit_path(path, m->definition[i]->name);
         if (!fit) return err_nomem(e, 0);
-        if (stat(fit, &st) == 0)
-            id[3] = id[3] * 31 + (uint64_t)st.st_ino + (uint64_t)st.st_mtim.tv_sec * 1000000000 +
-                    (uint64_t)st.st_mtim.tv_nsec;
+        if (stat(fit, &st) == 0) id[3] = mix(id[3], &st);
         mem_free(fit);
+        if (stat(slot->task[i], &st)) return err_errno(e, errno, "open", slot->task[i]);
+        id[3] = mix(id[3], &st);
     }
     return 0;
 }
@@ -89,13 +102,40 @@ static int start_scheduler(struct serve *s, struct serve_model *m, struct err *e
     return infer_scheduler_new(m->engine, m->tok, &sp, &m->scheduler, e);
 }
 
-static int bind_tasks(const struct slot *slot, struct serve_model *m, struct err *e)
+/* Does another model answer a task of this name? At the start, slots are filled in order. */
+static bool name_is_taken(struct serve_models *ms, const struct slot *slot, const struct serve_model *m,
+                          const char *name)
+{
+    for (size_t k = 0; k < m->n_tasks; k++)
+        if (strcmp(m->definition[k]->name, name) == 0) return true;
+    for (size_t i = 0; i < ms->n; i++)
+        for (size_t k = 0; &ms->slot[i] != slot && ms->slot[i].now && k < ms->slot[i].now->n_tasks; k++)
+            if (strcmp(ms->slot[i].now->definition[k]->name, name) == 0) return true;
+    return false;
+}
+
+static int load_tasks(struct serve_models *ms, const struct slot *slot, struct serve_model *m, struct err *e)
+{
+    m->definition = mem_calloc(slot->n_tasks + 1, sizeof(struct task *));
+    m->task = mem_calloc(slot->n_tasks + 1, sizeof *m->task);
+    if (!m->definition || !m->task) return err_nomem(e, slot->n_tasks * sizeof *m->task);
+    for (size_t i = 0; i < slot->n_tasks; i++) {
+        struct task *t;
+        int rc = task_load(slot->task[i], &t, e);
+        if (rc) return rc;
+        bool taken = name_is_taken(ms, slot, m, t->name);
+        if (taken) rc = ERR(e, USAGE, "Two tasks are called '%.60s'.", t->name);
+        m->definition[m->n_tasks++] = t; /* from here on free_version cleans up */
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+static int bind_tasks(struct serve_model *m, struct err *e)
 {
     struct task_engine g = {.scheduler = m->scheduler, .tok = m->tok, .chat = m->chat, .path = m->path};
-    m->task = mem_calloc(slot->n_tasks + 1, sizeof *m->task);
-    if (!m->task) return err_nomem(e, slot->n_tasks * sizeof *m->task);
-    for (; m->n_tasks < slot->n_tasks; m->n_tasks++) {
-        int rc = task_model_new(&g, slot->task[m->n_tasks], &m->task[m->n_tasks], e);
+    for (size_t i = 0; i < m->n_tasks; i++) {
+        int rc = task_model_new(&g, m->definition[i], &m->task[i], e);
         if (rc) return rc;
     }
     return 0;
@@ -116,7 +156,8 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
     atomic_init(&m->references, 1);
     m->name = mem_strdup(slot->name);
     m->grammars = serve_grammars_new();
-    int rc = m->name && m->grammars ? identify(slot, path, m->file_id, e) : err_nomem(e, 0);
+    int rc = m->name && m->grammars ? load_tasks(ms, slot, m, e) : err_nomem(e, 0);
+    if (rc == 0) rc = identify(slot, m, path, m->file_id, e);
     if (rc == 0)
         rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = s->p.n_threads}, &m->engine, e);
     if (rc == 0) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
@@ -132,7 +173,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
         m->tools = m->chat ? tools_of(infer_engine_gguf(m->engine)) : SERVE_TOOLS_NONE;
         m->generates = model->causal;
         if (rc == 0) rc = start_scheduler(s, m, e);
-        if (rc == 0) rc = bind_tasks(slot, m, e);
+        if (rc == 0) rc = bind_tasks(m, e);
     }
     if (rc) {
         free_version(m);
@@ -148,7 +189,7 @@ static int load_slot(struct serve_models *ms, struct slot *slot, bool only_if_ch
     uint64_t id[4];
     int rc = ms->serve->p.resolve(ms->serve->p.user, slot->source, &path, e);
     if (rc) return rc;
-    if (only_if_changed && (rc = identify(slot, path, id, e)) == 0 &&
+    if (only_if_changed && (rc = identify(slot, slot->now, path, id, e)) == 0 &&
         memcmp(id, slot->now->file_id, sizeof id) == 0) {
         mem_free(path);
         return 0;
@@ -235,7 +276,7 @@ void serve_model_unref(struct serve_model *m)
 }
 
 /* Task files to the slots of their models. */
-static int load_tasks(struct serve_models *ms, const struct serve_params *p, struct err *e)
+static int assign_tasks(struct serve_models *ms, const struct serve_params *p, struct err *e)
 {
     for (size_t i = 0; i < p->n_tasks; i++) {
         const struct serve_task_source *source = &p->tasks[i];
@@ -245,16 +286,10 @@ static int load_tasks(struct serve_models *ms, const struct serve_params *p, str
         if (!slot || (!source->model && ms->n > 1))
             return ERR(e, USAGE, "Which model answers the task '%.100s'? Say --task MODEL=FILE with a model's name.",
                        source->path);
-        struct task **more = mem_realloc(slot->task, (slot->n_tasks + 1) * sizeof(struct task *));
+        const char **more = mem_realloc(slot->task, (slot->n_tasks + 1) * sizeof *more);
         if (!more) return err_nomem(e, 0);
         slot->task = more;
-        int rc = task_load(source->path, &slot->task[slot->n_tasks], e);
-        if (rc) return rc;
-        const char *name = slot->task[slot->n_tasks++]->name;
-        for (size_t k = 0, n = 0; k < ms->n; k++)
-            for (size_t t = 0; t < ms->slot[k].n_tasks; t++)
-                if (strcmp(ms->slot[k].task[t]->name, name) == 0 && n++)
-                    return ERR(e, USAGE, "Two tasks are called '%.60s'.", name);
+        slot->task[slot->n_tasks++] = source->path;
     }
     return 0;
 }
@@ -280,7 +315,7 @@ int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
                 rc = ERR(e, USAGE, "Two models are called '%.60s'. Name one with NAME=MODEL.", ms->slot[i].name);
         ms->n = i + 1;
     }
-    if (rc == 0) rc = load_tasks(ms, &s->p, e);
+    if (rc == 0) rc = assign_tasks(ms, &s->p, e);
     for (size_t i = 0; rc == 0 && i < ms->n; i++) rc = load_slot(ms, &ms->slot[i], false, e);
     if (rc)
         serve_models_free(ms);
@@ -297,10 +332,7 @@ void serve_models_free(struct serve_models *ms)
     pthread_cond_signal(&ms->some);
     pthread_mutex_unlock(&ms->lock);
     if (ms->started) pthread_join(ms->thread, NULL);
-    for (size_t i = 0; i < ms->n; i++) {
-        for (size_t k = 0; k < ms->slot[i].n_tasks; k++) task_free(ms->slot[i].task[k]);
-        mem_free(ms->slot[i].task);
-    }
+    for (size_t i = 0; i < ms->n; i++) mem_free(ms->slot[i].task);
     pthread_cond_destroy(&ms->some);
     pthread_mutex_destroy(&ms->lock);
     mem_free(ms->slot);
@@ -328,13 +360,15 @@ struct serve_model *serve_models_find(struct serve_models *ms, const char *name)
 
 struct serve_model *serve_models_of_task(struct serve_models *ms, const char *task, struct task_model **out)
 {
-    for (size_t i = 0; i < ms->n; i++)
-        for (size_t k = 0; k < ms->slot[i].n_tasks; k++) {
-            if (strcmp(ms->slot[i].task[k]->name, task) != 0) continue;
-            struct serve_model *m = serve_models_at(ms, i);
-            if (m) *out = m->task[k];
+    for (size_t i = 0; i < ms->n; i++) {
+        struct serve_model *m = serve_models_at(ms, i);
+        for (size_t k = 0; m && k < m->n_tasks; k++) {
+            if (strcmp(m->definition[k]->name, task) != 0) continue;
+            *out = m->task[k];
             return m;
         }
+        serve_model_unref(m);
+    }
     return NULL;
 }
 

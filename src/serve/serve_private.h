@@ -20,6 +20,7 @@ struct serve_job;
 struct serve_key;
 struct serve_keys;
 struct serve_piece;
+struct task;
 struct task_model;
 struct serve_prep;
 struct serve_cache;
@@ -140,9 +141,10 @@ struct serve_model { /* read-only once loaded, but for what a lock guards */
     enum serve_tools tools;
     uint32_t n_ctx, n_vocab;
     struct serve_grammars *grammars;
+    struct task **definition; /* [n_tasks] as their files were when this version was loaded */
     struct task_model **task; /* [n_tasks] bound to this version */
     size_t n_tasks;
-    uint64_t file_id[4]; /* device, inode, size, time of change: has the file changed? */
+    uint64_t file_id[4]; /* device, inode, size, times of change of all its files: has one changed? */
 };
 int serve_models_new(struct serve *s, struct serve_models **out, struct err *e) ERR_CHECK;
 void serve_models_free(struct serve_models *m);

@@ -4,10 +4,14 @@
  *     Mistral        [TOOL_CALLS][{"name": "f", "arguments": {…}}, …]                the marker may be a control
  * token Llama 3        {"name": "f", "parameters": {…}}                                alone
  *
+ * A tool comes as {"type": "function", "function": {"name", "parameters", …}} from chat, which is what templates
+ * read, and flat, {"type": "function", "name", "parameters", …}, from /v1/responses.
+ *
  * With tool_choice "required", or a function named, the opening is put at the end of the prompt and the answer is
  * constrained to the call's JSON by the schemas of the tools; otherwise the model decides, and what it wrote is a
  * call if it parses as one, and text if not. Reading requests: preparation threads; the rest: the loop. */
 #include "generate.h"
+#include "infer_json.h"
 
 #include <openssl/rand.h>
 
@@ -22,8 +26,12 @@ static const char *arguments_of(enum serve_tools family)
     return family == SERVE_TOOLS_LLAMA3 ? "parameters" : "arguments";
 }
 
-static int check_tools(struct serve_job *job, json_t *tools)
+/* The function of a tool or of a tool_choice: beside its type, or inside "function". */
+static json_t *function_of(json_t *o, bool flat) { return flat ? o : json_object_get(o, "function"); }
+
+static int check_tools(struct serve_job *job, json_t *tools, bool flat)
 {
+    const char *inside = flat ? "" : "function.";
     size_t i;
     json_t *t;
     if (json_array_size(tools) > MAX_TOOLS)
@@ -31,15 +39,31 @@ static int check_tools(struct serve_job *job, json_t *tools)
     json_array_foreach(tools, i, t)
     {
         const char *type = json_string_value(json_object_get(t, "type"));
-        json_t *f = json_object_get(t, "function"), *parameters = json_object_get(f, "parameters");
+        json_t *f = function_of(t, flat), *parameters = json_object_get(f, "parameters");
         if (!type || strcmp(type, "function") != 0)
             return serve_refuse(job, CROFT_E_UNSUPPORTED, "tools", "'tools[%zu].type' must be 'function'.", i);
         if (!json_is_string(json_object_get(f, "name")))
-            return serve_refuse(job, CROFT_E_USAGE, "tools", "'tools[%zu].function.name' must be a string.", i);
-        if (parameters && !json_is_object(parameters))
-            return serve_refuse(job, CROFT_E_USAGE, "tools", "'tools[%zu].function.parameters' must be a schema.", i);
+            return serve_refuse(job, CROFT_E_USAGE, "tools", "'tools[%zu].%sname' must be a string.", i, inside);
+        if (parameters && !json_is_object(parameters) && !json_is_null(parameters))
+            return serve_refuse(job, CROFT_E_USAGE, "tools", "'tools[%zu].%sparameters' must be a schema.", i,
+                                inside);
     }
     return 0;
+}
+
+/* The tools as templates read them: a new list. */
+static json_t *nested_tools(json_t *tools, bool flat)
+{
+    if (!flat) return json_incref(tools);
+    json_t *list = json_array(), *t;
+    size_t i;
+    json_array_foreach(tools, i, t)
+    {
+        json_t *f = json_copy(t);
+        json_object_del(f, "type");
+        json_array_append_new(list, json_pack("{s:s s:o}", "type", "function", "function", f));
+    }
+    return list;
 }
 
 /* {"type": "object", "properties": {"name": {"const": NAME}, "arguments": SCHEMA}, …} of one tool */
@@ -86,40 +110,53 @@ static int call_grammar(struct serve_job *job, struct serve_generation *g, json_
     return rc;
 }
 
-int serve_tools_read(struct serve_job *job, struct serve_generation *g, json_t **out_tools, const char **out_suffix,
+/* What tool_choice says: *only names a function, *required demands a call, *none forbids one. */
+static int read_choice(struct serve_job *job, bool flat, const char **only, bool *required, bool *none)
+{
+    json_t *choice = json_object_get(job->in, "tool_choice");
+    const char *word = json_string_value(choice), *type = json_string_value(json_object_get(choice, "type"));
+    if (type && strcmp(type, "function") == 0)
+        *only = json_string_value(json_object_get(function_of(choice, flat), "name"));
+    *none = word && strcmp(word, "none") == 0;
+    *required = *only || (word && strcmp(word, "required") == 0);
+    if (!choice || json_is_null(choice) || *none || *required || (word && strcmp(word, "auto") == 0)) return 0;
+    return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
+                        "'tool_choice' must be none, auto, required, or name a function.");
+}
+
+int serve_tools_read(struct serve_job *job, struct serve_generation *g, bool flat, const char **out_suffix,
                      struct err *e)
 {
-    json_t *tools = NULL, *choice = json_object_get(job->in, "tool_choice");
-    int rc = serve_field_value(job, job->in, "", "tools", JSON_ARRAY, "an array", &tools);
-    const char *word = json_string_value(choice), *only = NULL;
+    json_t *tools = NULL;
+    const char *only = NULL;
+    bool required = false, none = false, parallel = true;
+    int rc;
     *out_suffix = "";
-    if (rc) return rc;
-    if (json_is_object(choice))
-        only = json_string_value(json_object_get(json_object_get(choice, "function"), "name"));
-    bool given = choice && !json_is_null(choice);
-    if (given && !only && !(word && (!strcmp(word, "none") || !strcmp(word, "auto") || !strcmp(word, "required"))))
-        return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
-                            "'tool_choice' must be none, auto, required, or name a function.");
+    if ((rc = serve_field_value(job, job->in, "", "tools", JSON_ARRAY, "an array", &tools)) ||
+        (rc = serve_field_bool(job, job->in, "", "parallel_tool_calls", &parallel)) ||
+        (rc = read_choice(job, flat, &only, &required, &none)))
+        return rc;
     if (!tools || json_array_size(tools) == 0) {
-        if (only || (word && strcmp(word, "none") != 0))
+        bool asks = json_is_string(json_object_get(job->in, "tool_choice")) && !none && !flat;
+        if (required || asks)
             return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
                                 "'tool_choice' is only allowed when 'tools' are given.");
         return 0;
     }
-    if ((rc = check_tools(job, tools))) return rc;
-    if (word && strcmp(word, "none") == 0) return 0;
+    if ((rc = check_tools(job, tools, flat)) || none) return rc;
     if (job->model->tools == SERVE_TOOLS_NONE)
         return serve_refuse(job, CROFT_E_UNSUPPORTED, "tools", "The chat template of '%.60s' defines no tools.",
                             job->model->name);
-    *out_tools = tools;
     g->tools = job->model->tools;
-    if (!only && !(word && strcmp(word, "required") == 0)) return 0;
+    g->one_call = !parallel;
+    if (!(g->tool_list = nested_tools(tools, flat))) return err_nomem(e, 0);
+    if (!required) return 0;
     if (g->grammar)
         return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
                             "A required call and a response_format exclude each other.");
     g->forced_call = true;
     *out_suffix = opening_of(g->tools);
-    return call_grammar(job, g, tools, only, e);
+    return call_grammar(job, g, g->tool_list, only, e);
 }
 
 /* ---- answers ---- */
@@ -164,7 +201,7 @@ static bool add_call(struct serve_choice *c, json_t *o)
     if (json_is_string(arguments))
         buf_str(&text, json_string_value(arguments));
     else
-        serve_json_dump(arguments, &text, JSON_COMPACT);
+        serve_json_dump(arguments, &text, JSON_COMPACT | infer_json_digits(arguments));
     call->name = json_incref(name);
     call->arguments = json_stringn(text.data ? text.data : "", text.len);
     buf_done(&text);
@@ -191,7 +228,7 @@ static size_t take_calls(struct serve_choice *c, const char *p, size_t n)
     return good && c->n_calls > before ? (size_t)why.position : 0;
 }
 
-void serve_tools_parse(const struct serve_generation *g, struct serve_choice *c)
+static void find_calls(const struct serve_generation *g, struct serve_choice *c)
 {
     static const char open[] = "<tool_call>", marker[] = "[TOOL_CALLS]", python[] = "<|python_tag|>";
     const char *text = c->text.data, *end = text + c->text.len, *p = text;
@@ -212,5 +249,14 @@ void serve_tools_parse(const struct serve_generation *g, struct serve_choice *c)
         size_t used = take_calls(c, p + sizeof open - 1, (size_t)(end - p) - (sizeof open - 1));
         if (used && c->n_calls == 1) c->n_content = (size_t)(p - text);
         p += sizeof open - 1 + used;
+    }
+}
+
+void serve_tools_parse(const struct serve_generation *g, struct serve_choice *c)
+{
+    find_calls(g, c);
+    for (; g->one_call && c->n_calls > 1; c->n_calls--) {
+        json_decref(c->calls[c->n_calls - 1].name);
+        json_decref(c->calls[c->n_calls - 1].arguments);
     }
 }

@@ -1,6 +1,6 @@
 """The server as its clients see it. Usage: api.py [NAME…]: all tests, or those named. Needs a built croft ($CROFT).
 
-Each function test_… is one test; it raises when something is wrong. Parts that need node or openssl say SKIP."""
+Parts that need node or openssl say SKIP."""
 import base64
 import json
 import math
@@ -12,44 +12,14 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-import traceback
 
 import refusals
+from check import ENDLESS, HELP, TMP, Skip, events, fails, hold, node, run, same, tools_model, true
 from server import CROFT, MODEL, ROOT, Server
 
-TMP = tempfile.mkdtemp(prefix="croft-api-")
-HERE = os.path.dirname(os.path.abspath(__file__))
-HELP = {"model": "helpdesk", "messages": [{"role": "user", "content": "where is my order?"}]}
-ENDLESS = {"logit_bias": {"2559": -100}}  # the end token is banned
 shared = None  # one server for the tests that need nothing special
-checks = 0
-
-
-class Skip(Exception):
-    pass
-
-
-def same(got, wanted, what=""):
-    global checks
-    checks += 1
-    if got != wanted:
-        raise AssertionError("%s\n  got:    %r\n  wanted: %r" % (what, got, wanted))
-
-
-def true(condition, what=""):
-    same(bool(condition), True, what)
-
-
-def tools_model():
-    """The demo model with a template that defines tools."""
-    path = os.path.join(TMP, "tools.gguf")
-    if not os.path.exists(path):
-        subprocess.run([sys.executable, HERE + "/retemplate.py", MODEL, path, HERE + "/tools.jinja"], check=True)
-    return path
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------------
@@ -124,10 +94,6 @@ def test_chat_is_what_croft_run_says():
     true(body["usage"]["prompt_tokens_details"]["cached_tokens"] > 0, "the second time, the prompt is in the cache")
     body = shared.json("/v1/chat/completions", {**HELP, "max_tokens": 2})[1]
     same((body["choices"][0]["finish_reason"], body["usage"]["completion_tokens"]), ("length", 2))
-
-
-def events(text):
-    return [json.loads(l[6:]) for l in text.splitlines() if l.startswith("data: {")]
 
 
 def test_a_stream_is_the_same_answer():
@@ -454,13 +420,6 @@ def test_keys_take_turns():
         same(ended, [200])
 
 
-def fails(args, code, words):
-    p = subprocess.run([CROFT, "serve", "--port", "0", *args], capture_output=True, text=True, timeout=30,
-                       stdin=subprocess.DEVNULL)
-    same(p.returncode, code, p.stderr)
-    true(words in p.stderr, p.stderr)
-
-
 def test_starting():
     fails([], 64, "Name at least one model")
     fails([MODEL, "--host", "0.0.0.0"], 77, "can be reached from other machines")
@@ -502,15 +461,6 @@ def test_tls():
         status, body = s.json("/v1/chat/completions", HELP, context=context)
         same((status, body["choices"][0]["message"]["content"]), (200, "order_status"))
         true(b"HTTP" not in s.raw(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", seconds=3), "plain HTTP is not answered")
-
-
-def hold(s, tokens=400):
-    """A connection with a long answer under way."""
-    body = json.dumps({**HELP, "stream": True, "max_tokens": tokens, **ENDLESS}).encode()
-    c = socket.create_connection((s.host, s.port))
-    c.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-              % len(body) + body)
-    return c
 
 
 def test_a_client_that_leaves_frees_its_place():
@@ -612,31 +562,11 @@ def test_metrics():
     true(re.search(r'croft_first_token_seconds_count\{model="helpdesk",endpoint="chat"\} [1-9]', text))
 
 
-def test_an_encoder():
-    path = os.path.join(ROOT, "tests/golden/logits/bert-mean.gguf")
-    try:
-        s = Server("bert=" + path)
-    except RuntimeError as e:
-        raise Skip("an encoder with a tokenizer") from e
-    with s:
-        status, body = s.json("/v1/chat/completions", {**HELP, "model": "bert"})
-        same((status, body["error"]["message"]),
-             (400, "The model 'bert' is an encoder: it makes embeddings, not text."))
-
-
 # ---- others' clients ---------------------------------------------------------------------------------------------
 
 def test_openai_client():
-    modules = os.environ.get("API_NODE_MODULES", "")
-    if not shutil.which("node") or not os.path.isdir(modules + "/openai"):
-        raise Skip("node with the openai package")
     with Server("helpdesk=" + tools_model()) as s:
-        link = os.path.join(TMP, "node_modules")
-        if not os.path.exists(link):
-            os.symlink(modules, link)
-        shutil.copy(HERE + "/client.mjs", TMP)
-        p = subprocess.run(["node", TMP + "/client.mjs", s.url + "/v1"], capture_output=True, text=True, timeout=120)
-        same(p.returncode, 0, p.stdout + p.stderr)
+        node("client.mjs", ["openai"], s.url + "/v1")
 
 
 def test_transcripts():
@@ -660,33 +590,4 @@ def test_transcripts():
             same(p.stdout, output, command + p.stderr)
 
 
-def main():
-    global shared
-    wanted = sys.argv[1:]
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and (not wanted or n in wanted)]
-    passed = failed = skipped = 0
-    with Server("helpdesk=" + MODEL) as shared:
-        for name, f in tests:
-            t = time.time()
-            try:
-                f()
-                passed += 1
-                word = "ok"
-            except Skip as e:
-                skipped += 1
-                word = "SKIP: %s" % e
-                print("SKIP: %s" % e)
-            except Exception:
-                failed += 1
-                word = "FAILED"
-                traceback.print_exc(limit=3, file=sys.stdout)
-            print("  %-45s %s (%.1f s)" % (name, word, time.time() - t), flush=True)
-        if shared.process.poll() is not None:
-            print("the server ended with %d" % shared.process.returncode)
-            failed += 1
-    shutil.rmtree(TMP)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    sys.exit(failed != 0)
-
-
-main()
+run(globals())

@@ -1,4 +1,4 @@
-// The official client against the server: chat, streaming, tools, json_schema, embeddings, responses.
+// The official client against the server: chat, streaming, tools, json_schema, embeddings, responses with tools.
 // Usage: client.mjs http://127.0.0.1:PORT/v1
 import assert from "node:assert/strict";
 import OpenAI from "openai";
@@ -48,6 +48,21 @@ let text = "";
 for await (const event of await client.responses.create({ model, input: "where is my order?", stream: true }))
     if (event.type === "response.output_text.delta") text += event.delta;
 assert.equal(text, said);
+
+const flat = tools.map((t) => ({ type: "function", strict: true, ...t.function }));
+const needed = await client.responses.create({ model, input: "where is my order?", tools: flat, tool_choice: "required" });
+const call = needed.output[0];
+assert.deepEqual([needed.output.length, call.type, call.name], [1, "function_call", "track"]);
+assert.ok(["A1", "B2"].includes(JSON.parse(call.arguments).order));
+const input = [{ role: "user", content: "where is my order?" }, ...needed.output,
+               { type: "function_call_output", call_id: call.call_id, output: "It was lost." }];
+assert.equal(typeof (await client.responses.create({ model, input, tools: flat })).output_text, "string");
+const events = [];
+const stream = client.responses.stream({ model, input: "where is my order?", tools: flat, tool_choice: "required" })
+    .on("response.function_call_arguments.delta", (e) => events.push(e.delta));
+const ended = await stream.finalResponse(); // the client puts the events together and compares
+assert.equal(ended.output[0].arguments, events.join(""));
+assert.equal(ended.output[0].arguments, call.arguments);
 
 const completion = await client.completions.create({ model, prompt: "hello", max_tokens: 3 });
 assert.equal(completion.usage.completion_tokens, 3);

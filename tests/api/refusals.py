@@ -14,6 +14,13 @@ def decisions(*questions, **more):
 
 
 YES = {"type": "predicate", "instructions": "Is it?"}
+NOUL = {"type": "noul", "instructions": "Is it?"}
+CYCLE = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
+CYCLES = "In the schema at #/$defs/a/$ref: references lead back here without end."
+
+
+def schema(s):
+    return chat(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": s}})
 
 # (path, body, status, message, param)
 CASES = [
@@ -40,7 +47,7 @@ CASES = [
     (CHAT, chat(messages=["hi"]), 400, "'messages[0]' must be an object.", "messages"),
     (CHAT, chat(messages=[{"content": "hi"}]), 400, "Missing required parameter: 'messages[0].role'.", "messages[0].role"),
     (CHAT, chat(messages=[{"role": "boss", "content": "hi"}]), 400,
-     "'messages[0].role' must be one of system, developer, user, assistant, tool.", "messages[0]."),
+     "'messages[0].role' must be one of system, developer, user, assistant, tool.", "messages[0].role"),
     (CHAT, chat(messages=[{"role": "user"}]), 400, "Missing required parameter: 'messages[0].content'.", "messages[0].content"),
     (CHAT, chat(messages=[{"role": "user", "content": 7}]), 400,
      "'messages[0].content' must be a string or an array of text parts.", "messages[0].content"),
@@ -91,9 +98,37 @@ CASES = [
     (CHAT, chat(tools=[{"type": "function", "function": {"name": "f"}}]), 400,
      "The chat template of 'helpdesk' defines no tools.", "tools"),
     (CHAT, chat(tools=[{"type": "retrieval"}]), 400, "'tools[0].type' must be 'function'.", "tools"),
+    # schemas; more of them in test_bad_schemas
+    (CHAT, schema({"$ref": "#"}), 400, "In the schema at #/$ref: references lead back here without end.",
+     "response_format.json_schema.schema"),
+    (CHAT, schema(CYCLE), 400, CYCLES, "response_format.json_schema.schema"),
+    (CHAT, chat(structured_outputs={"json": CYCLE}), 400, CYCLES, "structured_outputs.json"),
+    (CHAT, schema({"type": "object", "properties": {"x": {"$ref": "#/properties/x"}}}), 400,
+     "In the schema at #/properties/x/$ref: references lead back here without end.", "response_format.json_schema.schema"),
+    (CHAT, schema({"type": "array", "items": {"type": "string"}, "uniqueItems": "yes"}), 400,
+     "In the schema at #/uniqueItems: true or false is expected.", "response_format.json_schema.schema"),
+    (CHAT, schema({"type": "array", "items": {"type": "string"}, "uniqueItems": True}), 400,
+     "In the schema at #/uniqueItems: that items differ cannot be told by a grammar; it is supported with maxItems 1 alone.",
+     "response_format.json_schema.schema"),
+    (CHAT, schema({"type": "object", "properties": {"a": {}}, "propertyNames": {"not": {}}}), 400,
+     "In the schema at #/propertyNames/not: for names only pattern, minLength and maxLength are supported.",
+     "response_format.json_schema.schema"),
+    (CHAT, schema({"type": "string", "pattern": "\\p{L}"}), 400,
+     "In the schema at #/pattern: At byte 1 of the regular expression: Unicode properties are not supported: use ranges.",
+     "response_format.json_schema.schema"),
+    *((CHAT, schema({"type": "array", keyword: {}}), 400, "In the schema at #/%s: this keyword is not supported." % keyword,
+       "response_format.json_schema.schema") for keyword in ("not", "if", "contains", "unevaluatedItems", "colour")),
+    (CHAT, chat(structured_outputs={"grammar": "root ::= root \"a\""}), 400,
+     "'root' begins with itself, so it never gets anywhere: put something that must match before it.",
+     "structured_outputs.grammar"),
     # too long
     (CHAT, chat(messages=[{"role": "user", "content": "word " * 5000}]), 400,
      "The prompt has more than the 512 tokens that the context of 'helpdesk' holds here. Shorten it.", None),
+    # a text of another encoding, and one that is too deep, in all places that read JSON
+    *((path, b'{"model": "helpdesk\xc3"}', 400, "The body is not valid JSON: line 1, column 19 is not UTF-8.", None)
+      for path in (TEXT, EMBED, RESPONSES, DECISIONS, SYSTEMONE)),
+    *((path, b'{"a":' * 5000, 400, "The body is not valid JSON: line 1, column 10241 is nested too deeply.", None)
+      for path in (TEXT, EMBED, RESPONSES, DECISIONS, SYSTEMONE)),
     # completions
     (TEXT, {"model": "helpdesk"}, 400, "Missing required parameter: 'prompt'.", "prompt"),
     (TEXT, {"model": "helpdesk", "prompt": ""}, 400, "'prompt' must not be empty.", "prompt"),
@@ -102,6 +137,11 @@ CASES = [
     (TEXT, {"model": "helpdesk", "prompt": "a", "echo": True}, 400, "'echo' is not supported here except as false.", "echo"),
     (TEXT, {"model": "helpdesk", "prompt": "a", "best_of": 3}, 400,
      "'best_of' is not supported here except as the value of 'n'.", "best_of"),
+    (TEXT, {"model": "helpdesk", "prompt": "a", "max_tokens": -1}, 400,
+     "'max_tokens' must be an integer from 1 to 16777216.", "max_tokens"),
+    (TEXT, {"model": "none", "prompt": "a"}, 404, "The model 'none' does not exist.", "model"),
+    (TEXT, {"model": "helpdesk", "prompt": ["a"] * 129}, 400, "'prompt' has more than 128 prompts.", "prompt"),
+    (TEXT, {"model": "helpdesk", "prompt": ["a"] * 65, "n": 2}, 400, "One request can have at most 128 choices.", "n"),
     # embeddings
     (EMBED, {"model": "helpdesk"}, 400, "Missing required parameter: 'input'.", "input"),
     (EMBED, {"model": "helpdesk", "input": []}, 400, "'input' must be a string or token ids.", "input"),
@@ -110,12 +150,27 @@ CASES = [
      "'dimensions' is not supported here except as 256.", "dimensions"),
     (EMBED, {"model": "helpdesk", "input": "a", "encoding_format": "hex"}, 400,
      "'encoding_format' must be one of float, base64.", "encoding_format"),
+    (EMBED, {"model": "helpdesk", "input": [[1, -1]]}, 400, "'input' holds something that is no token id below 2560.", "input"),
+    (EMBED, {"model": "helpdesk", "input": [""]}, 400, "'input' must not be empty.", "input"),
+    (EMBED, {"model": "none", "input": "a"}, 404, "The model 'none' does not exist.", "model"),
     # responses
     (RESPONSES, {"model": "helpdesk"}, 400, "Missing required parameter: 'input'.", "input"),
     (RESPONSES, {"model": "helpdesk", "input": "x", "previous_response_id": "resp_1"}, 400,
      "'previous_response_id' is not supported here.", "previous_response_id"),
     (RESPONSES, {"model": "helpdesk", "input": [{"type": "function_call_output"}]}, 400,
-     "'input[0]' is of the type 'function_call_output'; only messages are read.", "input"),
+     "'input[0]' needs 'call_id', a string, and 'output', a string or text parts.", "input[0]"),
+    (RESPONSES, {"model": "helpdesk", "input": [{"type": "reasoning", "summary": []}]}, 400,
+     "'input[0]' is of the type 'reasoning'; messages, function_call and function_call_output are read.", "input"),
+    (RESPONSES, {"model": "helpdesk", "input": []}, 400, "'input' must be a string or an array of messages.", "input"),
+    (RESPONSES, {"model": "helpdesk", "input": "x", "max_output_tokens": -1}, 400,
+     "'max_output_tokens' must be an integer from 1 to 16777216.", "max_output_tokens"),
+    (RESPONSES, {"model": "none", "input": "x"}, 404, "The model 'none' does not exist.", "model"),
+    (RESPONSES, {"model": "helpdesk", "input": "x", "text": {"format": {"type": "json_schema", "schema": CYCLE}}}, 400,
+     CYCLES, "text.format.schema"),
+    (RESPONSES, {"model": "helpdesk", "input": "x", "tools": [{"type": "function", "name": "f"}]}, 400,
+     "The chat template of 'helpdesk' defines no tools.", "tools"),
+    (RESPONSES, {"model": "helpdesk", "input": "x", "tool_choice": "required"}, 400,
+     "'tool_choice' is only allowed when 'tools' are given.", "tool_choice"),
     # decisions
     (DECISIONS, {"model": "helpdesk", "questions": [YES]}, 400, "Missing required parameter: 'input'.", "input"),
     (DECISIONS, {"model": "helpdesk", "input": "x"}, 400, "Missing required parameter: 'questions'.", "questions"),
@@ -123,7 +178,17 @@ CASES = [
     (DECISIONS, decisions(*[YES] * 10000), 400, "'questions' has more than 2000 questions.", "questions"),
     (DECISIONS, decisions({"type": "essay", "instructions": "x"}), 400,
      "'questions[0].type' must be one of predicate, choice, score.", "questions[0]"),
-    (DECISIONS, decisions({"type": "predicate"}), 400, "'questions[0]' needs 'instructions', a string.", "questions[0]"),
+    (DECISIONS, decisions({"type": "predicate"}), 400, "'questions[0]' needs 'instructions'.", "questions[0]"),
+    (DECISIONS, decisions({"type": "predicate", "instructions": 7}), 400,
+     "'questions[0].instructions' must be a string or an array of text parts.", "questions[0].instructions"),
+    (DECISIONS, decisions(7), 400, "'questions[0]' must be an object.", "questions[0]"),
+    (DECISIONS, decisions({**YES, "weight": 2}), 400, "Unrecognized request argument supplied: 'questions[0].weight'.",
+     "questions[0].weight"),
+    (DECISIONS, {**decisions(YES), "questions": {}}, 400, "'questions' must be an array.", "questions"),
+    (DECISIONS, {**decisions(YES), "input": 7}, 400, "'input' must be a string or an array of messages.", "input"),
+    (DECISIONS, {**decisions(YES), "model": "none"}, 404, "The model 'none' does not exist.", "model"),
+    (DECISIONS, {**decisions(YES), "input": "word " * 5000}, 400,
+     "The prompt has more than the 512 tokens that the context of 'helpdesk' holds here. Shorten it.", None),
     (DECISIONS, decisions({"type": "choice", "instructions": "x", "choices": [{"value": "a"}]}), 400,
      "'questions[0].choices' must be an array of 2 to 255.", "questions[0]"),
     (DECISIONS, decisions({"type": "choice", "instructions": "x", "choices": [{"value": "a"}, {"value": "a"}]}), 400,
@@ -131,6 +196,12 @@ CASES = [
     (DECISIONS, decisions({"type": "score", "instructions": "x", "levels": [{"label": "a"}] * 11}), 400,
      "'questions[0].levels' must be an array of 2 to 10.", "questions[0]"),
     (DECISIONS, decisions(YES, stream=True), 400, "Unrecognized request argument supplied: 'stream'.", "stream"),
+    (SYSTEMONE, {"model": "helpdesk", "state": "s", "questions": {str(i): NOUL for i in range(10000)}}, 400,
+     "'questions' has more than 2000 questions.", "questions"),
+    (SYSTEMONE, {"model": "helpdesk", "state": "s", "questions": []}, 400, "'questions' must be an object.", "questions"),
+    (SYSTEMONE, {"model": "helpdesk", "state": "s", "questions": {"a": {"type": "noul"}}}, 400,
+     "'questions.a' needs 'instructions'.", "questions.a"),
+    (SYSTEMONE, {"model": "none", "state": "s", "questions": {"a": NOUL}}, 404, "The model 'none' does not exist.", "model"),
     (SYSTEMONE, {"model": "helpdesk", "questions": {"a": {"type": "noul", "instructions": "x"}}}, 400,
      "Missing required parameter: 'state'.", "state"),
     (SYSTEMONE, {"model": "helpdesk", "state": 5, "questions": {"a": {"type": "noul", "instructions": "x"}}}, 400,

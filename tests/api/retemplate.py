@@ -31,20 +31,27 @@ def string(b, at):
     return b[at + 8:at + 8 + n], at + 8 + n
 
 
-def main():
-    b = open(sys.argv[1], "rb").read()
-    template = open(sys.argv[3], "rb").read()
-    n_tensors, n_kv = struct.unpack_from("<QQ", b, 8)
-    at, value, alignment = 24, None, 32
-    for _ in range(n_kv):
+def pairs(b):
+    """(key, type, start, end) of each key/value pair's value, and at last (None, None, end of all pairs, same)."""
+    at = 24
+    for _ in range(struct.unpack_from("<Q", b, 16)[0]):
         key, at = string(b, at)
         kind = struct.unpack_from("<I", b, at)[0]
         start, at = at + 4, skip(b, at + 4, kind)
+        yield key, kind, start, at
+    yield None, None, at, at
+
+
+def main():
+    b = open(sys.argv[1], "rb").read()
+    template = open(sys.argv[3], "rb").read()
+    value, alignment = None, 32
+    for key, _, start, at in pairs(b):
         if key == b"tokenizer.chat_template":
             value = (start, at)
         if key == b"general.alignment":
             alignment = struct.unpack_from("<I", b, start)[0]
-    for _ in range(n_tensors):
+    for _ in range(struct.unpack_from("<Q", b, 8)[0]):
         _, at = string(b, at)
         at += 4 + 8 * struct.unpack_from("<I", b, at)[0] + 4 + 8
     data = -(-at // alignment) * alignment
@@ -54,4 +61,5 @@ def main():
         f.write(head + b[data:])
 
 
-main()
+if __name__ == "__main__":
+    main()

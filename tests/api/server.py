@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,19 +16,26 @@ MODEL = os.path.join(ROOT, "models/helpdesk-q8_0.gguf")
 
 
 class Server:
-    """`croft serve` on a free port; use as a context."""
+    """`croft serve` on a free port; use as a context. log: a file for its warnings."""
 
     def __init__(self, *args, log=None):
-        self.log = open(log, "w+") if log else subprocess.PIPE
         self.process = subprocess.Popen([CROFT, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, "CROFT_LOG": "error"})
+                                        env={**os.environ, "CROFT_LOG": "warn" if log else "error"})
         line = self.process.stderr.readline()
+        if log:
+            threading.Thread(target=self.copy, args=(log,), daemon=True).start()
         found = re.search(r"at (https?)://(.*):(\d+)/v1", line)
         if not found:
             rest = self.process.stderr.read()
             raise RuntimeError("the server did not start: " + line + rest)
         self.scheme, self.host, self.port = found[1], found[2], int(found[3])
         self.url = "%s://%s:%d" % (self.scheme, self.host, self.port)
+
+    def copy(self, path):
+        with open(path, "w") as f:
+            for line in self.process.stderr:
+                f.write(line)
+                f.flush()
 
     def __enter__(self):
         return self
@@ -38,9 +46,7 @@ class Server:
     def end(self, how=signal.SIGTERM, seconds=20):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(seconds)
-        self.process.stderr.close()
-        return code
+        return self.process.wait(seconds)
 
     def ask(self, path, body=None, headers=None, method=None, context=None):
         """(status, headers, text) of a request; body: None, bytes, or a value sent as JSON."""

@@ -45,7 +45,8 @@ const char *serve_address(const struct serve *s); /* "http://127.0.0.1:8080" */
 /* From any thread or a signal handler. */
 void serve_drain(struct serve *s, double limit_s);
 void serve_stop(struct serve *s);
-/* Read the keys file again, and load those models anew whose file has changed; the old ones answer meanwhile. */
+/* Read the keys file again, and load those models anew whose file has changed, or a task's file or fit; the old ones
+ * answer meanwhile. */
 void serve_reload(struct serve *s);
 
 /* Append an entry for the keys file for a new random key, which is written to `key` ("croft-" and 43 characters). */

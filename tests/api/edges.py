@@ -1,0 +1,309 @@
+"""The server at its edges: encoders, what no server can take, tools over /v1/responses, tasks read again, decisions asked
+by others' clients. Usage: edges.py [NAME…]: all tests, or those named. Needs a built croft ($CROFT)."""
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+
+import encoder
+from check import HELP, TMP, Skip, events, hold, node, run, same, tools_model, true
+from server import CROFT, MODEL, Server
+
+shared = None
+
+
+# ---- encoders ----------------------------------------------------------------------------------------------------
+
+WHERE = ["Where is my parcel?", "the parcel was promised for monday", "is my parcel in the harbour office", "where is the letter",
+         "my parcel is late", "the postman lost my letter"]
+BACK = ["Can I return the blue jacket?", "the sleeves are too long", "i'd like to return it", "it does not fit",
+        "the jacket is too long", "can i change the jacket"]
+
+
+def encoder_model():
+    path = os.path.join(TMP, "encoder.gguf")
+    if not os.path.exists(path):
+        encoder.write(path)
+    return path
+
+
+def encoder_task():
+    """A task with its data, and a head fitted to them by `croft task fit`."""
+    folder = os.path.join(TMP, "encoder-task")
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/train.jsonl", "w") as f:
+        for label, texts in ("parcel", WHERE), ("return", BACK):
+            for t in texts:
+                f.write(json.dumps({"input": t, "label": label}) + "\n")
+    with open(folder + "/task.yaml", "w") as f:
+        f.write("name: sort\nkind: classify\nprompt: \"{{input}}\"\nlabels: [{name: parcel}, {name: return}]\n"
+                "data: {train: train.jsonl}\nmetric: accuracy\n")
+    subprocess.run([CROFT, "task", "fit", folder + "/task.yaml", "-m", encoder_model()], check=True, capture_output=True)
+    return folder + "/task.yaml"
+
+
+def test_embeddings_of_an_encoder():
+    said = json.loads(subprocess.run([CROFT, "embed", encoder_model(), *WHERE[:2], "--json"], capture_output=True, text=True,
+                                     check=True).stdout)
+    with Server("bert=" + encoder_model()) as s:
+        body = s.json("/v1/embeddings", {"model": "bert", "input": WHERE[:2]})[1]
+        for i in range(2):
+            v = body["data"][i]["embedding"]
+            same(len(v), encoder.D)
+            true(abs(math.fsum(x * x for x in v) - 1) < 1e-5, "length 1")
+            true(max(abs(a - b) for a, b in zip(v, said[i]["embedding"])) < 1e-5, "as croft embed")
+        alone = s.json("/v1/embeddings", {"model": "bert", "input": WHERE[1]})[1]["data"][0]["embedding"]
+        true(max(abs(a - b) for a, b in zip(alone, body["data"][1]["embedding"])) < 1e-5, "alone and beside another")
+        true(body["usage"]["prompt_tokens"] > 10)
+        for path, ask in (("/v1/chat/completions", {**HELP, "model": "bert"}), ("/v1/completions", {"model": "bert", "prompt": "a"}),
+                          ("/v1/responses", {"model": "bert", "input": "a"}),
+                          ("/v1/decisions", {"model": "bert", "input": "a", "questions": [
+                              {"type": "predicate", "instructions": "Is it?"}]})):
+            status, body = s.json(path, ask)
+            same((status, body["error"]["message"]), (400, "The model 'bert' is an encoder: it makes embeddings, not text."), path)
+        status, body = s.json("/v1/embeddings", {"model": "bert", "input": "parcel " * 100})
+        same((status, body["error"]["code"]), (400, "context_length_exceeded"), body)
+
+
+def test_a_classification_by_an_encoder():
+    """Labels and probabilities are softmax(W x + b) of the head in the file and the vectors that /v1/embeddings gives."""
+    with Server("bert=" + encoder_model(), "--task", encoder_task()) as s:
+        with open(encoder_model()[:-5] + ".sort.fit.json") as f:
+            head = json.load(f)
+        texts = WHERE + BACK + ["the kettle had boiled"]
+        vectors = [d["embedding"] for d in s.json("/v1/embeddings", {"model": "bert", "input": texts})[1]["data"]]
+        status, body = s.json("/v1/tasks/sort", {"input": texts})
+        same(status, 200, body)
+        right = 0
+        for i, (r, x) in enumerate(zip(body["results"], vectors)):
+            z = [b + math.fsum(w * v for w, v in zip(row, x)) for row, b in zip(head["weight"], head["bias"])]
+            p = [math.exp(v - max(z)) for v in z]
+            p = dict(zip(head["labels"], (v / sum(p) for v in p)))
+            true(all(abs(p[k] - r["probabilities"][k]) < 1e-4 for k in p), "%r %r" % (p, r))
+            same(r["label"], max(p, key=p.get))
+            right += r["label"] == ("parcel" if i < len(WHERE) else "return")
+        true(right >= 11, "%d of the 12 examples it was fitted to" % right)
+        same(s.json("/v1/tasks/sort", {"input": texts[0]})[1]["label"], "parcel")
+        same(s.json("/v1/tasks/sort", {"input": ""})[0], 200, "an empty text has a vector: [CLS] [SEP]")
+
+
+# ---- tasks read again --------------------------------------------------------------------------------------------
+
+TASK = "name: %s\nkind: classify\nprompt: \"{{input}}\"\nlabels: [%s]\nmetric: accuracy\n"
+
+
+def write_task(path, name, *labels):
+    with open(path + ".new", "w") as f:
+        f.write(TASK % (name, ", ".join("{name: %s}" % l for l in labels)))
+    os.replace(path + ".new", path)
+
+
+def test_task_files_are_read_again():
+    path = os.path.join(TMP, "again.yaml")
+    log = os.path.join(TMP, "again.log")
+    write_task(path, "sort", "late", "lost")
+
+    def labels(s, name="sort"):
+        return sorted(s.json("/v1/tasks/" + name, {"input": "where is it?"})[1].get("probabilities", {}))
+
+    def wait(s, wanted, name="sort"):
+        s.process.send_signal(signal.SIGHUP)
+        end = time.time() + 10
+        while time.time() < end and labels(s, name) != wanted:
+            time.sleep(0.05)
+        same(labels(s, name), wanted)
+    with Server("helpdesk=" + MODEL, "--task", path, log=log) as s:
+        same(labels(s), ["late", "lost"])
+        write_task(path, "sort", "late", "lost", "broken")
+        wait(s, ["broken", "late", "lost"])
+        write_task(path, "renamed", "late", "lost")
+        wait(s, ["late", "lost"], "renamed")
+        same(s.json("/v1/tasks/sort", {"input": "a"})[0], 404)
+        same([t["id"] for t in s.json("/v1/tasks")[1]["data"]], ["renamed"])
+        for broken in "name: renamed\nkind: classify\nlabls: []\n", None:  # a file that is wrong, and none at all
+            if broken:
+                with open(path, "w") as f:
+                    f.write(broken)
+            else:
+                os.remove(path)
+            said = os.path.getsize(log) if os.path.exists(log) else 0
+            s.process.send_signal(signal.SIGHUP)
+            end = time.time() + 10
+            while time.time() < end and os.path.getsize(log) <= said:
+                time.sleep(0.05)
+            with open(log) as f:
+                f.seek(said)
+                true("the model helpdesk stays as it was: " in f.read(), "what is wrong is logged")
+            same(labels(s, "renamed"), ["late", "lost"], "nothing changes")
+        write_task(path, "renamed", "late", "lost", "found")
+        wait(s, ["found", "late", "lost"], "renamed")
+
+
+# ---- more than there is room for ---------------------------------------------------------------------------------
+
+def test_more_choices_than_places():
+    with Server("helpdesk=" + MODEL, "--parallel", "2", "--queue", "3") as s:
+        for _ in range(20):  # all that it says it takes, however quickly they come
+            status, body = s.json("/v1/chat/completions", {**HELP, "n": 5, "max_tokens": 2})
+            same((status, len(body.get("choices", []))), (200, 5), body)
+        message = "This request asks for 6 answers at once; this server takes 5 (--parallel and --queue)."
+        for path, ask in (("/v1/chat/completions", {**HELP, "n": 6}),
+                          ("/v1/completions", {"model": "helpdesk", "prompt": ["a", "b", "c"], "n": 2})):
+            status, headers, text = s.ask(path, ask)
+            same((status, json.loads(text)["error"]["message"]), (400, message))
+            same(headers["Retry-After"], None, "it would not help")
+        held = [hold(s, 1500) for _ in range(4)]
+        end = time.time() + 10
+        while time.time() < end and s.metric("croft_running") + s.metric("croft_waiting") < 4:
+            time.sleep(0.02)
+        same(s.ask("/v1/chat/completions", {**HELP, "n": 5})[0], 429, "it would fit a moment later")
+        for c in held:
+            c.close()
+        true(s.settled(5))
+
+
+def test_bodies_that_are_too_large():
+    with Server("helpdesk=" + MODEL, "--max-body", "64k") as s:
+        message = "The body is larger than this server accepts."
+        body = json.dumps({**HELP, "messages": [{"role": "user", "content": "a" * 70000}]}).encode()
+        status, answer = s.json("/v1/chat/completions", body)
+        same((status, answer["error"]["message"]), (413, message))
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        answer = s.raw(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        true(answer.startswith(b"HTTP/1.1 413 "), answer)
+        same(json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"], message)
+        same(s.json("/v1/chat/completions", HELP)[0], 200)
+
+
+def test_hostile_bytes():
+    """Each gets one answer, 400 or 501, and what stands behind it is no request."""
+    behind = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    for status, data in (
+            (400, head + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            (400, head + b"Content-Length: 0\r\nContent-Length: 40\r\n\r\n"),
+            (501, head + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+            (400, head + b"X: a\r\n b\r\n\r\n"), (400, head + b"X: a\0b\r\n\r\n"), (400, head + b"X\0: a\r\n\r\n"),
+            (400, head + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\n"),
+            (400, head + b"Transfer-Encoding: chunked\r\n\r\n1;\0\r\n{\r\n0\r\n\r\n"),
+            (400, head + b"Authorization: a\r\nAuthorization: b\r\nContent-Length: 0\r\n\r\n"),
+            (400, b"GET /health\0 HTTP/1.1\r\nHost: localhost\r\n\r\n"), (400, b"\0\0\0\0\r\n\r\n"),
+            (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),  # TLS to a server without
+            (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")):
+        answer = shared.raw(data + behind)
+        true(answer.startswith(b"HTTP/1.1 %d " % status) and answer.count(b"Content-Length: ") == 1, "%r\n%r" % (data, answer))
+    same(shared.json("/health")[0], 200)
+
+
+# ---- /v1/responses with tools ------------------------------------------------------------------------------------
+
+TRACK = {"type": "function", "name": "track", "description": "Track an order", "strict": True, "parameters": {
+    "type": "object", "properties": {"order": {"enum": ["A1", "B2"]}}, "required": ["order"], "additionalProperties": False}}
+
+
+def test_tools_of_responses():
+    ask = {"model": "helpdesk", "input": "where is my order?", "tools": [TRACK], "max_output_tokens": 100}
+    with Server("helpdesk=" + tools_model()) as s:
+        for choice in "required", {"type": "function", "name": "track"}:
+            status, body = s.json("/v1/responses", {**ask, "tool_choice": choice})
+            same((status, body["status"]), (200, "completed"), body)
+            same(([t["type"] for t in body["output"]], body["tools"], body["tool_choice"]), (["function_call"], [TRACK], choice))
+            call = body["output"][0]
+            same((call["name"], call["status"], call["id"][:3], call["call_id"][:5]), ("track", "completed", "fc_", "call_"))
+            true(json.loads(call["arguments"])["order"] in ("A1", "B2"))
+        chat = s.json("/v1/chat/completions", {**HELP, "tools": [{"type": "function", "function": {
+            k: v for k, v in TRACK.items() if k != "type"}}], "tool_choice": "required", "max_tokens": 100})[1]
+        same(chat["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], call["arguments"], "one prompt, one answer")
+        same(chat["usage"]["prompt_tokens"], body["usage"]["input_tokens"])
+
+        text = s.ask("/v1/responses", {**ask, "tool_choice": "required", "stream": True})[2]
+        parts = events(text)
+        same([p["type"][len("response."):] for p in parts], [
+            "created", "in_progress", "output_item.added", "function_call_arguments.delta", "function_call_arguments.done",
+            "output_item.done", "completed"])
+        same([p["sequence_number"] for p in parts], list(range(len(parts))))
+        same(parts[2]["item"], {**parts[5]["item"], "arguments": "", "status": "in_progress"})
+        same((parts[3]["delta"], parts[4]["arguments"], parts[4]["name"]), (call["arguments"], call["arguments"], "track"))
+        same(parts[6]["response"]["output"], [parts[5]["item"]])
+
+        conversation = [{"role": "user", "content": "where is my order?"}, call,
+                        {"type": "function_call_output", "call_id": call["call_id"], "output": "lost"}]
+        status, body = s.json("/v1/responses", {**ask, "input": conversation})
+        same((status, [o["type"] for o in body["output"]]), (200, ["message"]), body)
+        same(s.json("/v1/chat/completions", {**HELP, "max_tokens": 100, "tools": [{"type": "function", "function": {
+            k: v for k, v in TRACK.items() if k != "type"}}], "messages": HELP["messages"] + [
+                {"role": "assistant", "content": None, "tool_calls": [{"id": call["call_id"], "type": "function", "function": {
+                    "name": "track", "arguments": call["arguments"]}}]},
+                {"role": "tool", "tool_call_id": call["call_id"], "content": "lost"}]})[1]["usage"]["prompt_tokens"],
+             body["usage"]["input_tokens"], "the same conversation, told to chat")
+        same(s.json("/v1/responses", {**ask, "tool_choice": "none"})[1]["output"][0]["type"], "message")
+        cut = s.json("/v1/responses", {**ask, "tool_choice": "required", "max_output_tokens": 2})[1]
+        same((cut["status"], cut["incomplete_details"]), ("incomplete", {"reason": "max_output_tokens"}))
+        for more, message, param in (
+                ({"tools": [{"type": "web_search"}]}, "'tools[0].type' must be 'function'.", "tools"),
+                ({"tools": [{"type": "function"}]}, "'tools[0].name' must be a string.", "tools"),
+                ({"tools": [{**TRACK, "parameters": 3}]}, "'tools[0].parameters' must be a schema.", "tools"),
+                ({"tools": [TRACK] * 129}, "'tools' has more than 128 tools.", "tools"),
+                ({"tools": [], "tool_choice": "required"}, "'tool_choice' is only allowed when 'tools' are given.", "tool_choice"),
+                ({"tool_choice": {"type": "function", "name": "fly"}}, "'tool_choice' names 'fly', which is not among 'tools'.",
+                 "tool_choice"),
+                ({"tool_choice": {"type": "allowed_tools"}}, "'tool_choice' must be none, auto, required, or name a function.",
+                 "tool_choice"),
+                ({"tool_choice": "required", "tools": [{**TRACK, "parameters": {"not": {}}}]},
+                 "In the schema at #/properties/arguments/not: this keyword is not supported.", "tools"),
+                ({"input": [{"type": "function_call", "name": "track"}]},
+                 "'input[0]' needs 'call_id', 'name' and 'arguments', strings.", "input[0]"),
+                ({"input": [{"type": "function_call_output", "call_id": "c"}]},
+                 "'input[0]' needs 'call_id', a string, and 'output', a string or text parts.", "input[0]"),
+                ({"input": ["a"]}, "'input[0]' must be an object.", "input[0]")):
+            status, body = s.json("/v1/responses", {**ask, **more})
+            same((status, body["error"]["message"], body["error"]["param"]), (400, message, param))
+
+
+# ---- decisions, asked by others' clients -------------------------------------------------------------------------
+
+def test_decisions_of_npm_clients():
+    node("decide.mjs", ["openai", "ai", "@ai-sdk/openai"], shared.url + "/v1")
+
+
+def test_parts_of_decisions():
+    """Parts and messages say the same as one text."""
+    def p(**more):
+        status, body = shared.json("/v1/decisions", {"model": "helpdesk", **more})
+        same(status, 200, body)
+        same(body["usage"]["output_tokens"], 0)
+        return body["answers"][0]["probability"], body["usage"]["input_tokens"]
+    question = {"type": "predicate", "instructions": "Is it late?"}
+    one = p(input='My parcel {"late":true}', questions=[question])
+    same(p(input=[{"type": "message", "role": "user", "content": [
+        {"type": "input_text", "text": "My parcel "}, {"type": "input_json", "data": {"late": True}}]}], questions=[question],
+        prompt_cache_key="k"), one)
+    same(p(input='My parcel {"late":true}', questions=[{**question, "instructions": [
+        {"type": "input_text", "text": "Is it "}, {"type": "input_text", "text": "late?"}]}]), one)
+    status, body = shared.json("/v1/decisions", {"model": "helpdesk", "input": "a", "questions": [{**question, "instructions": [
+        {"type": "input_image", "image_url": "data:"}]}]})
+    same((status, body["error"]["message"]), (
+        400, "'questions[0].instructions[0]' is of the type 'input_image'; this model reads text parts only."))
+
+
+def test_a_client_of_systemone():
+    try:
+        from system_one import HTTPConfig, SystemOne
+    except ImportError as e:
+        raise Skip("the Python package system-one[http]") from e
+    agent = SystemOne(HTTPConfig(base_url=shared.url, model="helpdesk", _env_file=None))
+    answer = agent.ask({"message": "I want my money back.", "n": 2}, {
+        "refund": {"type": "noul", "instructions": "Is this about a refund?", "criteria": {"true": "money back"}},
+        "team": {"type": "choice", "instructions": "Which team?", "criteria": {"billing": "money", "shipping": "parcels"}},
+        "mood": {"type": "score", "instructions": "How upset?", "criteria": ["calm", "annoyed", "furious"]}})
+    true(0 <= answer.nouls["refund"].noul <= 1)
+    team, mood = answer.choices["team"], answer.scores["mood"]
+    same(sorted(team.probabilities), ["billing", "shipping"])
+    same(team.choice, max(team.probabilities, key=team.probabilities.get))
+    true(abs(sum(team.probabilities.values()) - 1) < 1e-6 and 0 <= mood.score <= 2)
+    same(answer.usage.output_tokens, 0)
+
+
+run(globals())
