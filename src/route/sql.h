@@ -8,7 +8,8 @@
 
 enum route_sql_mode { ROUTE_SQL_READ, ROUTE_SQL_WRITE };
 /* WRITE: made 0600 when it is missing; WAL, and a commit is on disk when it returns. READ: NOT_FOUND when it is
- * missing; pages are checked before they are used. Both wait up to 5 s for another process. A connection may be used from any thread. */
+ * missing; pages are checked before they are used. Both wait up to 5 s for another process. A connection may be used
+ * from any thread. */
 int route_sql_open(const char *path, enum route_sql_mode mode, sqlite3 **out, struct err *e) ERR_CHECK;
 int route_sql_exec(sqlite3 *db, const char *sql, struct err *e) ERR_CHECK;
 int route_sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, struct err *e) ERR_CHECK;

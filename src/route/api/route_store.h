@@ -16,7 +16,9 @@ struct route_store_params {
     uint32_t max_deferred;       /* pieces of work that wait or are delivered; 0: 10,000 */
     uint64_t max_deferred_bytes; /* of them and their answers; 0: 1 GiB */
     uint32_t keep_done_s;        /* answers of deferred work are kept so long; 0: 7 days */
+    bool beside;                 /* a server may be running: its calls marked [loop] are not for this one */
 };
+/* BUSY: another process has it, and `beside` is not set. */
 int route_store_open(const struct route_store_params *p, struct route_store **out, struct err *e) ERR_CHECK;
 void route_store_close(struct route_store *s); /* writes what is queued */
 /* Wait until captures and money recorded so far are on disk. IO, DEADLINE. */
@@ -24,16 +26,17 @@ int route_store_flush(struct route_store *s, double limit_s, struct err *e) ERR_
 
 /* ---- capture: escalated request/answer pairs of a task, already redacted, as training data ---- */
 
+enum route_output { ROUTE_OUTPUT_TEXT, ROUTE_OUTPUT_LABEL, ROUTE_OUTPUT_JSON };
 struct route_capture {
     const char *task, *input, *output;
-    bool label;          /* output is one of the task's labels */
+    enum route_output form; /* of output: text, one of the task's labels, a JSON document */
     const char *subject; /* route_subject_hash, or NULL */
     const char *receipt; /* id */
 };
-/* [loop] Copies, and writes later. FULL: more waits to be written than 16 MiB; nothing is lost but this pair. */
+/* [loop] Copies, and writes later, once for each receipt. FULL: more waits to be written than 16 MiB. */
 int route_capture_add(struct route_store *s, const struct route_capture *c, struct err *e) ERR_CHECK;
-/* The pairs of a task, oldest first, as lines {"input":…,"label":…} or {"input":…,"output":…} for a task's training
- * data. task NULL: of all. subject NULL: of all. */
+/* The pairs of a task, oldest first, as lines {"input":…,"label":…} or {"input":…,"output":…} (text, or the JSON itself)
+ * for a task's training data. task NULL: of all. subject NULL: of all. */
 typedef int route_line_fn(void *arg, const char *line, size_t n, struct err *e);
 int route_capture_export(struct route_store *s, const char *task, const char *subject, route_line_fn *fn, void *arg,
                          struct err *e) ERR_CHECK;
