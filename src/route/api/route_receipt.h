@@ -1,5 +1,6 @@
 /* Receipts: how each answer came to be, without its content, in an append-only log whose records chain by SHA-256
- * under signed checkpoints. docs/RECEIPTS.md draws the format and says what an attacker with the file can and cannot do.
+ * under signed checkpoints. docs/RECEIPTS.md draws the format and says what an attacker with the file can do and what
+ * not.
  *
  *     route_receipt_begin(&r)                     when a request arrives
  *     route_receipts_reserve(log, &r, true, e)    before anything leaves: no place in the log, no answer from elsewhere

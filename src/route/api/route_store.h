@@ -35,8 +35,8 @@ struct route_capture {
 };
 /* [loop] Copies, and writes later, once for each receipt. FULL: more waits to be written than 16 MiB. */
 int route_capture_add(struct route_store *s, const struct route_capture *c, struct err *e) ERR_CHECK;
-/* The pairs of a task, oldest first, as lines {"input":…,"label":…} or {"input":…,"output":…} (text, or the JSON itself)
- * for a task's training data. task NULL: of all. subject NULL: of all. */
+/* The pairs of a task, oldest first, as lines {"input":…,"label":…} or {"input":…,"output":…} (text, or the JSON
+ * itself) for a task's training data. task NULL: of all. subject NULL: of all. */
 typedef int route_line_fn(void *arg, const char *line, size_t n, struct err *e);
 int route_capture_export(struct route_store *s, const char *task, const char *subject, route_line_fn *fn, void *arg,
                          struct err *e) ERR_CHECK;
