@@ -1,18 +1,32 @@
-/* croft eval: how good and how fast is a model on a task, on this machine. Answers every labelled example, prints the
- * score with a confidence interval, rate and latency; exit code 1 when the score is below the task's floor, so that a
- * script or CI can gate on it. Read next: src/task/eval.c. */
-#include "engine.h"
-#include "task_eval.h"
-#include "task_metrics.h"
+/* croft eval: how good and how fast is a model on a task, on this machine. Answers every labelled example, and prints
+ * measures with confidence intervals, rate and latency; with --against the comparison with another model on the same
+ * examples. Exit code 1 when the score is below the task's floor, or lower than the other's by more than is allowed,
+ * so that a script, CI or a rollout can gate on it. Read next: eval_report.c, src/task/eval.c, src/task/report.c. */
+#include "eval.h"
+#include "plat_file.h"
 
+#include <math.h>
 #include <unistd.h>
 
 struct settings {
     struct cli_engine_settings engine;
-    const char *model, *data;
-    int64_t limit;
-    bool json, per_label, wrong;
+    const char *model, *data, *ask, *against, *max_regression, *gate, *output, *html;
+    int64_t limit, draws, seed;
+    bool json, per_label, wrong, with_inputs;
 };
+
+/* Everything between opening and reporting. */
+struct eval {
+    const struct settings *set;
+    struct task *loaded;     /* NULL: questions without a task */
+    const struct task *task; /* it, or the one for questions */
+    const char *data;        /* the examples' file */
+    struct task_examples x;
+    struct task_evaluation v, other;
+    char *path, *other_name; /* of the model; of the other, if it was read from a report */
+};
+
+/* ---- progress ---- */
 
 struct progress {
     const struct settings *set;
@@ -26,157 +40,214 @@ static int show_progress(void *arg, size_t i, size_t n, const struct task_exampl
     struct progress *p = arg;
     p->right += right;
     if (p->set->wrong && !right) {
+        const char *expected = x->label ? x->label : x->output ? x->output : x->expect;
         if (p->bar) fputs("\r\033[K", stderr);
         fprintf(stderr, "wrong: ");
         cli_print_safe(stderr, x->input, strlen(x->input));
-        fprintf(stderr, "\n  expected %s, answered ", x->label ? x->label : x->output);
+        fprintf(stderr, "\n  expected ");
+        cli_print_safe(stderr, expected, strlen(expected));
+        fprintf(stderr, ", answered ");
         cli_print_safe(stderr, text, strlen(text));
         fputc('\n', stderr);
     }
     if (p->bar && (i % 8 == 0 || i + 1 == n))
-        fprintf(stderr, "\r%zu of %zu answered, %.1f %% right%s", i + 1, n, 100.0 * (double)p->right / (double)(i + 1),
-                i + 1 == n ? "\r\033[K" : "");
+        fprintf(stderr, "\r%zu of %zu answered, %.1f %% right%s", i + 1, n,
+                100.0 * (double)p->right / (double)(i + 1), i + 1 == n ? "\r\033[K" : "");
     return 0;
 }
 
-static void label_table(struct cli_table *t, const struct task *task, const struct task_report *r)
+/* ---- what is scored ---- */
+
+/* A split of the task, or a file: questions, or examples in the task's columns. */
+static int load(struct eval *v, const char *task_path, struct err *e)
 {
-    static const struct cli_column cols[] = {{"label", "label", CLI_TEXT},
-                                             {"support", "examples", CLI_INT},
-                                             {"precision", "precision", CLI_REAL},
-                                             {"recall", "recall", CLI_REAL},
-                                             {"f1", "F1", CLI_REAL},
-                                             {"mostly_taken_for", "mostly taken for", CLI_TEXT},
-                                             {0}};
-    cli_table_init(t, cols);
-    for (unsigned i = 0; i < task->n_labels; i++) {
-        struct task_prf s = task_prf_of(r->confusion, task->n_labels, i);
-        unsigned worst = i;
-        uint32_t most = 0;
-        for (unsigned j = 0; j < task->n_labels; j++) {
-            uint32_t n = r->confusion[(size_t)i * task->n_labels + j];
-            if (j != i && n > most) most = n, worst = j;
-        }
-        cli_text(t, task->labels[i].name);
-        cli_int(t, s.support);
-        cli_real(t, s.precision);
-        cli_real(t, s.recall);
-        cli_real(t, s.f1);
-        if (most) cli_text(t, task->labels[worst].name);
-        else cli_none(t);
+    static const char *const splits[] = {"train", "validation", "test"}; /* as enum task_split */
+    const struct settings *set = v->set;
+    enum task_ask ask = strcmp(set->ask, "texts") == 0 ? TASK_ASK_TEXTS : TASK_ASK_LETTERS;
+    const char *data = set->data ? set->data : "test";
+    int split = 2, rc = task_path ? task_load(task_path, &v->loaded, e) : 0;
+    bool questions = false;
+    if (rc) return rc;
+    v->task = v->loaded ? v->loaded : task_questions_task(ask);
+    while (split >= 0 && strcmp(data, splits[split]) != 0) split--;
+    if (split >= 0 && !v->loaded)
+        return ERR(e, USAGE, "Say what to score on: a task, or a file of questions with --data FILE.");
+    if (split >= 0) {
+        v->data = task_split_path(v->task, (enum task_split)split);
+        rc = task_split_load(v->task, (enum task_split)split, &v->x, e);
+    } else {
+        v->data = data;
+        rc = task_questions_load(data, ask, &questions, &v->x, e);
+        if (rc == 0 && !questions && !v->loaded)
+            rc = ERR(
+                e, FORMAT,
+                "'%.160s' holds no multiple-choice questions (question, choices, answer); other data needs a task: "
+                "croft eval TASK --data FILE.",
+                data);
+        else if (rc == 0 && !questions)
+            rc = task_file_load(v->task, data, &v->x, e);
     }
+    if (rc == 0 && set->limit && (size_t)set->limit < v->x.n) v->x.n = (size_t)set->limit;
+    return rc;
 }
 
-static int report_json(const struct task *t, const struct task_report *r, const char *model)
+/* One model's answers to all examples. */
+static int score(struct eval *v, const char *model, char **out_path, struct task_evaluation *out, struct err *e)
 {
-    json_t *o =
-        json_pack("{s:s s:s s:I s:I s:f s:f s:f s:f s:f s:f s:f s:f s:I s:I}", "task", t->name, "model",
-                  model, "n", (json_int_t)r->n, "n_right", (json_int_t)r->n_right, "score", r->score, "floor",
-                  r->floor, "accuracy", r->accuracy, "accuracy_lo", r->accuracy_lo, "accuracy_hi",
-                  r->accuracy_hi, "answers_per_s", r->per_second, "p50_ms", r->p50_ms, "p99_ms", r->p99_ms,
-                  "prompt_tokens", (json_int_t)r->n_prompt, "evaluated_tokens", (json_int_t)r->n_evaluated);
-    if (o && r->confusion) {
-        struct cli_table labels;
-        label_table(&labels, t, r);
-        json_object_set_new(o, "macro_f1", json_real(r->macro_f1));
-        json_object_set_new(o, "labels", cli_table_take(&labels));
-    }
-    return cli_json_done(o, "eval");
+    struct infer_engine *g = NULL;
+    struct task_runner *runner = NULL;
+    struct progress p = {.set = v->set, .bar = isatty(STDERR_FILENO)};
+    char *path = NULL;
+    int rc = cli_engine_open(model, &v->set->engine, &g, e);
+    if (rc == 0) infer_engine_warm(g);
+    if (rc == 0) rc = cli_model_path(model, &path, e);
+    if (rc == 0) rc = task_runner_new(g, v->task, path, (uint32_t)v->set->engine.ctx, &runner, e);
+    if (rc == 0) rc = task_eval(runner, v->task, &v->x, show_progress, &p, out, e);
+    task_runner_free(runner);
+    infer_engine_close(g);
+    if (rc == 0 && out_path)
+        *out_path = path;
+    else
+        mem_free(path);
+    return rc;
 }
 
-static int report_text(const struct task *t, const struct task_report *r, const struct settings *set)
+static int compare(struct eval *v, struct task_report *r, struct task_against *out, struct err *e)
 {
-    static const struct cli_column cols[] = {{"task", "task", CLI_TEXT},
-                                             {"n", "examples", CLI_INT},
-                                             {"accuracy", "accuracy (%)", CLI_REAL},
-                                             {"interval", "95 % interval (%)", CLI_TEXT},
-                                             {"macro_f1", "macro-F1", CLI_REAL},
-                                             {"floor", "floor (%)", CLI_REAL},
-                                             {"per_s", "answers per second", CLI_REAL},
-                                             {"p50", "latency p50 (ms)", CLI_REAL},
-                                             {"p99", "latency p99 (ms)", CLI_REAL},
-                                             {"tokens", "tokens evaluated", CLI_INT},
-                                             {0}};
-    struct cli_table table;
-    char interval[64];
-    snprintf(interval, sizeof interval, "%.1f to %.1f", 100 * r->accuracy_lo, 100 * r->accuracy_hi);
-    cli_table_init(&table, cols);
-    cli_text(&table, t->name);
-    cli_int(&table, (int64_t)r->n);
-    cli_real(&table, 100 * r->accuracy);
-    cli_text(&table, interval);
-    if (r->confusion) cli_real(&table, r->macro_f1);
-    else cli_none(&table);
-    if (r->floor > 0) cli_real(&table, 100 * r->floor);
-    else cli_none(&table);
-    cli_real(&table, r->per_second);
-    cli_real(&table, r->p50_ms);
-    cli_real(&table, r->p99_ms);
-    cli_int(&table, (int64_t)r->n_evaluated);
-    int exit_code = cli_record_done(&table, "eval", false);
-    if (exit_code || !set->per_label || !r->confusion) return exit_code;
-    putchar('\n');
-    label_table(&table, t, r);
-    return cli_table_done(&table, "eval", false);
+    const char *name = v->set->against;
+    int rc = 0;
+    if (task_report_is(name)) {
+        rc = task_report_read(name, &v->v, &v->other, &v->other_name, e);
+        if (rc == 0) name = v->other_name;
+    } else {
+        rc = score(v, name, NULL, &v->other, e);
+    }
+    return rc ? rc : task_report_against(r, &v->other, name, out, e);
+}
+
+/* ---- what is said ---- */
+
+static int write_file(const char *path, const struct buf *b, struct err *e)
+{
+    int io = plat_file_write(path, b->data, b->len);
+    return io ? err_errno(e, -io, "write", path) : 0;
+}
+
+static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n); }
+
+static int write_json(const json_t *report, const char *path, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, (size_t)1 << 30);
+    int rc = json_dump_callback(report, append, &b, JSON_INDENT(1)) ? buf_check(&b, "report", e) : 0;
+    if (rc == 0) rc = write_file(path, &b, e);
+    buf_done(&b);
+    return rc;
+}
+
+static int write_html(const json_t *report, const char *path, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, (size_t)256 << 20);
+    int rc = task_report_html(report, &b, e);
+    if (rc == 0) rc = write_file(path, &b, e);
+    buf_done(&b);
+    return rc;
+}
+
+static int report(struct eval *v, struct task_gate *gate, int *out_exit, struct err *e)
+{
+    const struct settings *set = v->set;
+    struct task_report r = {.task = v->task,
+                            .model = set->model,
+                            .model_path = v->path,
+                            .data = v->data,
+                            .v = &v->v,
+                            .n_draws = (unsigned)set->draws,
+                            .seed = (uint64_t)set->seed,
+                            .with_inputs = set->with_inputs};
+    struct task_against against, *a = set->against ? &against : NULL;
+    json_t *j = NULL;
+    int rc = task_report_init(&r, e);
+    if (rc) return rc;
+    gate->floor = v->task->floor;
+    if (a) rc = compare(v, &r, a, e);
+    if (rc == 0 && !(j = task_report_json(&r, a, gate))) rc = err_nomem(e, 0);
+    if (rc == 0 && set->output) rc = write_json(j, set->output, e);
+    if (rc == 0 && set->html) rc = write_html(j, set->html, e);
+    if (rc == 0)
+        *out_exit = set->json ? cli_json_done(json_incref(j), "eval") : cli_eval_print(&r, a, j, set->per_label);
+    if (rc == 0 && *out_exit == 0) rc = task_gate(gate, &r, a, e);
+    json_decref(j);
+    task_report_done(&r);
+    return rc;
+}
+
+static int gate_of(const struct settings *set, struct task_gate *out, struct err *e)
+{
+    *out = (struct task_gate){.max_regression = NAN, .by_bound = strcmp(set->gate, "bound") == 0};
+    if (!set->max_regression) return 0;
+    if (!set->against) return ERR(e, USAGE, "--max-regression is against another model: add --against.");
+    if (!str_to_f64(set->max_regression, &out->max_regression) ||
+        !(out->max_regression >= 0 && out->max_regression <= 1))
+        return ERR(e, USAGE, "--max-regression is a share from 0 to 1, such as 0.01; '%.40s' is none.",
+                   set->max_regression);
+    return 0;
 }
 
 static int run(const struct settings *set, const char *task_path, int *out_exit, struct err *e)
 {
-    struct task *task = NULL;
-    struct task_examples x = {0};
-    struct infer_engine *g = NULL;
-    struct task_runner *runner = NULL;
-    struct task_report r = {0};
-    char *path = NULL;
-    int rc = task_load(task_path, &task, e);
-    if (rc) return rc;
-    enum task_split split = strcmp(set->data, "test") == 0    ? TASK_TEST
-                            : strcmp(set->data, "train") == 0 ? TASK_TRAIN
-                                                              : TASK_VALIDATION;
-    struct progress p = {.set = set, .bar = isatty(STDERR_FILENO)};
-    rc = task_split_load(task, split, &x, e);
-    if (rc == 0 && set->limit && (size_t)set->limit < x.n) x.n = (size_t)set->limit;
-    if (rc == 0) rc = cli_engine_open(set->model, &set->engine, &g, e);
-    if (rc == 0) infer_engine_warm(g);
-    if (rc == 0) rc = cli_model_path(set->model, &path, e);
-    if (rc == 0) rc = task_runner_new(g, task, path, (uint32_t)set->engine.ctx, &runner, e);
-    if (rc == 0) rc = task_eval(runner, task, &x, show_progress, &p, &r, e);
-    if (rc == 0) *out_exit = set->json ? report_json(task, &r, set->model) : report_text(task, &r, set);
-    if (rc == 0 && *out_exit == 0 && r.score < r.floor)
-        rc = ERR(e, BELOW_FLOOR, "The score of '%s' on '%s' is %.4f, below the task's floor of %.4f.", set->model,
-                 task->name, r.score, r.floor);
-    task_report_done(&r);
-    task_runner_free(runner);
-    mem_free(path);
-    infer_engine_close(g);
-    task_examples_done(&x);
-    task_free(task);
+    struct eval v = {.set = set};
+    struct task_gate gate;
+    int rc = gate_of(set, &gate, e);
+    if (rc == 0) rc = load(&v, task_path, e);
+    if (rc == 0) rc = score(&v, set->model, &v.path, &v.v, e);
+    if (rc == 0) rc = report(&v, &gate, out_exit, e);
+    task_evaluation_done(&v.v);
+    task_evaluation_done(&v.other);
+    task_examples_done(&v.x);
+    task_free(v.loaded);
+    mem_free(v.path);
+    mem_free(v.other_name);
     return rc;
 }
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct conf_row rows[] = {
+    {"model", 'm', CONF_STR, FIELD(model), "MODEL", NULL, "CROFT_MODEL", NULL, 0, 0,
+     "the model to score: a file, or a name in the store"},
+    {"data", 0, CONF_STR, FIELD(data), "SPLIT|FILE", NULL, NULL, NULL, 0, 0,
+     "test (default), validation or train of the task; or a file: examples, or questions as of MMLU and ARC"},
+    {"ask", 0, CONF_CHOICE, FIELD(ask), "HOW", "letters", NULL, "letters|texts", 0, 0,
+     "questions of a file are answered by a letter before each choice, or by the choice's text"},
+    {"limit", 0, CONF_I64, FIELD(limit), "N", "0", NULL, NULL, 0, 1 << 30, "only the first N examples (0: all)"},
+    {"against", 0, CONF_STR, FIELD(against), "MODEL|REPORT", NULL, NULL, NULL, 0, 0,
+     "compare, example by example, with another model, or with a report that -o or --json made"},
+    {"max-regression", 0, CONF_STR, FIELD(max_regression), "SHARE", NULL, NULL, NULL, 0, 0,
+     "end with exit code 1 if the score is lower than the other's by more than this"},
+    {"gate", 0, CONF_CHOICE, FIELD(gate), "BY", "value", NULL, "value|bound", 0, 0,
+     "what must keep the floor and the regression: the value, or the lower end of its 95 % interval"},
+    {"output", 'o', CONF_STR, FIELD(output), "FILE", NULL, NULL, NULL, 0, 0, "write the report as JSON"},
+    {"html", 0, CONF_STR, FIELD(html), "FILE", NULL, NULL, NULL, 0, 0, "write the report as a page, with plots"},
+    {"with-inputs", 0, CONF_FLAG, FIELD(with_inputs), NULL, NULL, NULL, NULL, 0, 0,
+     "put inputs and answers into the JSON; else inputs are there as SHA-256 alone"},
+    {"bootstrap", 0, CONF_I64, FIELD(draws), "N", "2000", NULL, NULL, 100, 1 << 20, "draws of the bootstrap"},
+    {"seed", 0, CONF_I64, FIELD(seed), "N", "1", NULL, NULL, 0, 0, "of its random numbers"},
+    {"per-label", 0, CONF_FLAG, FIELD(per_label), NULL, NULL, NULL, NULL, 0, 0, "print a table of labels too"},
+    {"wrong", 0, CONF_FLAG, FIELD(wrong), NULL, NULL, NULL, NULL, 0, 0, "print each wrong answer on standard error"},
+    CLI_ENGINE_ROWS(struct settings),
+    CLI_JSON_ROW(struct settings),
+    {.name = ""},
+};
 
 int cmd_eval(int argc, char **argv)
 {
     struct settings set = {0};
-    static const struct conf_row rows[] = {
-        {"model", 'm', CONF_STR, offsetof(struct settings, model), "MODEL", NULL, "CROFT_MODEL", NULL, 0, 0,
-         "the model to score: a file, or a name in the store"},
-        {"data", 0, CONF_CHOICE, offsetof(struct settings, data), "SPLIT", "test", NULL, "test|validation|train", 0, 0,
-         "which of the task's data sets"},
-        {"limit", 0, CONF_I64, offsetof(struct settings, limit), "N", "0", NULL, NULL, 0, 1 << 30,
-         "only the first N examples (0: all)"},
-        {"per-label", 0, CONF_FLAG, offsetof(struct settings, per_label), NULL, NULL, NULL, NULL, 0, 0,
-         "print a table of labels too"},
-        {"wrong", 0, CONF_FLAG, offsetof(struct settings, wrong), NULL, NULL, NULL, NULL, 0, 0,
-         "print each wrong answer on standard error"},
-        CLI_ENGINE_ROWS(struct settings),
-        CLI_JSON_ROW(struct settings),
-        {.name = ""},
-    };
     struct conf_list words;
     struct err e = {0};
     int exit_code = 0;
-    if (!cli_options("eval", rows, &set, argc, argv, &words, 1, 1, &exit_code)) return exit_code;
-    int rc = set.model ? run(&set, words.item[0], &exit_code, &e)
+    if (!cli_options("eval", rows, &set, argc, argv, &words, 0, 1, &exit_code)) return exit_code;
+    int rc = set.model ? run(&set, words.n ? words.item[0] : NULL, &exit_code, &e)
                        : ERR(&e, USAGE, "No model is given: add -m MODEL.");
     return rc ? cli_fail("eval", &e) : exit_code;
 }

@@ -301,7 +301,12 @@ int task_split_load(const struct task *t, enum task_split s, struct task_example
     const char *path = task_split_path(t, s);
     if (!path)
         return ERR(e, NOT_FOUND, "The task '%s' names no %s data. Add it under `data`.", t->name, task_split_name(s));
-    return load(path, t->data->columns, t->kind == TASK_EXTRACT, out, e);
+    return task_file_load(t, path, out, e);
+}
+
+int task_file_load(const struct task *t, const char *path, struct task_examples *out, struct err *e)
+{
+    return load(path, t->data ? t->data->columns : NULL, t->kind == TASK_EXTRACT, out, e);
 }
 
 int task_examples_load(const char *path, struct task_examples *out, struct err *e)

@@ -74,12 +74,13 @@ out: order_status
 out: login_problem
 run: printf 'name: o\nkind: generate\nsystem: Write the order as JSON.\n' > $T/o.yaml; croft task run $T/o.yaml -m models/helpdesk-q8_0.gguf "two bottles of milk for delivery on friday please" --json
 json: .output | fromjson | .items[0].quantity == 2 and .day == "friday"
-run: croft eval $T/sciq/task.yaml -m models/helpdesk-q8_0.gguf
+run: croft eval $T/sciq/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n == 2 and .measures.accuracy.value == .n_right / 2 and (.examples | map(.p_truth > 0 and .p_truth < 1) | all)
+run: croft eval $T/pf/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n > 0 and .measures.exact_match.value == .n_right / .n and .measures.accuracy == null
+run: croft task run $T/sciq/task.yaml -m models/helpdesk-q8_0.gguf x
 exit: 69
-err~ brings its choices
-run: croft eval $T/pf/task.yaml -m models/helpdesk-q8_0.gguf
-exit: 65
-err~ no "output" to compare with
+err~ those of its examples
 run: croft task run examples/helpdesk/task.yaml
 exit: 64
 err~ add -m MODEL

@@ -28,6 +28,8 @@ const char *task_split_path(const struct task *t, enum task_split s); /* NULL: t
 
 /* One of the task's data sets, by its columns. NOT_FOUND: the task names none, or the file is not there. */
 int task_split_load(const struct task *t, enum task_split s, struct task_examples *out, struct err *e) ERR_CHECK;
+/* Any file, by the task's columns. */
+int task_file_load(const struct task *t, const char *path, struct task_examples *out, struct err *e) ERR_CHECK;
 /* Any file with the usual columns. */
 int task_examples_load(const char *path, struct task_examples *out, struct err *e) ERR_CHECK;
 void task_examples_done(struct task_examples *x);

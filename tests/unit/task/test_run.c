@@ -164,13 +164,65 @@ static void an_evaluation_counts_right(void **state)
     struct task_example x[2] = {{.input = inputs[0], .label = labels[a[0].label].name},
                                 {.input = inputs[1], .label = labels[(a[1].label + 1) % 6].name}};
     struct task_examples set = {x, 2, {0}};
-    struct task_report report;
-    assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &report, &e), 0);
-    assert_int_equal(report.n_right, 1);
-    assert_true(report.accuracy == 0.5 && report.p99_ms >= report.p50_ms && report.p50_ms > 0);
-    task_report_done(&report);
+    struct task_evaluation v;
+    assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &v, &e), 0);
+    assert_true(v.outcome[0].right && !v.outcome[1].right && v.n_classes == 6);
+    assert_int_equal(v.outcome[1].answer, a[1].label);
+    double brier = 0;
+    for (int k = 0; k < 6; k++) brier += pow(a[1].probability[k] - (k == (a[1].label + 1) % 6), 2);
+    assert_true(fabs(v.outcome[1].brier - brier) < 1e-6 && v.outcome[1].confidence > v.outcome[1].p_truth);
+    assert_true(v.record[0].ms > 0 && v.record[0].n_prompt == a[0].n_prompt);
+    assert_string_equal(v.record[1].answer, labels[a[1].label].name);
+    task_evaluation_done(&v);
     x[1].label = "no_such_label";
-    assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &report, &e), CROFT_E_FORMAT);
+    assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &v, &e), CROFT_E_FORMAT);
+    task_runner_free(r);
+}
+
+/* Choosing among an input's own texts is classifying by a task that has them as labels. */
+static void own_choices_are_labels(void **state)
+{
+    if (!engine) skip();
+    static const char *const choices[] = {"return_item", "order", "refund_status"};
+    struct task_label as[] = {{"return_item", NULL}, {"order", NULL}, {"refund_status", NULL}};
+    struct task labelled = {.name = "l", .kind = TASK_CLASSIFY, .system = task.system, .labels = as, .n_labels = 3};
+    struct task bare = {.name = "b", .kind = TASK_CLASSIFY, .system = task.system};
+    struct task_runner *by_label = NULL, *by_choice = NULL;
+    struct task_answer want, got;
+    struct err e = {0};
+    assert_int_equal(task_runner_new(engine, &labelled, NULL, 512, &by_label, &e), 0);
+    assert_int_equal(task_runner_new(engine, &bare, NULL, 512, &by_choice, &e), 0);
+    for (size_t k = 0; k < sizeof inputs / sizeof inputs[0]; k++) {
+        assert_int_equal(task_runner_answer(by_label, inputs[k], &want, NULL, &e), 0);
+        assert_int_equal(task_runner_choose(by_choice, inputs[k], choices, 3, &got, NULL, &e), 0);
+        assert_int_equal(got.label, want.label);
+        for (int i = 0; i < 3; i++) assert_true(fabs(got.probability[i] - want.probability[i]) < 1e-6);
+    }
+    assert_int_equal(task_runner_answer(by_choice, inputs[0], &got, NULL, &e), CROFT_E_UNSUPPORTED);
+    task_runner_free(by_label);
+    task_runner_free(by_choice);
+}
+
+/* Expectations are checked as task_expect_met has them; "is-json" of a free answer is wrong here, its negation right. */
+static void expectations_are_checked(void **state)
+{
+    if (!engine) skip();
+    struct task text = {.name = "t", .kind = TASK_GENERATE, .system = "Classify the message."};
+    struct task_example x[] = {{.input = inputs[1], .expect = "[{\"type\":\"contains\",\"value\":\"return\"}]"},
+                               {.input = inputs[1], .expect = "[{\"type\":\"is-json\"}]"},
+                               {.input = inputs[1], .output = "\"return_item\""},
+                               {.input = inputs[1], .output = "\"refund_status\""}};
+    struct task_examples set = {x, 4, {0}};
+    struct task_runner *r = NULL;
+    struct task_evaluation v;
+    struct err e = {0};
+    assert_int_equal(task_runner_new(engine, &text, NULL, 512, &r, &e), 0);
+    assert_int_equal(task_eval(r, &text, &set, NULL, NULL, &v, &e), 0);
+    assert_true(v.outcome[0].right && !v.outcome[1].right && v.outcome[2].right && !v.outcome[3].right);
+    assert_true(v.kind == TASK_ANSWERS_TEXT && isnan(v.outcome[0].confidence));
+    task_evaluation_done(&v);
+    text.metric = TASK_MACRO_F1;
+    assert_int_equal(task_eval(r, &text, &set, NULL, NULL, &v, &e), CROFT_E_UNSUPPORTED);
     task_runner_free(r);
 }
 
@@ -181,6 +233,8 @@ int main(void)
         cmocka_unit_test(shared_prefixes_are_not_evaluated_again),
         cmocka_unit_test(bad_inputs_are_errors),
         cmocka_unit_test(an_evaluation_counts_right),
+        cmocka_unit_test(own_choices_are_labels),
+        cmocka_unit_test(expectations_are_checked),
     };
     return cmocka_run_group_tests(tests, need_model, close_model);
 }
