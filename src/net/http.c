@@ -9,16 +9,14 @@
  *        └── network error, 429, 5xx, and no byte of a body handed out yet
  *
  * Threads: any number of fetches at a time, each on its caller's thread. Nothing is shared but libcurl's
- * own setup. Invariants: callbacks run on the caller's thread; after a callback returned an error nothing
+ * own setup (easy.c). Invariants: callbacks run on the caller's thread; after a callback returned an error nothing
  * more is called. */
 #include "net_http.h"
 #include "base_clock.h"
 #include "base_mem.h"
 #include "base_str.h"
+#include "easy.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #define MAX_REDIRECTS 10
@@ -44,9 +42,6 @@ struct fetch {
     char curl_text[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void setup(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
 static bool is_success(const struct fetch *f) { return f->r.status >= 200 && f->r.status < 300; }
 
 static void refuse(struct fetch *f, int code)
@@ -56,13 +51,6 @@ static void refuse(struct fetch *f, int code)
 }
 
 /* ---- headers ------------------------------------------------------------------------------------------- */
-
-static void keep(char *dst, size_t n, const char *value)
-{
-    for (const char *s = value; *s; s++)
-        if (*s < ' ' || *s > '~') return;
-    if (strlen(value) < n) snprintf(dst, n, "%s", value);
-}
 
 /* "bytes 100-199/5000"; either side of the slash may be a star. What is malformed stays -1. */
 static void parse_content_range(struct net_response *r, const char *v)
@@ -81,33 +69,26 @@ static void parse_content_range(struct net_response *r, const char *v)
 static size_t on_curl_header(char *p, size_t size, size_t n, void *arg)
 {
     struct fetch *f = arg;
-    char line[4096], *value;
+    struct net_easy_line l;
     n *= size;
-    if (n >= sizeof line) return n; /* nothing we use is so long; Location comes from libcurl */
-    memcpy(line, p, n);
-    line[n] = 0;
-    line[strcspn(line, "\r\n")] = 0;
-    if (str_starts(line, "HTTP/")) { /* a new answer: also after "100 Continue" and after a proxy's CONNECT */
-        const char *gap = strchr(line, ' ');
-        int status = gap ? (int)strtol(gap, NULL, 10) : 0;
-        f->r = (struct net_response){.status = status, .length = -1, .range_start = -1, .range_total = -1};
+    if (!net_easy_parse(p, n, &l)) return n;
+    if (l.status) { /* a new answer: also after "100 Continue" and after a proxy's CONNECT */
+        f->r = (struct net_response){.status = l.status, .length = -1, .range_start = -1, .range_total = -1};
         char text[16];
-        snprintf(text, sizeof text, "%d", status);
+        snprintf(text, sizeof text, "%d", l.status);
         if (f->q->on_header) f->q->on_header(f->q->arg, "", text);
         return n;
     }
-    if (!(value = strchr(line, ':'))) return n;
-    *value++ = 0;
-    value += strspn(value, " \t");
-    for (size_t k = strlen(value); k > 0 && (value[k - 1] == ' ' || value[k - 1] == '\t');) value[--k] = 0;
-    if (strcasecmp(line, "content-length") == 0) {
+    if (!l.name[0]) return n;
+    if (strcasecmp(l.name, "content-length") == 0) {
         int64_t v;
-        if (str_to_i64(value, &v) && v >= 0) f->r.length = v;
+        if (str_to_i64(l.value, &v) && v >= 0) f->r.length = v;
     }
-    if (strcasecmp(line, "etag") == 0) keep(f->r.etag, sizeof f->r.etag, value);
-    if (strcasecmp(line, "last-modified") == 0) keep(f->r.last_modified, sizeof f->r.last_modified, value);
-    if (strcasecmp(line, "content-range") == 0) parse_content_range(&f->r, value);
-    if (f->q->on_header) f->q->on_header(f->q->arg, line, value);
+    if (strcasecmp(l.name, "etag") == 0) net_easy_keep(f->r.etag, sizeof f->r.etag, l.value);
+    if (strcasecmp(l.name, "last-modified") == 0)
+        net_easy_keep(f->r.last_modified, sizeof f->r.last_modified, l.value);
+    if (strcasecmp(l.name, "content-range") == 0) parse_content_range(&f->r, l.value);
+    if (f->q->on_header) f->q->on_header(f->q->arg, l.name, l.value);
     return n;
 }
 
@@ -164,32 +145,10 @@ static int check_hop(struct fetch *f, const char *url, const struct net_url *fro
     if (plain && from && strcmp(from->scheme, "https") == 0)
         return ERR(e, NET, "The server %s redirects from https to plain http (%s). That is refused.",
                    from->host, u.host);
-    if (plain && !u.loopback && !f->q->insecure_http)
-        return ERR(e, DENIED,
-                   "Plain http to %s could be read and changed on the way. Use https, or allow it with "
-                   "--insecure-http.",
-                   u.host);
     if (from && !net_url_same_origin(&f->first, &u)) f->token_dropped = true;
     if (!from) f->first = u;
-    if (plain && !u.loopback && f->q->bearer && !f->token_dropped)
-        return ERR(e, DENIED,
-                   "The access token would travel to %s over plain http. Use https, or unset the token.",
-                   u.host);
     f->here = u;
-    return 0;
-}
-
-static int add_header(struct curl_slist **list, const char *name, const char *value, struct err *e)
-{
-    struct buf line;
-    buf_init(&line, 4096);
-    buf_fmt(&line, "%s: %s", name, value);
-    struct curl_slist *grown =
-        line.failed || strpbrk(line.data, "\r\n") ? NULL : curl_slist_append(*list, line.data);
-    buf_done(&line);
-    if (!grown) return ERR(e, USAGE, "The request header '%s' cannot be sent.", name);
-    *list = grown;
-    return 0;
+    return net_easy_gate(&u, f->q->insecure_http, f->q->bearer && !f->token_dropped, e);
 }
 
 static int set_headers(struct fetch *f, struct curl_slist **list, struct err *e)
@@ -200,46 +159,28 @@ static int set_headers(struct fetch *f, struct curl_slist **list, struct err *e)
     int rc = 0;
     buf_init(&auth, 4096);
     snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)q->range_from);
-    if (q->accept) rc = add_header(list, "Accept", q->accept, e);
-    if (!rc && q->range_from) rc = add_header(list, "Range", range, e);
-    if (!rc && q->range_from && q->if_range) rc = add_header(list, "If-Range", q->if_range, e);
+    if (q->accept) rc = net_easy_header(list, "Accept", q->accept, e);
+    if (!rc && q->range_from) rc = net_easy_header(list, "Range", range, e);
+    if (!rc && q->range_from && q->if_range) rc = net_easy_header(list, "If-Range", q->if_range, e);
     if (!rc && q->bearer && !f->token_dropped) {
         buf_fmt(&auth, "Bearer %s", q->bearer);
         rc = auth.failed ? ERR(e, USAGE, "The access token is too long.")
-                         : add_header(list, "Authorization", auth.data, e);
+                         : net_easy_header(list, "Authorization", auth.data, e);
     }
     buf_done(&auth);
     if (!rc) curl_easy_setopt(f->curl, CURLOPT_HTTPHEADER, *list);
     return rc;
 }
 
-static void set_tls(CURL *c)
-{
-    const char *ca = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
-    if (!ca || !*ca) ca = getenv("SSL_CERT_FILE");
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (ca && *ca) curl_easy_setopt(c, CURLOPT_CAINFO, ca);
-    if (dir && *dir) curl_easy_setopt(c, CURLOPT_CAPATH, dir);
-}
-
 static void set_options(struct fetch *f, const char *url)
 {
     CURL *c = f->curl;
-    curl_easy_reset(c);
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    net_easy_options(c, url, &f->here, NULL, f->curl_text);
     curl_easy_setopt(c, CURLOPT_NOBODY, f->q->head ? 1L : 0L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "croft/" CROFT_VERSION);
-    curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 20L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(f->q->stall_s > 0 ? f->q->stall_s : 30));
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L * 1024);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, f->curl_text);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_curl_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, f);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_curl_body);
@@ -247,64 +188,6 @@ static void set_options(struct fetch *f, const char *url)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_curl_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, f);
-    if (f->here.loopback) curl_easy_setopt(c, CURLOPT_PROXY, "");
-    set_tls(c);
-}
-
-/* libcurl with NOSIGNAL leaves SIGPIPE to its caller: block it for this thread and swallow one that
- * arrived. */
-static CURLcode perform_without_sigpipe(CURL *c)
-{
-    sigset_t pipe_set, old, pending;
-    struct timespec zero = {0, 0};
-    sigemptyset(&pipe_set);
-    sigaddset(&pipe_set, SIGPIPE);
-    sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
-    CURLcode rc = curl_easy_perform(c);
-    sigpending(&pending);
-    if (!was_pending && sigismember(&pending, SIGPIPE) == 1) sigtimedwait(&pipe_set, NULL, &zero);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
-/* libcurl's verdict in our words. */
-static int curl_error(struct fetch *f, CURLcode c, struct err *e)
-{
-    const char *host = f->here.host, *why = f->curl_text[0] ? f->curl_text : curl_easy_strerror(c);
-    switch (c) {
-    case CURLE_OUT_OF_MEMORY: return err_nomem(e, 0);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return ERR(e, NET, "The host %s could not be found. Check the network connection and the name.",
-                   host);
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return ERR(
-            e, NET,
-            "The proxy named by the environment could not be found. Check https_proxy and http_proxy.");
-    case CURLE_COULDNT_CONNECT:
-        return ERR(e, NET, "No connection to %s, port %d: %.120s. Check the network connection.", host,
-                   f->here.port, why);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-        return ERR(
-            e, DENIED,
-            "The certificate of %s is not trusted (%.110s). If your organisation has its own authority, "
-            "name its file with CURL_CA_BUNDLE.",
-            host, why);
-    case CURLE_SSL_CACERT_BADFILE:
-        return ERR(e, DENIED,
-                   "The certificate authorities' file could not be read (%.120s). Check CURL_CA_BUNDLE and "
-                   "SSL_CERT_FILE.",
-                   why);
-    case CURLE_OPERATION_TIMEDOUT:
-        return ERR(e, NET, "The server %s did not answer in time (%.120s). Try again later.", host, why);
-    case CURLE_PARTIAL_FILE:
-    case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING:
-        return ERR(e, NET, "The server %s closed the connection too early (%.120s). Try again.", host, why);
-    default: return ERR(e, NET, "The transfer from %s failed: %.160s. Try again later.", host, why);
-    }
 }
 
 /* Errors that another try cannot cure. */
@@ -321,18 +204,20 @@ static int do_hop(struct fetch *f, const char *url, bool *again, struct err *e)
     f->r = (struct net_response){.length = -1, .range_start = -1, .range_total = -1};
     f->head_seen = false;
     f->body_bytes = 0;
-    f->curl_text[0] = 0;
     f->offline = false;
     *again = false;
     set_options(f, url);
     int rc = set_headers(f, &list, e);
     if (rc == 0) {
-        CURLcode c = perform_without_sigpipe(f->curl);
+        struct net_quiet quiet;
+        net_quiet_begin(&quiet);
+        CURLcode c = curl_easy_perform(f->curl);
+        net_quiet_end(&quiet);
         bool dropped = c == CURLE_WRITE_ERROR && !f->refused && f->r.status && !is_success(f);
         if (c != CURLE_OK && !dropped && !f->refused) {
             *again = !is_final(c);
             f->offline = c == CURLE_COULDNT_RESOLVE_HOST || c == CURLE_COULDNT_CONNECT;
-            rc = curl_error(f, c, e);
+            rc = net_easy_error(c, &f->here, f->curl_text, e);
         } else if (!f->refused) {
             announce(f);
         }
@@ -405,7 +290,7 @@ int net_fetch(const struct net_request *q, struct net_response *out, struct err 
 {
     struct fetch f = {.q = q};
     int tries = q->tries > 0 ? q->tries : 5, rc = 0;
-    pthread_once(&once, setup);
+    net_easy_setup();
     f.curl = curl_easy_init();
     *out = (struct net_response){.length = -1, .range_start = -1, .range_total = -1};
     if (!f.curl) return err_nomem(e, 0);
