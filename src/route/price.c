@@ -1,0 +1,53 @@
+/* Prices (route_tier.h): the table that ships (prices.inc), and what a call cost. Pure functions. Read next: words.c. */
+#include "route_tier.h"
+
+#include <string.h>
+
+/* In the source dollars, in the program whole billionths of one. */
+#define USD(x) ((route_money)((x)*1e9 + 0.5))
+#define PRICE(name, in, out, cached, written) {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}},
+#define STEPPED(name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                             \
+    {name,                                                                                                            \
+     {true, USD(in), USD(out), USD(cached), USD(written), tokens, USD(l_in), USD(l_out), USD(l_cached), USD(l_written)}},
+
+static const struct {
+    const char *name;
+    struct route_price price;
+} prices[] = {
+#include "prices.inc"
+};
+
+const char *route_prices_date(void) { return "2026-07-24"; }
+
+bool route_price_find(const char *model, struct route_price *out)
+{
+    size_t low = 0, high = sizeof prices / sizeof prices[0];
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int side = strcmp(model, prices[mid].name);
+        if (side == 0) {
+            *out = prices[mid].price;
+            return true;
+        }
+        if (side < 0)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return false;
+}
+
+bool route_price_cost(const struct route_price *p, const struct route_usage *u, route_money *out)
+{
+    bool is_long = p->long_tokens && u->in > p->long_tokens;
+    uint64_t cached = u->cached < u->in ? u->cached : u->in;
+    uint64_t written = u->written < u->in - cached ? u->written : u->in - cached;
+    *out = 0;
+    if (!p->known) return false;
+    route_money parts[] = {route_cost(u->in - cached - written, is_long ? p->long_in : p->in),
+                           route_cost(cached, is_long ? p->long_cached : p->cached),
+                           route_cost(written, is_long ? p->long_written : p->written),
+                           route_cost(u->out, is_long ? p->long_out : p->out)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) *out = route_money_add(*out, parts[i]);
+    return true;
+}
