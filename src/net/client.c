@@ -1,4 +1,5 @@
-/* The asynchronous client (net_client.h): one multi handle of libcurl, its sockets and its timer as events of the loop.
+/* The asynchronous client (net_client.h): one multi handle of libcurl, its sockets and its timer as events of the
+ * loop.
  *
  *     net_client_send ─ fresh ─ added ──┬─ libcurl is done ──┐
  *                                       ├─ watch: no head, no byte for too long ─┤── finish ─ on_end
@@ -9,8 +10,8 @@
  * it is inside, new calls wait as `fresh` and cancelled ones stay, marked, until it has returned (settle).
  *
  * One easy handle a call, taken from a few spare ones; connections belong to the multi handle. The deadline is
- * libcurl's; the waits for the head and between two pieces are one timer a call, set lazily: it fires, and is set again
- * if something came meanwhile.
+ * libcurl's; the waits for the head and between two pieces are one timer a call, set lazily: it fires, and is set
+ * again if something came meanwhile.
  *
  * Threads: the loop's only. Read next: easy.c (rules and options), server.c (the loop). */
 #include "net_client.h"
@@ -28,7 +29,7 @@ static const double CONNECT_S = 5, DEADLINE_S = 600, RETRY_AFTER_MAX_S = 86400;
 struct net_call {
     struct net_client *client;
     struct net_call *next, **link;
-    struct net_call_params p; /* without url and fields: libcurl has its own */
+    struct net_call_params p; /* without url, fields and body: libcurl has its own */
     CURL *easy;
     struct curl_slist *fields;
     struct event *watch; /* NULL: nothing is waited for but the end */
@@ -88,13 +89,17 @@ static void call_free(struct net_call *call)
 static enum net_end end_of(CURLcode code)
 {
     switch (code) {
-    case CURLE_OK: return NET_END_OK;
-    case CURLE_OUT_OF_MEMORY: return NET_END_MEMORY;
+    case CURLE_OK:
+        return NET_END_OK;
+    case CURLE_OUT_OF_MEMORY:
+        return NET_END_MEMORY;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return NET_END_RESOLVE;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return NET_END_RESOLVE;
     case CURLE_COULDNT_CONNECT:
     case CURLE_INTERFACE_FAILED:
-    case CURLE_PROXY: return NET_END_CONNECT;
+    case CURLE_PROXY:
+        return NET_END_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
@@ -102,10 +107,14 @@ static enum net_end end_of(CURLcode code)
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_USE_SSL_FAILED: return NET_END_TLS;
-    case CURLE_OPERATION_TIMEDOUT: return NET_END_TIMEOUT;
-    case CURLE_FILESIZE_EXCEEDED: return NET_END_TOO_LARGE;
-    default: return NET_END_RESET;
+    case CURLE_USE_SSL_FAILED:
+        return NET_END_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return NET_END_TIMEOUT;
+    case CURLE_FILESIZE_EXCEEDED:
+        return NET_END_TOO_LARGE;
+    default:
+        return NET_END_RESET;
     }
 }
 
@@ -114,16 +123,27 @@ static void describe(struct net_call *call, CURLcode code, struct net_call_end *
     const char *host = call->at.host;
     struct err *e = &out->err;
     switch (call->end) {
-    case NET_END_OK: (void)net_easy_error(code, &call->at, call->text, e); break;
-    case NET_END_TIMEOUT: (void)ERR(e, NET, "The server %s did not begin to answer in time.", host); break;
-    case NET_END_STALL: (void)ERR(e, NET, "The server %s stopped in the middle of its answer.", host); break;
+    case NET_END_OK:
+        (void)net_easy_error(code, &call->at, call->text, e);
+        break;
+    case NET_END_TIMEOUT:
+        (void)ERR(e, NET, "The server %s did not begin to answer in time.", host);
+        break;
+    case NET_END_STALL:
+        (void)ERR(e, NET, "The server %s stopped in the middle of its answer.", host);
+        break;
     case NET_END_TOO_LARGE:
         (void)ERR(e, LIMIT, "The server %s sends more than the %llu bytes allowed.", host,
                   (unsigned long long)call->p.max_bytes);
         break;
-    case NET_END_STOPPED: (void)ERR(e, CANCELLED, "The receiver wanted no more."); break;
-    case NET_END_MEMORY: (void)err_nomem(e, 0); break;
-    default: (void)ERR(e, CANCELLED, "The client was closed.");
+    case NET_END_STOPPED:
+        (void)ERR(e, CANCELLED, "The receiver wanted no more.");
+        break;
+    case NET_END_MEMORY:
+        (void)err_nomem(e, 0);
+        break;
+    default:
+        (void)ERR(e, CANCELLED, "The client was closed.");
     }
 }
 
@@ -162,9 +182,12 @@ static void take_retry_after(struct net_call *call, const char *value, double un
 {
     double v;
     time_t at;
-    if (str_to_f64(value, &v)) v *= unit;
-    else if ((at = curl_getdate(value, NULL)) >= 0) v = (double)(at - clock_unix_s());
-    else return;
+    if (str_to_f64(value, &v))
+        v *= unit;
+    else if ((at = curl_getdate(value, NULL)) >= 0)
+        v = (double)(at - clock_unix_s());
+    else
+        return;
     call->head.retry_after_s = v < 0 ? 0 : v > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : v;
 }
 
@@ -334,7 +357,7 @@ static void set_options(struct net_call *call, const char *url)
     curl_easy_setopt(c, CURLOPT_WRITEDATA, call);
     if (call->p.body) {
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->p.n_body);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->p.body);
+        curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, call->p.body);
     }
 }
 
@@ -380,6 +403,7 @@ int net_client_send(struct net_client *c, const struct net_call_params *p, struc
     int rc = call_new(c, p, &call, e);
     if (rc) return rc;
     set_options(call, p->url);
+    call->p.body = NULL;
     if (!c->inside && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK) {
         call_free(call);
         return err_nomem(e, 0);

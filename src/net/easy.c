@@ -60,8 +60,7 @@ int net_easy_header(struct curl_slist **list, const char *name, const char *valu
     struct buf line;
     buf_init(&line, 4096);
     buf_fmt(&line, "%s: %s", name, value);
-    struct curl_slist *grown =
-        line.failed || strpbrk(line.data, "\r\n") ? NULL : curl_slist_append(*list, line.data);
+    struct curl_slist *grown = line.failed || strpbrk(line.data, "\r\n") ? NULL : curl_slist_append(*list, line.data);
     buf_done(&line);
     if (!grown) return ERR(e, USAGE, "The request header '%s' cannot be sent.", name);
     *list = grown;
@@ -72,24 +71,21 @@ int net_easy_error(CURLcode c, const struct net_url *u, const char *text, struct
 {
     const char *host = u->host, *why = text[0] ? text : curl_easy_strerror(c);
     switch (c) {
-    case CURLE_OUT_OF_MEMORY: return err_nomem(e, 0);
+    case CURLE_OUT_OF_MEMORY:
+        return err_nomem(e, 0);
     case CURLE_COULDNT_RESOLVE_HOST:
-        return ERR(e, NET, "The host %s could not be found. Check the network connection and the name.",
-                   host);
+        return ERR(e, NET, "The host %s could not be found. Check the network connection and the name.", host);
     case CURLE_COULDNT_RESOLVE_PROXY:
-        return ERR(
-            e, NET,
-            "The proxy named by the environment could not be found. Check https_proxy and http_proxy.");
+        return ERR(e, NET,
+                   "The proxy named by the environment could not be found. Check https_proxy and http_proxy.");
     case CURLE_COULDNT_CONNECT:
-        return ERR(e, NET, "No connection to %s, port %d: %.120s. Check the network connection.", host,
-                   u->port, why);
+        return ERR(e, NET, "No connection to %s, port %d: %.120s. Check the network connection.", host, u->port, why);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
-        return ERR(
-            e, DENIED,
-            "The certificate of %s is not trusted (%.110s). If your organisation has its own authority, "
-            "name its file with CURL_CA_BUNDLE.",
-            host, why);
+        return ERR(e, DENIED,
+                   "The certificate of %s is not trusted (%.110s). If your organisation has its own authority, "
+                   "name its file with CURL_CA_BUNDLE.",
+                   host, why);
     case CURLE_SSL_CACERT_BADFILE:
         return ERR(e, DENIED,
                    "The certificate authorities' file could not be read (%.120s). Check CURL_CA_BUNDLE and "
@@ -101,7 +97,8 @@ int net_easy_error(CURLcode c, const struct net_url *u, const char *text, struct
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
         return ERR(e, NET, "The server %s closed the connection too early (%.120s). Try again.", host, why);
-    default: return ERR(e, NET, "The transfer from %s failed: %.160s. Try again later.", host, why);
+    default:
+        return ERR(e, NET, "The transfer from %s failed: %.160s. Try again later.", host, why);
     }
 }
 

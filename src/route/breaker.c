@@ -4,9 +4,9 @@
  *                                                               ▲                            └─ bad ──┐
  *                                                               └───────── twice as long, at most 60 s ┘
  *
- * The window rolls in ten buckets of two seconds; a bucket whose slot is past is emptied when it is next used. Cool-downs
- * are spread by a fifth either way, so that many machines do not come back at once. Results of calls that were sent
- * before it opened still arrive while it is open, and are not counted. */
+ * The window rolls in ten buckets of two seconds; a bucket whose slot is past is emptied when it is next used.
+ * Cool-downs are spread by a fifth either way, so that many machines do not come back at once. Results of calls that
+ * were sent before it opened still arrive while it is open, and are not counted. */
 #include "breaker.h"
 
 #include <string.h>

@@ -29,8 +29,10 @@ int route_gate_check(const struct route_tier *t, struct str data_class, struct e
         return ERR(e, DENIED, "The request has no valid data class, so it may not go to the tier '%s'.", t->name);
     if (str_eqz(data_class, ROUTE_LOCAL_ONLY)) {
         if (t->place == ROUTE_DEVICE) return 0;
-        return ERR(e, DENIED, "Data of the class '" ROUTE_LOCAL_ONLY "' never leaves this device, so it may not go to "
-                              "the tier '%s'.", t->name);
+        return ERR(e, DENIED,
+                   "Data of the class '" ROUTE_LOCAL_ONLY "' never leaves this device, so it may not go to "
+                   "the tier '%s'.",
+                   t->name);
     }
     for (int i = 0; i < t->n_classes; i++)
         if (str_eqz(data_class, t->classes[i])) return 0;

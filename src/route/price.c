@@ -1,14 +1,17 @@
-/* Prices (route_tier.h): the table that ships (prices.inc), and what a call cost. Pure functions. Read next: words.c. */
+/* Prices (route_tier.h): the table that ships (prices.inc), and what a call cost. Pure functions. Read next: words.c.
+ */
 #include "route_tier.h"
 
 #include <string.h>
 
 /* In the source dollars, in the program whole billionths of one. */
 #define USD(x) ((route_money)((x)*1e9 + 0.5))
-#define PRICE(name, in, out, cached, written) {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}},
-#define STEPPED(name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                             \
-    {name,                                                                                                            \
-     {true, USD(in), USD(out), USD(cached), USD(written), tokens, USD(l_in), USD(l_out), USD(l_cached), USD(l_written)}},
+#define PRICE(name, in, out, cached, written)                                                                        \
+    {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}},
+#define STEPPED(name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                            \
+    {name,                                                                                                           \
+     {true, USD(in), USD(out), USD(cached), USD(written), tokens, USD(l_in), USD(l_out), USD(l_cached),              \
+      USD(l_written)}},
 
 static const struct {
     const char *name;

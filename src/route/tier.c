@@ -37,19 +37,25 @@ static int check_url(const struct route_tier *t, struct err *e)
     struct net_url u;
     struct err why;
     if (!t->url || !t->url[0])
-        return FAULT(e, "url", "The tier '%s' has no url: give the address up to the version, such as "
-                               "https://api.openai.com/v1.", t->name);
+        return FAULT(e, "url",
+                     "The tier '%s' has no url: give the address up to the version, such as "
+                     "https://api.openai.com/v1.",
+                     t->name);
     if (net_url_parse(t->url, &u, &why)) return FAULT(e, "url", "The tier '%s': %s", t->name, why.msg);
     if (strpbrk(t->url, "?#"))
         return FAULT(e, "url", "The url of the tier '%s' has a query or a fragment. Give the path up to the version.",
                      t->name);
     if (t->place == ROUTE_DEVICE && !u.loopback)
-        return FAULT(e, "url",
-                     "The tier '%s' is said to be on this device, but %s is another machine. Its place is premises or "
-                     "cloud.", t->name, u.host);
+        return FAULT(
+            e, "url",
+            "The tier '%s' is said to be on this device, but %s is another machine. Its place is premises or "
+            "cloud.",
+            t->name, u.host);
     if (strcmp(u.scheme, "http") == 0 && !u.loopback && !t->insecure_http)
-        return FAULT(e, "url", "The tier '%s' would be asked over plain http, which anyone on the way can read. Use "
-                               "https.", t->name);
+        return FAULT(e, "url",
+                     "The tier '%s' would be asked over plain http, which anyone on the way can read. Use "
+                     "https.",
+                     t->name);
     if (strcmp(u.scheme, "http") == 0 && !u.loopback && (t->key_env || t->key_file))
         return FAULT(e, "url", "The key of the tier '%s' would travel over plain http. Use https.", t->name);
     return 0;
@@ -60,11 +66,15 @@ static int check_classes(const struct route_tier *t, struct err *e)
     for (int i = 0; i < t->n_classes; i++) {
         const char *c = t->classes[i];
         if (!route_class_valid(str_of(c)))
-            return FAULT(e, "classes", "The tier '%s' lists the data class '%.40s': a class is a word of a-z, 0-9, "
-                                       "'-', '_' and '.', shorter than %d.", t->name, c, ROUTE_NAME_MAX);
+            return FAULT(e, "classes",
+                         "The tier '%s' lists the data class '%.40s': a class is a word of a-z, 0-9, "
+                         "'-', '_' and '.', shorter than %d.",
+                         t->name, c, ROUTE_NAME_MAX);
         if (t->place != ROUTE_DEVICE && strcmp(c, ROUTE_LOCAL_ONLY) == 0)
-            return FAULT(e, "classes", "The tier '%s' may not list '" ROUTE_LOCAL_ONLY "': such data never leaves this "
-                                       "device. Remove it.", t->name);
+            return FAULT(e, "classes",
+                         "The tier '%s' may not list '" ROUTE_LOCAL_ONLY "': such data never leaves this "
+                         "device. Remove it.",
+                         t->name);
         for (int k = 0; k < i; k++)
             if (strcmp(c, t->classes[k]) == 0)
                 return FAULT(e, "classes", "The tier '%s' lists the data class '%s' twice.", t->name, c);
@@ -108,7 +118,8 @@ int route_tier_check(const struct route_tier *t, struct err *e)
     if (t->key_env && t->key_file)
         return FAULT(e, "key_file", "The tier '%s' names a variable and a file for its key: give one.", t->name);
     if (t->region && !route_class_valid(str_of(t->region)))
-        return FAULT(e, "region", "The region of the tier '%s' is not a word of a-z, 0-9, '-', '_' and '.'.", t->name);
+        return FAULT(e, "region", "The region of the tier '%s' is not a word of a-z, 0-9, '-', '_' and '.'.",
+                     t->name);
     rc = check_classes(t, e);
     return rc ? rc : check_numbers(t, e);
 }
@@ -121,8 +132,10 @@ static int take_key(const struct route_tier *t, char *text, size_t n, const char
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r')) n--;
     text[n] = 0;
     if (n == 0 || n >= ROUTE_KEY_MAX || strlen(text) != n || !printable(text))
-        return ERR(e, FORMAT, "The key of the tier '%s', from %.120s, is empty, too long, or holds spaces or control "
-                              "characters.", t->name, from);
+        return ERR(e, FORMAT,
+                   "The key of the tier '%s', from %.120s, is empty, too long, or holds spaces or control "
+                   "characters.",
+                   t->name, from);
     memcpy(key, text, n + 1);
     return 0;
 }

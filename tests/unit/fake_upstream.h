@@ -1,5 +1,5 @@
-/* An upstream inside a test, over plain sockets: a thread a connection, connections kept. The test's own function gets
- * a whole request and the socket, writes what it likes, and says whether the connection goes on. */
+/* An upstream inside a test, over plain sockets: a thread a connection, connections kept. The test's own function
+ * gets a whole request and the socket, writes what it likes, and says whether the connection goes on. */
 #ifndef FAKE_UPSTREAM_H
 #define FAKE_UPSTREAM_H
 
@@ -49,11 +49,14 @@ static void fake_sendf(int fd, const char *fmt, ...)
 /* A whole answer with a body of JSON. */
 static void fake_json(int fd, int status, const char *headers, const char *body)
 {
-    fake_sendf(fd, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", status, headers,
-               strlen(body), body);
+    fake_sendf(fd, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", status,
+               headers, strlen(body), body);
 }
 
-static void fake_sleep(double s) { nanosleep(&(struct timespec){(time_t)s, (long)((s - (double)(time_t)s) * 1e9)}, NULL); }
+static void fake_sleep(double s)
+{
+    nanosleep(&(struct timespec){(time_t)s, (long)((s - (double)(time_t)s) * 1e9)}, NULL);
+}
 
 static void *fake_up_connection(void *p)
 {
@@ -100,7 +103,8 @@ static void *fake_up_loop(void *p)
     return NULL;
 }
 
-static void fake_up_start(struct fake_up *u, bool (*answer)(struct fake_up *, int, const char *, const char *), void *arg)
+static void fake_up_start(struct fake_up *u, bool (*answer)(struct fake_up *, int, const char *, const char *),
+                          void *arg)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof a;

@@ -74,7 +74,7 @@ struct net_call_params {
     const char *url;
     const struct net_field *fields; /* copied */
     int n_fields;
-    const void *body; /* NULL: GET. Otherwise POST; borrowed until the call's end */
+    const void *body; /* NULL: GET. Otherwise POST; copied */
     size_t n_body;
     const char *ca_file; /* authorities of this origin alone (PEM); NULL: the system's, or as the environment says */
     bool insecure_http;

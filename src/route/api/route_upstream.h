@@ -21,7 +21,7 @@
 struct route_upstream; /* one tier at run time: its key, breaker and counts */
 struct route_call;
 
-/* Checks the tier and reads its key. `t` is borrowed. */
+/* Checks the tier and reads its key. `t` is borrowed. Upstreams go before their client. */
 int route_upstream_new(struct net_client *c, const struct route_tier *t, struct route_upstream **out,
                        struct err *e) ERR_CHECK;
 /* Its calls end with ROUTE_F_CANCELLED. NULL is fine. */
@@ -46,7 +46,7 @@ const struct route_tier *route_upstream_tier(const struct route_upstream *u);
     X(RATE, "rate", 1, 1, BUSY, "The tier asks for fewer requests (429).")                                           \
     X(OVERLOADED, "overloaded", 1, 1, BUSY, "The tier is overloaded (503, 529).")                                    \
     X(SERVER, "server", 1, 1, NET, "The tier failed (5xx).")                                                         \
-    X(AUTH, "auth", 0, 1, DENIED, "The tier refused the key (401, 403).")                                            \
+    X(AUTH, "auth", 0, 1, DENIED, "The tier refused the key (401, 402, 403).")                                       \
     X(REJECTED, "rejected", 0, 0, USAGE, "The tier refused the request (4xx).")                                      \
     X(REDIRECT, "redirect", 0, 1, NET, "The tier answered with a redirect, which is not followed.")                  \
     X(GARBAGE, "garbage", 1, 1, NET, "What the tier sent is no answer.")                                             \

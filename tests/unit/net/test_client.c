@@ -20,7 +20,8 @@ static bool path_is(const char *head, const char *path)
 static bool answer(struct fake_up *u, int fd, const char *head, const char *body)
 {
     if (path_is(head, "/echo")) {
-        fake_sendf(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Request-Id: r1\r\nContent-Length: %zu\r\n\r\n%s",
+        fake_sendf(fd,
+                   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Request-Id: r1\r\nContent-Length: %zu\r\n\r\n%s",
                    strlen(body), body);
         return true;
     }
@@ -371,7 +372,8 @@ static void without_memory(void **state)
             char url[64];
             snprintf(url, sizeof url, "http://127.0.0.1:%d/echo", up.port);
             struct net_field f = {"A", "b", false};
-            struct net_call_params p = {.url = url, .body = "x", .n_body = 1, .user = &s, .on_end = on_end, .fields = &f, .n_fields = 1};
+            struct net_call_params p = {
+                .url = url, .body = "x", .n_body = 1, .user = &s, .on_end = on_end, .fields = &f, .n_fields = 1};
             rc = net_client_send(own, &p, NULL, &e);
             if (rc == 0) net_client_run(own, 5);
             assert_int_equal(s.n_ends, rc == 0);
@@ -429,11 +431,20 @@ int main(void)
 {
     struct err e = {0};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),      cmocka_unit_test(sends_headers),     cmocka_unit_test(statuses),
-        cmocka_unit_test(streams),      cmocka_unit_test(ends),              cmocka_unit_test(cancels),
-        cmocka_unit_test(timers),       cmocka_unit_test(sends_from_within), cmocka_unit_test(reuses_connections),
-        cmocka_unit_test(many_at_once), cmocka_unit_test(rules),             cmocka_unit_test(freeing_ends_all),
-        cmocka_unit_test(on_a_server),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(answers),
+        cmocka_unit_test(sends_headers),
+        cmocka_unit_test(statuses),
+        cmocka_unit_test(streams),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(cancels),
+        cmocka_unit_test(timers),
+        cmocka_unit_test(sends_from_within),
+        cmocka_unit_test(reuses_connections),
+        cmocka_unit_test(many_at_once),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(freeing_ends_all),
+        cmocka_unit_test(on_a_server),
+        cmocka_unit_test(without_memory),
     };
     fake_up_start(&up, answer, NULL);
     if (net_client_new(NULL, NULL, &client, &e)) return 1;
