@@ -105,6 +105,13 @@ check_process() { # library code never prints, exits or aborts
     symbol_check process 'stderr' '^src/(cli/|base/log\.c$)' 'library code never prints: return an error'
 }
 
+# The perimeter: one function posts to other tiers, and what decides about them cannot open a connection by itself.
+check_gate() {
+    symbol_check gate 'net_client_send' '^src/route/gate\.c$' 'requests to other tiers go through route_gate_send'
+    symbol_check gate 'net_fetch|net_get|curl_(easy|multi)_.*|socket|connect|send|sendto|sendmsg|bufferevent_socket_.*|getaddrinfo|BIO_new_connect|SSL_connect|fork|vfork|exec[lv].*|posix_spawnp?' \
+        '^src/(plat|base|kern|model|infer|task|net|bundle|cli)/' 'this module opens no connections: route_gate_send does'
+}
+
 check_prefix() {
     for m in $modules; do echo "PREFIX $m $(var "PREFIX_$m")"; done >"$tmp/prefixes"
     awk '$1 == "PREFIX" { for (i = 3; i <= NF; i++) ok[$2, ++n[$2]] = $i; next }

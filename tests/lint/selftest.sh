@@ -56,6 +56,10 @@ c src/model/planted.c '#include <stdlib.h>
 void tok_planted(void);
 void tok_planted(void) { abort(); }'; expect process
 
+c src/model/planted.c 'int net_client_send(void);
+int tok_planted(void);
+int tok_planted(void) { return net_client_send(); }'; expect gate
+
 c src/model/planted.c 'int planted(void);
 int planted(void) { return 0; }'; expect prefix
 
