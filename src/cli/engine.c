@@ -1,5 +1,6 @@
 /* Opening a model for a command (engine.h). Read next: cmd_bench.c. */
 #include "engine.h"
+#include "task_vectors.h"
 #include "bundle_store.h"
 
 int cli_model_path(const char *model, char **out, struct err *e) { return bundle_store_resolve(model, out, e); }
@@ -24,4 +25,17 @@ int cli_session_open(struct infer_engine *g, const struct cli_engine_settings *s
     struct infer_session_params p = {.n_ctx = (uint32_t)set->ctx, .n_batch = (uint32_t)set->batch,
                                      .n_logits = n_logits, .kv = cli_kv_of(set->kv)};
     return infer_session_new(g, &p, out, e);
+}
+
+int cli_vectors(struct infer_engine *g, const struct cli_engine_settings *set, const struct task *t,
+                const struct task_examples *x, float *out, struct err *e)
+{
+    struct infer_session *s = NULL;
+    struct tok *tok = NULL;
+    int rc = tok_new(infer_engine_gguf(g), &tok, e);
+    if (!rc) rc = cli_session_open(g, set, 1, &s, e);
+    if (!rc) rc = task_vectors(s, tok, t, x, out, e);
+    infer_session_free(s);
+    tok_free(tok);
+    return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "infer.h"
+#include "task_data.h"
 
 struct cli_engine_settings {
     int64_t threads, ctx, batch; /* 0: the engine's defaults */
@@ -27,6 +28,9 @@ int cli_engine_open(const char *model, const struct cli_engine_settings *set, st
                     struct err *e) ERR_CHECK;
 int cli_session_open(struct infer_engine *g, const struct cli_engine_settings *set, uint32_t n_logits,
                      struct infer_session **out, struct err *e) ERR_CHECK;
+/* Vectors [n, n_embd] of a task's inputs (task_vectors.h). */
+int cli_vectors(struct infer_engine *g, const struct cli_engine_settings *set, const struct task *t,
+                const struct task_examples *x, float *out, struct err *e) ERR_CHECK;
 enum infer_kv cli_kv_of(const char *name);
 
 #endif

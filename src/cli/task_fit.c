@@ -5,7 +5,6 @@
 #include "base_clock.h"
 #include "engine.h"
 #include "task_data.h"
-#include "task_prompt.h"
 #include "task_run.h"
 
 #include <math.h>
@@ -48,33 +47,6 @@ static void labelled_done(struct labelled *l)
     mem_free(l->label);
 }
 
-/* Vectors [n, n_embd] of all inputs. */
-static int vectors(struct infer_engine *g, const struct task *t, const struct cli_engine_settings *set,
-                   const struct labelled *l, float *out, struct err *e)
-{
-    struct task plain = *t; /* its text, without what a conversation puts around it */
-    plain.kind = TASK_EMBED;
-    const struct model *m = infer_engine_model(g);
-    struct infer_text *text = mem_calloc(l->x.n, sizeof *text);
-    struct infer_session *s = NULL;
-    struct tok *tok = NULL;
-    int rc = text ? tok_new(infer_engine_gguf(g), &tok, e) : err_nomem(e, l->x.n * sizeof *text);
-    if (!rc) rc = cli_session_open(g, set, 1, &s, e);
-    for (size_t i = 0; i < l->x.n && !rc; i++) {
-        int32_t *ids;
-        rc = task_prompt_tokens(&plain, NULL, tok, l->x.item[i].input, &ids, &text[i].n, e);
-        if (!rc) text[i].tokens = ids;
-        text[i].out = out + i * m->n_embd;
-    }
-    enum model_pool pool = m->pool == MODEL_POOL_NONE ? MODEL_POOL_MEAN : m->pool;
-    if (!rc) rc = infer_session_embed_all(s, text, l->x.n, pool, true, e);
-    for (size_t i = 0; text && i < l->x.n; i++) mem_free((void *)text[i].tokens);
-    mem_free(text);
-    infer_session_free(s);
-    tok_free(tok);
-    return rc;
-}
-
 static int fit_head(struct infer_engine *g, const struct task *t, const struct settings *set, struct task_fit *out,
                     struct err *e)
 {
@@ -83,7 +55,7 @@ static int fit_head(struct infer_engine *g, const struct task *t, const struct s
     float *x = NULL;
     int rc = load(t, TASK_TRAIN, &l, e);
     if (!rc && !(x = mem_calloc(l.x.n * d, sizeof *x))) rc = err_nomem(e, l.x.n * d * sizeof *x);
-    if (!rc) rc = vectors(g, t, &set->engine, &l, x, e);
+    if (!rc) rc = cli_vectors(g, &set->engine, t, &l.x, x, e);
     if (!rc) rc = task_fit_head(x, l.label, l.x.n, d, t->n_labels, set->l2, out, e);
     mem_free(x);
     labelled_done(&l);

@@ -1,13 +1,15 @@
 /* croft task run: answer inputs, one line each. Classification prints the most probable labels with their
- * probabilities, separated by tabs; the other kinds print the text. --json: one object a line. */
+ * probabilities, separated by tabs, and where there is a calibration its verdict and confidence; the other kinds print
+ * the text, and the verdict on standard error. --json: one object a line. */
 #include "task_run.h"
 #include "engine.h"
+#include "task_model.h"
 
 enum { MAX_INPUT = 16 << 20 };
 
 struct settings {
     struct cli_engine_settings engine;
-    const char *model;
+    const char *model, *group;
     int64_t top;
     bool json;
 };
@@ -47,6 +49,11 @@ static void print_text(const struct run *r, const struct task_answer *a)
     } else {
         fwrite(r->text.data, 1, r->text.len, stdout);
     }
+    if (task_model_calibration(task_runner_model(r->runner), NULL)) {
+        if (!a->probability) fflush(stdout);
+        fprintf(a->probability ? stdout : stderr, a->probability ? "\t%s\t%.4f" : "%s %.4f\n",
+                task_verdict_name(a->judgement.verdict), a->judgement.confidence);
+    }
     putchar('\n');
 }
 
@@ -56,6 +63,9 @@ static json_t *object_of(const struct run *r, const char *input, const struct ta
                           (json_int_t)a->n_prompt, "evaluated_tokens", (json_int_t)a->n_evaluated, "ms",
                           1e3 * a->seconds);
     if (!o) return NULL;
+    bool known = a->judgement.verdict != TASK_UNCALIBRATED;
+    json_object_set_new(o, "verdict", json_string(task_verdict_name(a->judgement.verdict)));
+    json_object_set_new(o, "confidence", known ? json_real(a->judgement.confidence) : json_null());
     if (!a->probability) {
         json_t *v = r->task->kind == TASK_EXTRACT ? json_loadb(r->text.data ? r->text.data : "", r->text.len,
                                                                JSON_DECODE_ANY, NULL)
@@ -109,6 +119,14 @@ static int answer_lines(struct run *r, struct err *e)
     return rc;
 }
 
+/* A calibration that is there and not used is worth a word. */
+static void note_refusal(const struct task_runner *r)
+{
+    struct err why = {0};
+    if (task_model_calibration(task_runner_model(r), &why) || why.code == CROFT_E_NOT_FOUND) return;
+    fprintf(stderr, "croft task run: the answers are uncalibrated. %s\n", why.msg);
+}
+
 static int run(const struct settings *set, const struct conf_list *words, struct err *e)
 {
     struct task *t = NULL;
@@ -129,6 +147,8 @@ static int run(const struct settings *set, const struct conf_list *words, struct
     if (rc == 0) rc = cli_engine_open(set->model, &set->engine, &g, e);
     if (rc == 0) rc = cli_model_path(set->model, &path, e);
     if (rc == 0) rc = task_runner_new(g, t, path, (uint32_t)set->engine.ctx, &r.runner, e);
+    if (rc == 0) task_runner_group(r.runner, set->group);
+    if (rc == 0) note_refusal(r.runner);
     for (int i = 1; i < words->n && rc == 0; i++)
         rc = strcmp(words->item[i], "-") == 0 ? answer_lines(&r, e) : answer(&r, words->item[i], e);
     if (rc == 0 && words->n == 1) rc = answer_lines(&r, e);
@@ -149,6 +169,8 @@ int cli_task_run_command(int argc, char **argv)
          "the model that answers: a file, or a name in the store"},
         {"top", 0, CONF_I64, offsetof(struct settings, top), "K", "1", NULL, NULL, 1, 4096,
          "print the K most probable labels"},
+        {"group", 0, CONF_STR, offsetof(struct settings, group), "VALUE", NULL, NULL, NULL, 0, 0,
+         "the inputs' group, where the calibration has thresholds per group ('croft calibrate --per')"},
         CLI_ENGINE_ROWS(struct settings),
         {"json", 0, CONF_FLAG, offsetof(struct settings, json), .help = "print JSON, one object a line"},
         {.name = ""},

@@ -1,6 +1,6 @@
 /* Files beside the weights (beside.h). The frame is a small JSON object that jansson makes; long lists of numbers go
- * behind its members as text, so that a file of a million numbers is not a tree of a million objects first. Stateless.
- * Read next: fit_file.c, calib_file.c. */
+ * behind its members as text, so that a file of a million numbers is not a tree of a million objects first.
+ * Stateless. Read next: fit_file.c, calib_file.c. */
 #include "beside.h"
 #include "base_mem.h"
 #include "base_sha256.h"
@@ -59,8 +59,10 @@ int task_beside_begin(const struct task_beside_kind *k, const char *task_name, c
                  json_dump_callback(head, add_text, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) == 0;
     json_decref(head);
     json_decref(more);
-    if (whole) out->len -= 2; /* the closing "\n}" comes later */
-    else buf_done(out);
+    if (whole)
+        out->len -= 2; /* the closing "\n}" comes later */
+    else
+        buf_done(out);
     return rc ? rc : whole ? 0 : err_nomem(e, 0);
 }
 
@@ -110,7 +112,8 @@ int task_beside_read(const struct task_beside_kind *k, const char *path, const c
     int rc = plat_map_open(&m, path);
     if (rc == -ENOENT) return ERR(e, NOT_FOUND, "There is no %s '%s'.", k->noun, path);
     if (rc) return err_errno(e, -rc, "read", path);
-    json_t *o = m.size <= k->max_bytes ? json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *o =
+        m.size <= k->max_bytes ? json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES, NULL) : NULL;
     plat_map_close(&m);
     const char *format = json_string_value(json_object_get(o, "format"));
     const char *model = json_string_value(json_object_get(o, "model"));
@@ -119,8 +122,10 @@ int task_beside_read(const struct task_beside_kind *k, const char *path, const c
     if (!rc && strcmp(print, model))
         rc = ERR(e, DIGEST, "The %s '%s' is for other weights than those of '%s'. Run '%s' again.", k->noun, path,
                  model_path, k->command);
-    if (rc) json_decref(o);
-    else *out = o;
+    if (rc)
+        json_decref(o);
+    else
+        *out = o;
     return rc;
 }
 

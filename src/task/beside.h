@@ -1,5 +1,5 @@
-/* What is stored for a task beside the weights that it was made for: one JSON object a file, MODEL.TASK.KIND.json beside
- * MODEL.gguf, with "format", "task" and "model" (the fingerprint of the weights) among its members. */
+/* What is stored for a task beside the weights that it was made for: one JSON object a file, MODEL.TASK.KIND.json
+ * beside MODEL.gguf, with "format", "task" and "model" (the fingerprint of the weights) among its members. */
 #ifndef TASK_BESIDE_H
 #define TASK_BESIDE_H
 
@@ -15,17 +15,19 @@ struct task_beside_kind {
     size_t max_bytes;
 };
 
-/* Fingerprint of a model file: SHA-256 over its size and 4 KiB at each of 256 places, evenly from its start to its end.
- * Other weights differ in all of them. */
+/* Fingerprint of a model file: SHA-256 over its size and 4 KiB at each of 256 places, evenly from its start to its
+ * end. Other weights differ in all of them. */
 int task_beside_fingerprint(const char *model_path, char out[65], struct err *e) ERR_CHECK;
-char *task_beside_path(const struct task_beside_kind *k, const char *model_path, const char *task_name); /* mem_free */
+char *task_beside_path(const struct task_beside_kind *k, const char *model_path,
+                       const char *task_name); /* mem_free */
 
 /* Begins a file with its first members and those of `more` (taken; NULL: no memory). Append `, "key": value` to the
  * buffer, then end it, which writes it whole or not at all. A failure leaves nothing to free. */
 int task_beside_begin(const struct task_beside_kind *k, const char *task_name, const char *model_path, json_t *more,
                       struct buf *out, struct err *e) ERR_CHECK;
 int task_beside_end(const struct task_beside_kind *k, const char *path, struct buf *b, struct err *e) ERR_CHECK;
-/* `, "key": [n numbers]` with the nine digits that a float needs to come back the same; or rows [n_rows, n] of them. */
+/* `, "key": [n numbers]` with the nine digits that a float needs to come back the same; or rows [n_rows, n] of them.
+ */
 void task_beside_add_numbers(struct buf *b, const char *key, const float *x, size_t n);
 void task_beside_add_rows(struct buf *b, const char *key, const float *x, size_t n_rows, size_t n);
 

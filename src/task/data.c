@@ -21,7 +21,7 @@ struct reader {
     struct task_rows rows;
     struct arena *arena;
     struct buf text;
-    struct column input, label, output, *choices;
+    struct column input, label, output, group, *choices;
     unsigned n_choices;
     bool json_output; /* where an output is text, it is JSON */
 };
@@ -53,6 +53,7 @@ static int columns_init(struct reader *r, const struct task_columns *given, stru
     int rc = column_init(&r->input, g->input, "input", e);
     if (rc == 0) rc = column_init(&r->label, g->label, "label", e);
     if (rc == 0) rc = column_init(&r->output, g->output, "output", e);
+    if (rc == 0) rc = column_init(&r->group, g->group, "group", e);
     if (rc) return rc;
     unsigned n = g->n_choices ? g->n_choices : 1;
     if (!(r->choices = mem_calloc(n, sizeof *r->choices))) return err_nomem(e, n * sizeof *r->choices);
@@ -67,6 +68,7 @@ static void columns_done(struct reader *r)
     tmpl_free(r->input.tmpl);
     tmpl_free(r->label.tmpl);
     tmpl_free(r->output.tmpl);
+    tmpl_free(r->group.tmpl);
     for (unsigned i = 0; i < r->n_choices; i++) tmpl_free(r->choices[i].tmpl);
     mem_free(r->choices);
 }
@@ -248,6 +250,7 @@ static int example_of(struct reader *r, const json_t *row, struct task_example *
     if (rc == 0) rc = choices_of(r, row, &x, e);
     if (rc == 0) rc = label_of(r, row, &x, e);
     if (rc == 0) rc = output_of(r, row, &x.output, e);
+    if (rc == 0 && r->group.given) rc = text_of(r, &r->group, row, &x.group, e);
     if (rc == 0 && expect) rc = expect_of(r, expect, &x.expect, e);
     if (rc == 0 && !x.label && !x.output && !x.expect)
         rc = bad_row(r, e, "it has neither \"%.60s\" nor \"%.60s\"", r->label.name, r->output.name);

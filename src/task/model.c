@@ -26,6 +26,9 @@ struct task_model {
     struct infer_grammar *grammar; /* extract with a schema */
     struct infer_vocab *vocab;     /* its own, if it had to make one */
     struct task_fit fit;           /* a head or a prior; n_labels 0: nothing */
+    struct task_calibration *calibration;
+    struct err uncalibrated;       /* why there is none */
+    bool want_tokens, want_vector; /* gather these signals */
     uint32_t n_pin;                /* tokens that all prompts begin with */
     atomic_bool pinned;
 };
@@ -40,16 +43,20 @@ struct job {
     double *probability;
     struct buf text;
     struct infer_text embed;
-    int32_t *ids;
+    int32_t *ids, *input_ids; /* of the prompt; of the input alone, for a vector behind the answer */
+    char *group;
+    struct task_token_signals tokens; /* sums and least so far */
+    struct infer_outcome o;           /* of the answer, while the vector is made */
 };
 
 /* Is it answered from a vector of the text, not by going on with a prompt? */
 static bool by_vector(const struct task_model *m) { return m->task->kind == TASK_EMBED || m->fit.n_embd; }
 
-static int prompt_of(const struct task_model *m, const char *input, int32_t **out, size_t *out_n, struct err *e)
+static int prompt_of(const struct task_model *m, const char *input, bool vector, int32_t **out, size_t *out_n,
+                     struct err *e)
 {
     struct task t = *m->task;
-    if (by_vector(m)) t.kind = TASK_EMBED;
+    if (vector) t.kind = TASK_EMBED;
     return task_prompt_tokens(&t, m->g.chat, m->g.tok, input, out, out_n, e);
 }
 
@@ -59,8 +66,8 @@ static int find_pin(struct task_model *m, struct err *e)
 {
     int32_t *a = NULL, *b = NULL;
     size_t n_a, n_b = 0, n = 0;
-    int rc = prompt_of(m, "a", &a, &n_a, e);
-    if (!rc) rc = prompt_of(m, "Z 9", &b, &n_b, e);
+    int rc = prompt_of(m, "a", false, &a, &n_a, e);
+    if (!rc) rc = prompt_of(m, "Z 9", false, &b, &n_b, e);
     while (!rc && n < n_a && n < n_b && a[n] == b[n]) n++;
     m->n_pin = (uint32_t)n;
     mem_free(a);
@@ -77,6 +84,33 @@ static int find_fit(struct task_model *m, struct err *e)
     return rc == CROFT_E_NOT_FOUND ? 0 : rc;
 }
 
+/* A calibration that is refused leaves a model that answers, and whose answers nothing vouches for. */
+static int find_calibration(struct task_model *m, unsigned n_embd, struct err *e)
+{
+    bool written = m->task->kind == TASK_EXTRACT || m->task->kind == TASK_GENERATE;
+    if (m->g.measure) {
+        m->want_tokens = written;
+        m->want_vector = m->g.measure_vector;
+    } else if (m->g.path && m->task->kind != TASK_EMBED) {
+        int rc = task_calibration_load(m->task, m->g.path, &m->calibration, &m->uncalibrated);
+        if (rc == CROFT_E_NOMEM) return *e = m->uncalibrated, rc;
+        m->want_tokens = m->calibration && task_calibration_wants_tokens(m->calibration);
+        m->want_vector = m->calibration && task_calibration_wants_vector(m->calibration);
+        if (m->want_vector && task_calibration_wants_vector(m->calibration) != n_embd)
+            return ERR(e, FORMAT, "The calibration takes vectors of %u; the model's have %u.",
+                       task_calibration_wants_vector(m->calibration), n_embd);
+    }
+    if (!m->calibration && !m->uncalibrated.code)
+        ERR(&m->uncalibrated, NOT_FOUND, "No calibration was looked for.");
+    return 0;
+}
+
+const struct task_calibration *task_model_calibration(const struct task_model *m, struct err *why)
+{
+    if (why && !m->calibration) *why = m->uncalibrated;
+    return m->calibration;
+}
+
 static int prepare(struct task_model *m, struct err *e)
 {
     const struct task *t = m->task;
@@ -86,6 +120,7 @@ static int prepare(struct task_model *m, struct err *e)
                    "The choices of task '%s' are those of its examples, so a plain input has none to be answered from.",
                    t->name);
     int rc = find_fit(m, e);
+    if (!rc) rc = find_calibration(m, model->n_embd, e);
     if (rc) return rc;
     if (m->fit.n_embd && m->fit.n_embd != model->n_embd)
         return ERR(e, FORMAT, "The fitted head takes vectors of %u; the model's have %u.", m->fit.n_embd,
@@ -134,6 +169,7 @@ void task_model_free(struct task_model *m)
     infer_grammar_unref(m->grammar);
     infer_vocab_free(m->vocab);
     task_fit_done(&m->fit);
+    task_calibration_free(m->calibration);
     mem_free(m);
 }
 
@@ -149,12 +185,27 @@ static void job_free(struct job *j)
     buf_done(&j->text);
     mem_free(j->embed.out);
     mem_free(j->ids);
+    mem_free(j->input_ids);
+    mem_free(j->group);
     mem_free(j);
+}
+
+/* Behind the answer's end comes a piece without a token; where the model has but one candidate, there is no margin. */
+static void note_token(struct task_token_signals *t, const struct croft_piece *p)
+{
+    if (p->token < 0 || p->n_top < 2) return;
+    double logprob = (double)p->logprob, margin = logprob - (double)p->top[p->token == p->top[0].token].logprob;
+    if (!t->n || logprob < t->logprob_min) t->logprob_min = logprob;
+    if (!t->n || margin < t->margin_min) t->margin_min = margin;
+    t->n++;
+    t->logprob_mean += (logprob - t->logprob_mean) / t->n;
+    t->margin_mean += (margin - t->margin_mean) / t->n;
 }
 
 static int on_piece(void *user, const struct croft_piece *p)
 {
     struct job *j = user;
+    note_token(&j->tokens, p);
     return buf_add(&j->text, p->text, p->n);
 }
 
@@ -187,9 +238,17 @@ static void extracted(struct job *j, struct task_result *r)
     if (rc) r->text = "", r->n = 0;
 }
 
-static void on_done(void *user, const struct infer_outcome *o)
+static void set_vector(struct job *j, struct infer_request *r)
 {
-    struct job *j = user;
+    const struct model *model = infer_engine_model(infer_scheduler_engine(j->m->g.scheduler));
+    r->texts = &j->embed;
+    r->n_texts = 1;
+    r->pool = model->pool == MODEL_POOL_NONE ? MODEL_POOL_MEAN : model->pool;
+    r->normalize = true;
+}
+
+static void finish(struct job *j, const struct infer_outcome *o)
+{
     struct task_result r = {.err = o->err,
                             .text = j->text.data ? j->text.data : "",
                             .n = j->text.len,
@@ -203,9 +262,37 @@ static void on_done(void *user, const struct infer_outcome *o)
         classified(j, &r);
     else if (!r.err.code && j->m->grammar)
         extracted(j, &r);
-    r.vector = j->embed.out;
+    r.vector = j->m->task->kind == TASK_EMBED ? j->embed.out : NULL;
+    struct task_signals s = {r.probability, r.label, j->tokens, j->embed.out, j->group};
+    r.signals = &s;
+    if (!r.err.code && j->m->calibration && !j->own) r.judgement = task_calibration_judge(j->m->calibration, &s);
     j->call.on_done(j->call.user, &r);
     job_free(j);
+}
+
+static void on_vector(void *user, const struct infer_outcome *o)
+{
+    struct job *j = user;
+    if (o->err.code) { /* the answer stands, uncalibrated */
+        mem_free(j->embed.out);
+        j->embed.out = NULL;
+    }
+    finish(j, &j->o);
+}
+
+static void on_done(void *user, const struct infer_outcome *o)
+{
+    struct job *j = user;
+    if (o->err.code || !j->input_ids) {
+        finish(j, o);
+        return;
+    }
+    struct infer_request r = {
+        .owner = j->call.owner, .deadline_s = j->call.deadline_s, .on_done = on_vector, .user = j};
+    j->o = *o;
+    set_vector(j, &r);
+    struct infer_outcome failed = {0};
+    if (infer_schedule(j->m->g.scheduler, &r, NULL, &failed.err)) on_vector(j, &failed);
 }
 
 /* What is asked behind the prompt when labels or choices are. */
@@ -240,11 +327,19 @@ static int fill(struct job *j, struct infer_request *r, struct err *e)
     r->grammar = m->grammar;
     if (!by_vector(m)) return 0;
     j->embed = (struct infer_text){j->ids, r->n_prompt, mem_calloc(model->n_embd, sizeof(float))};
-    r->texts = &j->embed;
-    r->n_texts = 1;
-    r->pool = model->pool == MODEL_POOL_NONE ? MODEL_POOL_MEAN : model->pool;
-    r->normalize = true;
+    set_vector(j, r);
     return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof(float));
+}
+
+/* Room for a vector that is made behind the answer. */
+static int prepare_vector(struct job *j, const char *input, struct err *e)
+{
+    const struct model *model = infer_engine_model(infer_scheduler_engine(j->m->g.scheduler));
+    int rc = prompt_of(j->m, input, true, &j->input_ids, &j->embed.n, e);
+    if (rc) return rc;
+    j->embed.tokens = j->input_ids;
+    j->embed.out = mem_calloc(model->n_embd, sizeof *j->embed.out);
+    return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof *j->embed.out);
 }
 
 int task_model_ask(struct task_model *m, const char *input, const struct task_call *call, struct infer_ticket **out,
@@ -259,15 +354,19 @@ int task_model_ask(struct task_model *m, const char *input, const struct task_ca
     buf_init(&j->text, MAX_PROMPT_BYTES);
     croft_sampling_init(&sampling);
     sampling.max_tokens = MAX_ANSWER_TOKENS;
+    sampling.logprobs = m->want_tokens;
+    sampling.n_top = m->want_tokens ? 2 : 0;
     struct infer_request r = {.sampling = &sampling,
                               .owner = call->owner,
                               .deadline_s = call->deadline_s,
                               .on_piece = on_piece,
                               .on_done = on_done,
                               .user = j};
-    int rc = prompt_of(m, input, &j->ids, &r.n_prompt, e);
+    int rc = prompt_of(m, input, by_vector(m), &j->ids, &r.n_prompt, e);
     r.prompt = j->ids;
     if (!rc) rc = fill(j, &r, e);
+    if (!rc && m->want_vector && !by_vector(m)) rc = prepare_vector(j, input, e);
+    if (!rc && call->group && !(j->group = mem_strdup(call->group))) rc = err_nomem(e, strlen(call->group));
     if (!rc && !atomic_exchange(&m->pinned, true)) r.pin = m->n_pin;
     if (!rc) rc = infer_schedule(m->g.scheduler, &r, out, e);
     if (rc && r.pin) atomic_store(&m->pinned, false);

@@ -14,6 +14,9 @@ struct task_runner {
     struct task_model *model;
     double *probability;  /* [n_probability] of the last answer */
     unsigned n_probability;
+    float *vector;        /* [n_embd] likewise; NULL unless it measures */
+    unsigned n_embd;
+    const char *group;
     pthread_mutex_t lock; /* of what follows, between the caller and the scheduler's thread */
     pthread_cond_t answered;
     bool done;
@@ -30,6 +33,10 @@ static void on_done(void *user, const struct task_result *t)
     r->answer.label = t->probability ? t->label : -1;
     if (t->probability) memcpy(r->probability, t->probability, r->n_probability * sizeof *r->probability);
     r->answer.probability = t->probability ? r->probability : NULL;
+    r->answer.judgement = t->judgement;
+    r->answer.tokens = t->signals->tokens;
+    r->answer.vector = r->vector && t->signals->vector ? r->vector : NULL;
+    if (r->answer.vector) memcpy(r->vector, t->signals->vector, r->n_embd * sizeof *r->vector);
     r->answer.n_prompt = t->o.n_prompt;
     r->answer.n_evaluated = t->o.n_prompt - t->o.n_cached + t->o.n_nodes + t->o.n_generated;
     if (r->text && !t->err.code) buf_add(r->text, t->text, t->n);
@@ -56,7 +63,8 @@ int task_runner_answer(struct task_runner *r, const char *input, struct task_ans
 int task_runner_choose(struct task_runner *r, const char *input, const char *const *choices, unsigned n_choices,
                        struct task_answer *out, struct buf *text, struct err *e)
 {
-    struct task_call call = {.on_done = on_done, .user = r, .choices = choices, .n_choices = n_choices};
+    struct task_call call = {
+        .on_done = on_done, .user = r, .group = r->group, .choices = choices, .n_choices = n_choices};
     double start = clock_now_s();
     int room = room_for(r, choices ? n_choices : task_model_task(r->model)->n_labels, e);
     if (room) return room;
@@ -76,8 +84,8 @@ int task_runner_choose(struct task_runner *r, const char *input, const char *con
     return text ? buf_check(text, "answer", e) : 0;
 }
 
-static int start(struct task_runner *r, struct infer_engine *engine, const struct task *task,
-                 const char *path, uint32_t n_ctx, struct err *e)
+static int start(struct task_runner *r, struct infer_engine *engine, const struct task *task, struct task_engine t,
+                 uint32_t n_ctx, struct err *e)
 {
     const struct gguf *file = infer_engine_gguf(engine);
     struct infer_scheduler_params p = {.n_ctx = n_ctx, .n_parallel = 1, .n_queue = 1};
@@ -85,24 +93,49 @@ static int start(struct task_runner *r, struct infer_engine *engine, const struc
     if (!rc && gguf_find(file, "tokenizer.chat_template")) rc = infer_chat_new(file, r->tok, &r->chat, e);
     if (!rc) rc = infer_scheduler_new(engine, r->tok, &p, &r->scheduler, e);
     if (rc) return rc;
-    struct task_engine g = {r->scheduler, r->tok, r->chat, .path = path, .own_choices = true};
-    return task_model_new(&g, task, &r->model, e);
+    r->n_embd = infer_engine_model(engine)->n_embd;
+    r->vector = t.measure ? mem_calloc(r->n_embd, sizeof *r->vector) : NULL;
+    if (t.measure && !r->vector) return err_nomem(e, r->n_embd * sizeof *r->vector);
+    t.scheduler = r->scheduler;
+    t.tok = r->tok;
+    t.chat = r->chat;
+    t.own_choices = true;
+    return task_model_new(&t, task, &r->model, e);
 }
 
-int task_runner_new(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,
-                    struct task_runner **out, struct err *e)
+static int make(struct infer_engine *engine, const struct task *task, struct task_engine t, uint32_t n_ctx,
+                struct task_runner **out, struct err *e)
 {
     struct task_runner *r = mem_calloc(1, sizeof *r);
     if (!r) return err_nomem(e, sizeof *r);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->answered, NULL);
-    int rc = start(r, engine, task, path, n_ctx, e);
+    int rc = start(r, engine, task, t, n_ctx, e);
     if (rc)
         task_runner_free(r);
     else
         *out = r;
     return rc;
 }
+
+int task_runner_new(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,
+                    struct task_runner **out, struct err *e)
+{
+    return make(engine, task, (struct task_engine){.path = path}, n_ctx, out, e);
+}
+
+int task_runner_new_measuring(struct infer_engine *engine, const struct task *task, const char *path, uint32_t n_ctx,
+                              bool vector, struct task_runner **out, struct err *e)
+{
+    struct task_engine t = {.path = path, .measure = true, .measure_vector = vector};
+    return make(engine, task, t, n_ctx, out, e);
+}
+
+void task_runner_group(struct task_runner *r, const char *group) { r->group = group; }
+
+unsigned task_runner_n_embd(const struct task_runner *r) { return r->n_embd; }
+
+const struct task_model *task_runner_model(const struct task_runner *r) { return r->model; }
 
 void task_runner_free(struct task_runner *r)
 {
@@ -112,6 +145,7 @@ void task_runner_free(struct task_runner *r)
     infer_chat_free(r->chat);
     tok_free(r->tok);
     mem_free(r->probability);
+    mem_free(r->vector);
     pthread_cond_destroy(&r->answered);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);

@@ -34,6 +34,7 @@ static const cyaml_schema_field_t column_fields[] = {
     CYAML_FIELD_STRING_PTR("input", OPTIONAL, struct task_columns, input, 1, MAX_COLUMN),
     CYAML_FIELD_STRING_PTR("label", OPTIONAL, struct task_columns, label, 1, MAX_COLUMN),
     CYAML_FIELD_STRING_PTR("output", OPTIONAL, struct task_columns, output, 1, MAX_COLUMN),
+    CYAML_FIELD_STRING_PTR("group", OPTIONAL, struct task_columns, group, 1, MAX_COLUMN),
     CYAML_FIELD_SEQUENCE_COUNT("choices", OPTIONAL, struct task_columns, choices, n_choices, &name_value, 1,
                                MAX_CHOICES),
     CYAML_FIELD_END};

@@ -2,7 +2,7 @@
  * task, and says of an answer how probably it is right, and whether it may stand: answers that may are wrong in at most
  * a stated share, with a stated confidence, although the threshold was chosen from data (docs/CALIBRATION.md).
  *
- * File: MODEL.TASK.calibration.json beside MODEL.gguf. A calibration is read-only once loaded: judge from any thread. */
+ * File: MODEL.TASK.calibration.json beside MODEL.gguf. Read-only once loaded: judge from any thread. */
 #ifndef TASK_CALIB_H
 #define TASK_CALIB_H
 
@@ -40,14 +40,15 @@ struct task_judgement {
 
 /* Where it is stored; mem_free. NULL without memory. */
 char *task_calibration_path(const char *model_path, const char *task_name);
-/* The calibration of a model and a task, from where `croft calibrate` wrote it. NOT_FOUND: there is none; DIGEST: it was
- * made for other weights, another fit, or another revision of the task; FORMAT: it is damaged. The task is not kept. */
+/* The calibration of a model and a task, from where `croft calibrate` wrote it. NOT_FOUND: there is none; DIGEST: it
+ * was made for other weights, another fit, or another revision of the task; FORMAT: it is damaged. The task is not
+ * kept. */
 int task_calibration_load(const struct task *t, const char *model_path, struct task_calibration **out,
                           struct err *e) ERR_CHECK;
 void task_calibration_free(struct task_calibration *c); /* NULL is fine */
 /* Allocates nothing. */
 struct task_judgement task_calibration_judge(const struct task_calibration *c, const struct task_signals *s);
-bool task_calibration_wants_vector(const struct task_calibration *c);
+unsigned task_calibration_wants_vector(const struct task_calibration *c); /* its length; 0: none */
 bool task_calibration_wants_tokens(const struct task_calibration *c);
 
 /* What a calibration promises: of the answers that it accepts at most `target_error` are wrong (or: their mean loss is

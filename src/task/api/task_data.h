@@ -12,6 +12,7 @@ struct task_example {
     const char *label;  /* NULL if the row has none */
     const char *output; /* compact JSON with sorted keys, or NULL */
     const char *expect; /* a JSON list of checks of the answer (task_expect.h), or NULL */
+    const char *group;  /* of its group column, or NULL where none is named */
     const char *const *choices; /* [n_choices] what may be answered here, `label` among them; or NULL */
     unsigned n_choices;
     long long line;     /* where it begins in its file */

@@ -18,6 +18,8 @@ struct task_engine {
     const char *path;                /* of the model: what was fitted for the task (task_fit.h) is looked for beside it;
                                       * NULL: nothing is. Read by task_model_new alone */
     bool own_choices;                /* every call brings its choices; else a task without labels is refused */
+    bool measure;                    /* gather the signals that a calibration is made from, and judge by none */
+    bool measure_vector;             /* … with the input's vector, an extra pass unless it is answered by a vector */
 };
 /* Borrows the task too. UNSUPPORTED: this model cannot answer this kind of task (an encoder classifies through a fitted
  * head); DIGEST: what was fitted is for other weights or labels. */
@@ -25,8 +27,8 @@ int task_model_new(const struct task_engine *g, const struct task *task, struct 
                    struct err *e) ERR_CHECK;
 void task_model_free(struct task_model *m); /* after its last answer */
 const struct task *task_model_task(const struct task_model *m);
-/* The calibration that judges its answers, borrowed; NULL: they are all `uncalibrated`. Then *why (may be NULL) says so:
- * NOT_FOUND: there is none; DIGEST, FORMAT: there is one, and it is refused. */
+/* The calibration that judges its answers, borrowed; NULL: they are all `uncalibrated`. Then *why (may be NULL) says
+ * why: NOT_FOUND: there is none; DIGEST, FORMAT: there is one, and it is refused. */
 const struct task_calibration *task_model_calibration(const struct task_model *m, struct err *why);
 
 /* Borrowed for the callback. */
@@ -37,7 +39,8 @@ struct task_result {
     const char *text;          /* the label's name; the JSON that the schema admits; the text */
     size_t n;
     const float *vector;       /* embed: [n_embd] of length 1 */
-    struct task_judgement judgement; /* may it stand? (task_calib.h) */
+    struct task_judgement judgement;    /* may it stand? (task_calib.h) */
+    const struct task_signals *signals; /* what that was judged by; only what was needed */
     struct infer_outcome o;
 };
 struct task_call {

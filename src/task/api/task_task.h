@@ -16,6 +16,7 @@ struct task_label {
  * values ("{{question}}\nA. {{a}}"). NULL: the part's own name. */
 struct task_columns {
     char *input, *label, *output;
+    char *group;    /* language, customer, …: what thresholds may differ by; no example needs one unless it is named */
     char **choices; /* [n_choices] one text each; a single one names a list */
     unsigned n_choices;
 };
