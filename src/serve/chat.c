@@ -60,6 +60,42 @@ static int read_calls(struct serve_job *job, json_t *calls, const char *at, json
     return 0;
 }
 
+/* A role as templates know it, or NULL. */
+static const char *template_role(const char *role)
+{
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
+    for (int k = 0; k < 4; k++)
+        if (strcmp(role, roles[k]) == 0) return roles[k];
+    return strcmp(role, "developer") == 0 ? "system" : NULL;
+}
+
+static int bad_role(struct serve_job *job, const char *at)
+{
+    return serve_refuse(job, CROFT_E_USAGE, at, "'%s' must be one of system, developer, user, assistant, tool.", at);
+}
+
+json_t *serve_input_message(struct serve_job *job, json_t *item, json_t *content, size_t i)
+{
+    char at[48];
+    json_t *role = json_object_get(item, "role"), *text;
+    snprintf(at, sizeof at, "input[%zu].role", i);
+    if (!role || json_is_null(role)) {
+        serve_refuse(job, CROFT_E_USAGE, at, "Missing required parameter: '%s'.", at);
+        return NULL;
+    }
+    if (!json_is_string(role) || !template_role(json_string_value(role))) {
+        bad_role(job, at);
+        return NULL;
+    }
+    snprintf(at, sizeof at, "input[%zu].content", i);
+    if (!content || json_is_null(content)) {
+        serve_refuse(job, CROFT_E_USAGE, at, "Missing required parameter: '%s'.", at);
+        return NULL;
+    }
+    if (!(text = serve_content_read(job, content, at))) return NULL;
+    return json_pack("{s:s s:o}", "role", template_role(json_string_value(role)), "content", text);
+}
+
 static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
 {
     static const struct serve_field fields[] = {{"role", SERVE_USED, NULL},
@@ -73,11 +109,10 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
                                                 {"function_call", SERVE_FIXED, "null"},
                                                 {"reasoning_content", SERVE_USED, NULL},
                                                 {NULL, SERVE_USED, NULL}};
-    static const char *const roles[] = {"system", "user", "assistant", "tool", "developer"};
     char at[40];
     const char *role = NULL, *text = NULL;
     json_t *content = json_object_get(m, "content"), *calls = NULL;
-    int rc, k = 0;
+    int rc;
     snprintf(at, sizeof at, "messages[%zu].", i);
     if (!json_is_object(m))
         return serve_refuse(job, CROFT_E_USAGE, "messages", "'messages[%zu]' must be an object.", i);
@@ -88,17 +123,14 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
         (rc = serve_field_string(job, m, at, "reasoning_content", &text)))
         return rc;
     if (!role) return serve_field_missing(job, at, "role");
-    while (k < 5 && strcmp(role, roles[k]) != 0) k++;
-    if (k == 5) {
+    if (!(role = template_role(role))) {
         snprintf(at, sizeof at, "messages[%zu].role", i);
-        return serve_refuse(job, CROFT_E_USAGE, at, "'%s' must be one of system, developer, user, assistant, tool.",
-                            at);
+        return bad_role(job, at);
     }
-    json_object_set_new(out, "role", json_string(k == 4 ? "system" : role));
+    json_object_set_new(out, "role", json_string(role));
     snprintf(at, sizeof at, "messages[%zu].content", i);
     if (content && !json_is_null(content)) {
-        if (!(content = serve_content_read(job, content, at)))
-            return job->fault.err.code ? job->fault.err.code : CROFT_E_NOMEM;
+        if (!(content = serve_content_read(job, content, at))) return serve_failed(job);
         json_object_set_new(out, "content", content);
     } else if (calls) {
         json_object_set_new(out, "content", json_string(""));

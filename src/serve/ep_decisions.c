@@ -145,7 +145,7 @@ static int add_parts(struct serve_job *job, struct buf *out, json_t *content, co
     add_content(out, text);
     json_decref(parts);
     json_decref(text);
-    return text ? 0 : job->fault.err.code ? job->fault.err.code : CROFT_E_NOMEM;
+    return text ? 0 : serve_failed(job);
 }
 
 static int bad(struct serve_job *job, const char *at, const char *what)
@@ -368,7 +368,7 @@ static int read_questions(struct serve_job *job, struct decisions *d, struct err
 static int read_state(struct serve_job *job, struct decisions *d, struct buf *out)
 {
     const char *name = d->systemone ? "state" : "input";
-    json_t *v = json_object_get(job->in, name), *m, *list = NULL;
+    json_t *v = json_object_get(job->in, name), *m;
     size_t i;
     if (!v || json_is_null(v)) return serve_field_missing(job, "", name);
     if (json_is_string(v) || (d->systemone && (json_is_object(v) || json_is_array(v)))) {
@@ -379,21 +379,18 @@ static int read_state(struct serve_job *job, struct decisions *d, struct buf *ou
         return bad(job, name,
                    d->systemone ? "must be a string, an object or an array"
                                 : "must be a string or an array of messages");
-    json_t *messages = json_array();
     json_array_foreach(v, i, m)
-        json_array_append_new(messages, json_pack("{s:O* s:o*}", "role", json_object_get(m, "role"), "content",
-                                                  plain_parts(json_object_get(m, "content"))));
-    int rc = serve_messages_read(job, messages, &list);
-    json_decref(messages);
-    if (rc) return rc;
-    json_array_foreach(list, i, m)
     {
-        const char *role = json_string_value(json_object_get(m, "role"));
+        json_t *parts = plain_parts(json_object_get(m, "content"));
+        json_t *message = json_is_object(m) ? serve_input_message(job, m, parts, i) : NULL;
+        json_decref(parts);
+        if (!json_is_object(m)) return bad(job, "input", "must hold messages");
+        if (!message) return serve_failed(job);
         if (i) buf_str(out, "\n\n");
-        if (json_array_size(list) > 1) buf_fmt(out, "%s: ", role);
-        add_content(out, json_object_get(m, "content"));
+        if (json_array_size(v) > 1) buf_fmt(out, "%s: ", json_string_value(json_object_get(message, "role")));
+        add_content(out, json_object_get(message, "content"));
+        json_decref(message);
     }
-    json_decref(list);
     return 0;
 }
 

@@ -271,17 +271,20 @@ static int add_item(struct serve_job *job, json_t *item, size_t i, json_t *messa
     const char *type = json_string_value(json_object_get(item, "type"));
     if (!json_is_object(item)) return bad_item(job, i, "must be an object");
     if (!type || strcmp(type, "message") == 0) {
-        json_array_append_new(messages, json_pack("{s:O* s:O*}", "role", json_object_get(item, "role"), "content",
-                                                  json_object_get(item, "content")));
-        return 0;
+        json_t *m = serve_input_message(job, item, json_object_get(item, "content"), i);
+        if (m) json_array_append_new(messages, m);
+        return m ? 0 : serve_failed(job);
     }
     if (strcmp(type, "function_call") == 0) return add_call(job, item, i, messages);
     if (strcmp(type, "function_call_output") == 0) {
         json_t *id = json_object_get(item, "call_id"), *output = json_object_get(item, "output");
+        char at[40];
         if (!json_is_string(id) || !(json_is_string(output) || json_is_array(output)))
             return bad_item(job, i, "needs 'call_id', a string, and 'output', a string or text parts");
+        snprintf(at, sizeof at, "input[%zu].output", i);
+        if (!(output = serve_content_read(job, output, at))) return serve_failed(job);
         json_array_append_new(messages,
-                              json_pack("{s:s s:O s:O}", "role", "tool", "tool_call_id", id, "content", output));
+                              json_pack("{s:s s:O s:o}", "role", "tool", "tool_call_id", id, "content", output));
         return 0;
     }
     return serve_refuse(job, CROFT_E_UNSUPPORTED, "input",

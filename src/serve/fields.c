@@ -113,6 +113,8 @@ int serve_field_missing(struct serve_job *job, const char *at, const char *name)
     return serve_refuse(job, CROFT_E_USAGE, param, "Missing required parameter: '%s'.", param);
 }
 
+int serve_failed(const struct serve_job *job) { return job->fault.err.code ? job->fault.err.code : CROFT_E_NOMEM; }
+
 int serve_body_parse(struct serve_job *job)
 {
     json_error_t why;

@@ -31,6 +31,9 @@ int serve_field_value(struct serve_job *job, json_t *o, const char *at, const ch
 /* A field that must be there. */
 int serve_field_missing(struct serve_job *job, const char *at, const char *name) ERR_CHECK;
 
+/* The code of the fault behind a NULL; NOMEM when there is none. */
+int serve_failed(const struct serve_job *job) ERR_CHECK;
+
 /* The whole body as an object: job->in. 400 with the position when it is not JSON. */
 int serve_body_parse(struct serve_job *job) ERR_CHECK;
 /* Its `model`: job->model. 404 when there is none of that name, 403 when the key may not use it. */

@@ -97,6 +97,8 @@ int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, js
                       int32_t **ids, size_t *n_ids, struct err *e) ERR_CHECK;
 /* The text of a content, a string or text parts, which are joined: a new string, or NULL with a fault. */
 json_t *serve_content_read(struct serve_job *job, json_t *v, const char *at);
+/* The i-th item of an `input`, with the content given, as a message: a new reference, or NULL with a fault. */
+json_t *serve_input_message(struct serve_job *job, json_t *item, json_t *content, size_t i);
 /* Checks and normalises: roles, text parts, tool calls. A new reference in *out. */
 int serve_messages_read(struct serve_job *job, json_t *in, json_t **out) ERR_CHECK;
 int serve_response_format_read(struct serve_job *job, json_t *format, const char *at, struct serve_generation *g,
