@@ -1,4 +1,5 @@
-/* One line per message on standard error (base_log.h). */
+/* One line per message on standard error (base_log.h). What came from outside may be in it: control characters, with
+ * which it could forge lines or command a terminal, become spaces. */
 #include "base_log.h"
 #include "base_clock.h"
 
@@ -23,6 +24,15 @@ bool log_enabled(enum log_level level)
     return (int)level <= now;
 }
 
+static void tame(char *line)
+{
+    for (unsigned char *p = (unsigned char *)line; *p; p++)
+        if (*p < ' ' || *p == 0x7f)
+            *p = ' ';
+        else if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) /* U+0080 to U+009F in UTF-8 */
+            p[0] = p[1] = ' ';
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
     if (!log_enabled(level)) return;
@@ -32,5 +42,6 @@ void log_at(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
+    tame(line);
     fprintf(stderr, "croft: %s: %s\n", tags[level], line);
 }

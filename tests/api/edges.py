@@ -197,6 +197,20 @@ def test_hostile_bytes():
     same(shared.json("/health")[0], 200)
 
 
+def test_nobody_writes_the_log():
+    """Bodies in the log stay on their line, and command no terminal."""
+    log = os.path.join(TMP, "content.log")
+    with Server("helpdesk=" + MODEL, "--log-content", log=log, level="info") as s:
+        body = b'{"model": "helpdesk",\r\ncroft: error: forged\n\x1b[2J\xc2\x9b2J\x7f\0'
+        same(s.json("/v1/chat/completions", body)[0], 400)
+        time.sleep(0.2)
+    with open(log, "rb") as f:
+        text = f.read()
+    true(b"body: " in text and b"forged" in text, text)
+    true(all(line.startswith(b"croft: info: ") for line in text.splitlines()), text)
+    true(not any(c in text for c in (b"\r", b"\x1b", b"\x7f", b"\xc2\x9b")), text)
+
+
 # ---- /v1/responses with tools ------------------------------------------------------------------------------------
 
 TRACK = {"type": "function", "name": "track", "description": "Track an order", "strict": True, "parameters": {

@@ -16,11 +16,11 @@ MODEL = os.path.join(ROOT, "models/helpdesk-q8_0.gguf")
 
 
 class Server:
-    """`croft serve` on a free port; use as a context. log: a file for its warnings."""
+    """`croft serve` on a free port; use as a context. log: a file for what it says at `level`."""
 
-    def __init__(self, *args, log=None):
+    def __init__(self, *args, log=None, level="warn"):
         self.process = subprocess.Popen([CROFT, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, "CROFT_LOG": "warn" if log else "error"})
+                                        env={**os.environ, "CROFT_LOG": level if log else "error"})
         line = self.process.stderr.readline()
         if log:
             threading.Thread(target=self.copy, args=(log,), daemon=True).start()
