@@ -88,3 +88,17 @@ json: .task.metric == "field_f1" and .score == .measures.field_f1 and (.examples
 run: sed 's/^metric:.*/metric: field_f1/' $T/t.yaml > $T/u.yaml; echo '{"input":"x","label":"a"}' > $T/d; echo 'metric: field_f1' >> $T/u.yaml; croft eval $T/u.yaml -m models/helpdesk-q8_0.gguf
 exit: 69
 err~ 'field_f1' is not for a task of this kind
+# The page: all three plots, nothing that runs or comes from elsewhere, and hostile names as text.
+run: croft eval examples/helpdesk/task.yaml -m models/helpdesk-q8_0.gguf --against $T/one.json --max-regression 0.1 --html $T/p.html > $T/p.txt; grep -c '<svg' $T/p.html; grep -ciE '<script|http|src=|url\(' $T/p.html; grep -c '<b>Passed.</b> The floor of 0.8000 is kept. The regression is within the allowed 0.1000.' $T/p.html; grep -o "McNemar&#39;s exact test" $T/p.html
+out: 3
+out: 0
+out: 1
+out: McNemar&#39;s exact test
+make: printf 'name: "<script>alert(1)</script>"\nkind: classify\nlabels: [{name: "<img src=x>"}, {name: "a\\"b'"'"'&c"}]\ndata: {test: h.jsonl}\n' > $T/h.yaml; printf '{"input":"x","label":"<img src=x>"}\n{"input":"y","label":"a\\"b'"'"'&c"}\n' > $T/h.jsonl
+run: croft eval $T/h.yaml -m models/helpdesk-q8_0.gguf --html $T/h.html > $T/h.txt; grep -cE '<script|<img' $T/h.html; grep -o '<title>Evaluation of &lt;script&gt;alert(1)&lt;/script&gt;</title>' $T/h.html; grep -m 1 -o '<td>a&quot;b&#39;&amp;c</td>' $T/h.html
+out: 0
+out: <title>Evaluation of &lt;script&gt;alert(1)&lt;/script&gt;</title>
+out: <td>a&quot;b&#39;&amp;c</td>
+run: croft eval $T/h.yaml -m models/helpdesk-q8_0.gguf --html $T/none/h.html
+exit: 66
+err~ none/h.html
