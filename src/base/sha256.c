@@ -30,6 +30,17 @@ void sha256_free(struct sha256 *s)
 
 void sha256_add(struct sha256 *s, const void *p, size_t n) { EVP_DigestUpdate(s->ctx, p, n); }
 
+void sha256_add_sample(struct sha256 *s, const void *p, size_t n)
+{
+    enum { PLACES = 256, PIECE = 4096 };
+    uint64_t size = n;
+    sha256_add(s, &size, sizeof size);
+    for (uint64_t i = 0; i < PLACES && n; i++) {
+        size_t at = n > PIECE ? (size_t)((n - PIECE) * i / (PLACES - 1)) : 0;
+        sha256_add(s, (const char *)p + at, n - at < PIECE ? n - at : PIECE);
+    }
+}
+
 void sha256_hex(struct sha256 *s, char out[65])
 {
     unsigned char md[32] = {0};

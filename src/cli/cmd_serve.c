@@ -15,7 +15,7 @@
 enum { MAX_MODELS = 64, MAX_FILE_SETTINGS = 256 };
 
 struct settings {
-    const char *config, *host, *kv, *keys, *tls_cert, *tls_key, *new_key;
+    const char *config, *host, *kv, *keys, *tls_cert, *tls_key, *new_key, *prefixes;
     struct conf_list models, tasks;
     int64_t threads, ctx, port, cache, parallel, queue, max_tokens, connections;
     uint64_t answers, max_body, max_header, max_output;
@@ -56,6 +56,8 @@ static const struct conf_row rows[] = {
      "answers do not depend, bit for bit, on what else is evaluated (slower)"},
     {"answers", 0, CONF_BYTES, SET(answers), "BYTES", "16M", NULL, NULL, 0, 1ll << 40,
      "decisions, embeddings and tasks' answers kept for the same request (0: none)"},
+    {"prefixes", 0, CONF_STR, SET(prefixes), "DIR", NULL, NULL, NULL, 0, 0,
+     "keep the prompts' beginnings of tasks here, evaluated, for the next start"},
     {"max-tokens", 0, CONF_I64, SET(max_tokens), "N", "0", NULL, NULL, 0, 1 << 24,
      "ceiling for the tokens of one answer (0: the context)"},
     {"deadline-s", 0, CONF_F64, SET(deadline_s), "S", "0", NULL, NULL, 0, 86400,
@@ -231,6 +233,7 @@ static void fill_params(const struct settings *set, struct serve_params *p)
                                .log_content = set->log_content,
                                .deadline_s = set->deadline_s,
                                .answers_bytes = set->answers,
+                               .prefixes_dir = set->prefixes,
                                .max_tokens = (uint32_t)set->max_tokens,
                                .limits = {.header_bytes = set->max_header,
                                           .body_bytes = set->max_body,

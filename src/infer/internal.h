@@ -45,6 +45,7 @@ struct infer_engine {
  * n_tokens positions, each [n_head_kv, n_tokens] as kern_ops.h draws them. An encoder keeps none beyond a layer: all
  * layers use the same memory. */
 struct node;
+struct infer_prefix;
 struct infer_pages {
     struct infer_engine *engine;
     enum kern_kv kv;
@@ -57,6 +58,10 @@ struct infer_pages {
     uint32_t *refs, *claimed, *free; /* [n_pages] */
     struct node **node_of;   /* [n_pages] or NULL */
     struct node *root;       /* first of the nodes at position 0 */
+    struct infer_prefix *prefixes;
+    uint32_t n_pinned;   /* pages that stay, at most half of them */
+    size_t states_bytes; /* of recurrent states that are not pinned, at most as many as the slab has */
+    bool unsaved;        /* a prefix is pinned that no file has */
     uint64_t clock;
 };
 int infer_kv_form(const struct model *m, enum infer_kv kv, enum kern_kv *out, struct err *e);
@@ -70,6 +75,7 @@ void infer_session_unbind(struct infer_session *s, uint32_t n);
 struct infer_state {
     float *conv, *state;
 };
+size_t infer_state_bytes(const struct model *m); /* of all layers; 0: no recurrent family */
 
 struct infer_session {
     struct infer_engine *engine;

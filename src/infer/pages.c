@@ -7,18 +7,10 @@
  * them.
  *
  * Finding and making room look at all nodes. Their number is that of pages, a few thousand, and it happens once a
- * request or once every INFER_PAGE_TOKENS tokens. */
-#include "infer_pages.h"
-#include "internal.h"
+ * request or once every INFER_PAGE_TOKENS tokens. Read next: prefix.c, what stays and where states are. */
+#include "pages.h"
 
 #include <stdlib.h>
-
-struct node {
-    struct node *parent, *child, *next;
-    uint32_t page, n, pins;
-    uint64_t used; /* when, in adoptions */
-    int32_t tokens[];
-};
 
 /* ---- pages ---- */
 
@@ -95,6 +87,7 @@ static void free_nodes(struct node *n)
 void infer_pages_free(struct infer_pages *p)
 {
     if (!p) return;
+    infer_prefixes_free(p);
     free_nodes(p->root);
     mem_pages_free(p->slab, p->page_bytes * p->n_pages);
     mem_free(p->layer);
@@ -116,9 +109,7 @@ void infer_pages_count(const struct infer_pages *p, uint32_t *out_all, uint32_t 
     *out_kept = kept;
 }
 
-static char *page_at(const struct infer_pages *p, uint32_t page) { return p->slab + (size_t)page * p->page_bytes; }
-
-static void release(struct infer_pages *p, uint32_t page)
+void infer_pages_release(struct infer_pages *p, uint32_t page)
 {
     if (--p->refs[page] == 0) p->free[p->n_free++] = page;
 }
@@ -150,6 +141,25 @@ static struct node *best(struct infer_pages *p, struct node *parent, const int32
     return found;
 }
 
+uint32_t infer_pages_known(struct infer_pages *p, const int32_t *tokens, uint32_t n)
+{
+    uint32_t at = 0, m = p->n_tokens;
+    for (struct node *node = NULL; at < n && m == p->n_tokens; at += m)
+        if (!(node = best(p, node, tokens + at, n - at, &m))) break;
+    return at;
+}
+
+bool infer_pages_path(struct infer_pages *p, const int32_t *tokens, uint32_t n, struct node **node)
+{
+    struct node *parent = NULL;
+    for (uint32_t at = 0, m; at < n; at += p->n_tokens, parent = *node++) {
+        uint32_t left = n - at < p->n_tokens ? n - at : p->n_tokens;
+        *node = best(p, parent, tokens + at, left, &m);
+        if (!*node || m < left) return false;
+    }
+    return true;
+}
+
 /* A leaf leaves the tree, and its page with it unless a session holds it. */
 static void evict(struct infer_pages *p, struct node *n)
 {
@@ -158,7 +168,7 @@ static void evict(struct infer_pages *p, struct node *n)
     *at = n->next;
     p->node_of[n->page] = NULL;
     p->claimed[n->page] = 0;
-    release(p, n->page);
+    infer_pages_release(p, n->page);
     mem_free(n);
 }
 
@@ -189,8 +199,8 @@ static void copy(const struct infer_pages *p, uint32_t to, uint32_t from, uint32
         for (uint32_t h = 0; h < m->layer[i].n_head_kv; h++) {
             size_t k = p->layer[i].k + (size_t)h * p->n_tokens * p->k_row;
             size_t v = p->layer[i].v + (size_t)h * p->n_tokens * p->v_row;
-            memcpy(page_at(p, to) + k, page_at(p, from) + k, strips * KERN_KV_STRIP * p->k_row);
-            memcpy(page_at(p, to) + v, page_at(p, from) + v, n * p->v_row);
+            memcpy(infer_page_at(p, to) + k, infer_page_at(p, from) + k, strips * KERN_KV_STRIP * p->k_row);
+            memcpy(infer_page_at(p, to) + v, infer_page_at(p, from) + v, n * p->v_row);
         }
     }
 }
@@ -200,7 +210,7 @@ static void copy(const struct infer_pages *p, uint32_t to, uint32_t from, uint32
 static void bind(struct infer_session *s, uint32_t page)
 {
     s->page[s->n_pages] = page;
-    s->block[s->n_pages++] = page_at(s->pages, page);
+    s->block[s->n_pages++] = infer_page_at(s->pages, page);
 }
 
 /* Hold all pages there are. */
@@ -214,35 +224,51 @@ void infer_session_bind_all(struct infer_session *s)
 void infer_session_unbind(struct infer_session *s, uint32_t n)
 {
     uint32_t keep = (n + s->pages->n_tokens - 1) / s->pages->n_tokens;
-    while (s->n_pages > keep) release(s->pages, s->page[--s->n_pages]);
+    while (s->n_pages > keep) infer_pages_release(s->pages, s->page[--s->n_pages]);
+}
+
+/* Take the first n tokens, as many as there is room for. */
+static void share(struct infer_session *s, const int32_t *tokens, uint32_t n)
+{
+    struct infer_pages *p = s->pages;
+    struct node *node = NULL;
+    for (uint32_t m = p->n_tokens; s->n_past < n && m == p->n_tokens;) {
+        uint32_t page;
+        struct node *c = best(p, node, tokens + s->n_past, n - s->n_past, &m);
+        if (!c) break;
+        c->used = p->clock;
+        p->refs[c->page]++; /* making room must not take it */
+        if (m == p->n_tokens) {
+            bind(s, c->page);
+        } else {
+            bool room = take(p, &page);
+            if (room) copy(p, page, c->page, m), bind(s, page);
+            infer_pages_release(p, c->page);
+            if (!room) break;
+        }
+        memcpy(s->tokens + s->n_past, tokens + s->n_past, m * sizeof *tokens);
+        s->n_past += m;
+        node = c;
+    }
 }
 
 uint32_t infer_session_adopt(struct infer_session *s, const int32_t *tokens, uint32_t n)
 {
     struct infer_pages *p = s->pages;
-    struct node *node = NULL;
-    if (s->n_past || s->n_pages || infer_session_is_recurrent(s) || n < 2) return 0;
-    if (n > s->n_ctx) n = s->n_ctx;
-    for (p->clock++;;) {
-        uint32_t m, page;
-        struct node *c = best(p, node, tokens + s->n_past, n - 1 - s->n_past, &m);
-        if (!c) break;
-        c->used = p->clock;
-        if (m == p->n_tokens) {
-            p->refs[c->page]++;
-            bind(s, c->page);
-        } else {
-            p->refs[c->page]++; /* making room must not take it */
-            bool room = take(p, &page);
-            if (room) copy(p, page, c->page, m), bind(s, page);
-            release(p, c->page);
-            if (!room) break;
-        }
-        memcpy(s->tokens + s->n_past, tokens + s->n_past, m * sizeof *tokens);
-        s->n_past += m;
-        if (m < p->n_tokens) break;
-        node = c;
+    struct err never;
+    if (s->n_past || s->n_pages || n < 2) return 0;
+    n = (n < s->n_ctx ? n : s->n_ctx) - 1;
+    p->clock++;
+    if (!infer_session_is_recurrent(s)) {
+        share(s, tokens, n);
+        return s->n_past;
     }
+    struct infer_prefix *x = infer_prefix_best(p, tokens, n);
+    if (!x) return 0;
+    x->used = p->clock;
+    memcpy(s->recurrent, x->state, s->recurrent_floats * sizeof *s->recurrent);
+    share(s, tokens, x->n);
+    if (s->n_past != x->n && infer_session_truncate(s, 0, &never)) return 0; /* a state fits its own length alone */
     return s->n_past;
 }
 
@@ -255,9 +281,9 @@ static bool own_last(struct infer_session *s)
     old = s->page[b];
     if (!take(p, &page)) return false;
     copy(p, page, old, n);
-    release(p, old);
+    infer_pages_release(p, old);
     s->page[b] = page;
-    s->block[b] = page_at(p, page);
+    s->block[b] = infer_page_at(p, page);
     return true;
 }
 
@@ -293,7 +319,7 @@ static struct node *insert(struct infer_session *s, struct node *parent, uint32_
     } else { /* n is the beginning of this */
         p->node_of[n->page] = NULL;
         p->claimed[n->page] = 0;
-        release(p, n->page);
+        infer_pages_release(p, n->page);
         n->page = page;
         p->refs[page]++;
     }
@@ -303,27 +329,20 @@ static struct node *insert(struct infer_session *s, struct node *parent, uint32_
     return n;
 }
 
-void infer_session_leave(struct infer_session *s, uint32_t pin)
+void infer_pages_leave(struct infer_session *s)
 {
     struct infer_pages *p = s->pages;
     struct node *n = NULL;
-    if (infer_session_is_recurrent(s)) return;
     p->clock++;
     for (uint32_t b = 0, at = 0; at < s->n_past; b++, at += p->n_tokens) {
         uint32_t m = s->n_past - at < p->n_tokens ? s->n_past - at : p->n_tokens;
         if (!(n = insert(s, n, b, m))) return;
         n->used = p->clock;
-        if (at < pin) n->pins++;
     }
 }
 
-void infer_pages_unpin(struct infer_pages *p, const int32_t *tokens, uint32_t n)
+void infer_session_leave(struct infer_session *s)
 {
-    struct node *node = NULL;
-    for (uint32_t at = 0, m; at < n; at += p->n_tokens) {
-        uint32_t left = n - at < p->n_tokens ? n - at : p->n_tokens;
-        node = best(p, node, tokens + at, left, &m);
-        if (!node || m < left) return;
-        if (node->pins) node->pins--;
-    }
+    infer_pages_leave(s);
+    infer_prefix_leave(s);
 }

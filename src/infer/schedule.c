@@ -159,14 +159,24 @@ static uint64_t *turn_of(struct infer_scheduler *s, const struct infer_ticket *t
     return &s->turn[t->r.owner % INFER_OWNERS];
 }
 
+/* The last place among its first n tokens where a running request is going to leave its state; 0: none. */
+static uint32_t last_stop(const struct infer_ticket *r, uint32_t n)
+{
+    uint32_t past = infer_session_n_past(r->session), last = 0;
+    for (int i = 0; i < 2; i++)
+        if (r->stop[i] > past && r->stop[i] <= n && r->stop[i] > last) last = r->stop[i];
+    return last;
+}
+
 /* A prompt that is being evaluated right now and agrees with this one for longer than the cache does: wait for it. */
 static bool better_later(const struct infer_scheduler *s, const struct infer_ticket *t)
 {
     for (uint32_t i = 0; i < s->n_running; i++) {
         const struct infer_ticket *r = s->running[i];
         uint32_t n = 0, most = t->n_tokens < r->n_prompt ? t->n_tokens : r->n_prompt;
-        if (r->left || r->r.texts || infer_session_is_recurrent(r->session)) continue;
+        if (r->left || r->r.texts) continue;
         while (n < most && t->tokens[n] == r->tokens[n]) n++;
+        if (infer_session_is_recurrent(r->session)) n = last_stop(r, n);
         if (n >= r->n_cached + INFER_PAGE_TOKENS / 2) return true;
     }
     return false;
@@ -265,7 +275,7 @@ static void leave(struct infer_scheduler *s, struct infer_ticket *t)
 void infer_schedule_ended(struct infer_scheduler *s, struct infer_ticket *t, enum infer_end end, const struct err *e)
 {
     double now = clock_now_s();
-    if (t->session && (!e || !e->code)) infer_session_leave(t->session, t->r.pin);
+    if (t->session && t->generates && (!e || !e->code)) infer_session_leave(t->session);
     leave(s, t);
     pthread_mutex_lock(&s->lock);
     double gap = s->last_done_s > t->came_s ? now - s->last_done_s : now - t->came_s; /* since the last one, or it */
@@ -280,7 +290,7 @@ void infer_schedule_ended(struct infer_scheduler *s, struct infer_ticket *t, enu
 
 void infer_schedule_again(struct infer_scheduler *s, struct infer_ticket *t)
 {
-    infer_session_leave(t->session, 0);
+    infer_session_leave(t->session);
     leave(s, t);
     pthread_mutex_lock(&s->lock);
     push_front(s, t);
@@ -316,6 +326,7 @@ static void *work(void *scheduler)
             if (over(s, s->running[i], now, &e)) infer_schedule_ended(s, s->running[i], INFER_END_STOP, &e);
         }
         if (s->n_running) infer_step(s);
+        infer_keep_step(s);
         pthread_mutex_lock(&s->lock);
         s->load.n_steps++;
         note_load(s);
@@ -343,6 +354,7 @@ static int start(struct infer_scheduler *s, struct err *e)
         if (!s->rows) rc = err_nomem(e, s->n_rows * m->n_vocab * sizeof *s->rows);
     }
     if (rc) return rc;
+    infer_keep_open(s);
     rc = pthread_create(&s->thread, NULL, work, s);
     s->threaded = rc == 0;
     return rc ? err_errno(e, rc, "start", "the scheduler's thread") : 0;
@@ -374,6 +386,7 @@ void infer_scheduler_free(struct infer_scheduler *s)
     pthread_cond_signal(&s->work);
     pthread_mutex_unlock(&s->lock);
     if (s->threaded) pthread_join(s->thread, NULL);
+    infer_keep_close(s);
     while (s->n_spare) infer_session_free(s->spare[--s->n_spare]);
     infer_session_free(s->embedder);
     infer_pages_free(s->pages);

@@ -2,7 +2,7 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
-#include "infer_pages.h"
+#include "pages.h"
 #include "infer_schedule.h"
 #include "sequence.h"
 
@@ -26,6 +26,7 @@ struct infer_ticket {
     uint32_t n_prompt, n_cached;
     size_t n_texts_done;
     bool began, left; /* it has run before; its prompt is in the tree of prefixes */
+    uint32_t stop[2]; /* of a recurrent family: tokens behind which a state is left on the way; 0: none */
     double came_s, began_s, first_s;
 };
 
@@ -44,6 +45,12 @@ struct infer_scheduler {
     uint32_t n_running;
     double decode_s[INFER_PARALLEL_MAX + 1]; /* a step in which so many decode and nothing else; 0: not known yet */
     double row_s;                            /* what a row of a prompt adds to a step. Running means, both */
+    struct {                                 /* the file of pinned prefixes (schedule_keep.c) */
+        char *path;                          /* NULL: none */
+        struct infer_image *image;           /* while the thread writes it */
+        pthread_t thread;
+        atomic_bool written, off;
+    } keep;
 
     pthread_t thread;
     bool threaded;
@@ -62,6 +69,10 @@ struct infer_scheduler {
 int infer_step_begin(struct infer_scheduler *s, struct infer_ticket *t, struct err *e);
 /* One evaluation. Requests that ended are reported and leave. */
 void infer_step(struct infer_scheduler *s);
+/* schedule_keep.c: before the first request; on the scheduler's thread, after a step; when that thread has ended */
+void infer_keep_open(struct infer_scheduler *s);
+void infer_keep_step(struct infer_scheduler *s);
+void infer_keep_close(struct infer_scheduler *s);
 /* schedule.c: a request that runs has ended; e NULL: well. */
 void infer_schedule_ended(struct infer_scheduler *s, struct infer_ticket *t, enum infer_end end, const struct err *e);
 /* A request that runs goes back to the head of the queue: there is no memory for it to go on. */

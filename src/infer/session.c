@@ -10,24 +10,36 @@
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_CTX = 1 << 24, BLOCK = 1024 };
 
+/* Of a recurrent layer, in bytes of whole cache lines. */
+static size_t conv_bytes(const struct model *m, uint32_t i)
+{
+    size_t inputs = infer_recurrent_channels(m, &m->layer[i]) * (m->d_conv ? m->d_conv - 1 : 0);
+    return infer_align64(inputs * sizeof(float));
+}
+static size_t matrix_bytes(const struct model *m, uint32_t i)
+{
+    size_t n = m->layer[i].kind == MODEL_DELTA_NET ? (size_t)m->n_head_v * m->d_state * m->d_state : 0;
+    return infer_align64(n * sizeof(float));
+}
+
+size_t infer_state_bytes(const struct model *m)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < m->n_layer; i++) bytes += conv_bytes(m, i) + matrix_bytes(m, i);
+    return bytes;
+}
+
 /* Conv and state of the recurrent layers, contiguous, so that a snapshot is one copy. */
-static size_t layout_recurrent(struct infer_session *s, char *base)
+static void layout_recurrent(struct infer_session *s)
 {
     const struct model *m = s->engine->model;
-    size_t used = 0;
-    for (uint32_t i = 0; i < m->n_layer; i++) {
-        size_t conv =
-            infer_recurrent_channels(m, &m->layer[i]) * (m->d_conv ? m->d_conv - 1 : 0) * sizeof(float);
-        size_t state = m->layer[i].kind == MODEL_DELTA_NET
-                           ? (size_t)m->n_head_v * m->d_state * m->d_state * sizeof(float)
-                           : 0;
-        if (base && conv) s->state[i].conv = (float *)(base + used);
-        used += infer_align64(conv);
-        if (base && state) s->state[i].state = (float *)(base + used);
-        used += infer_align64(state);
+    char *at = (char *)s->recurrent;
+    for (uint32_t i = 0; i < m->n_layer && at; i++) {
+        size_t conv = conv_bytes(m, i), matrix = matrix_bytes(m, i);
+        if (conv) s->state[i].conv = (float *)at;
+        if (matrix) s->state[i].state = (float *)(at + conv);
+        at += conv + matrix;
     }
-    s->recurrent_floats = used / sizeof(float);
-    return used;
 }
 
 int infer_kv_form(const struct model *m, enum infer_kv kv, enum kern_kv *out, struct err *e)
@@ -73,7 +85,7 @@ static int own_pages(struct infer_session *s, enum infer_kv kv, struct err *e)
 static int memory(struct infer_session *s, struct err *e)
 {
     const struct model *m = s->engine->model;
-    size_t states = layout_recurrent(s, NULL), n_pages = (s->n_cells + s->pages->n_tokens - 1) / s->pages->n_tokens;
+    size_t states = infer_state_bytes(m), n_pages = (s->n_cells + s->pages->n_tokens - 1) / s->pages->n_tokens;
     s->state = mem_calloc(m->n_layer, sizeof *s->state);
     s->recurrent = states ? mem_aligned(64, states) : NULL;
     s->tokens = mem_calloc(s->n_ctx, sizeof *s->tokens);
@@ -83,7 +95,8 @@ static int memory(struct infer_session *s, struct err *e)
     if (logits) s->logits = mem_calloc(s->n_logits, m->n_vocab * sizeof(float));
     if (!s->state || (states && !s->recurrent) || !s->tokens || !s->page || !s->block || (logits && !s->logits))
         return err_nomem(e, states + (size_t)s->n_logits * m->n_vocab * sizeof(float));
-    layout_recurrent(s, (char *)s->recurrent);
+    s->recurrent_floats = states / sizeof(float);
+    layout_recurrent(s);
     if (s->owns_pages) infer_session_bind_all(s);
     return 0;
 }

@@ -8,13 +8,16 @@
  *   long ones    in pieces: as many rows as make the step longer by SHARE, as earlier steps took, so that streams
  * keep their pace; PIECE rows when nobody decodes, so that those who come wait for no more than that
  *
+ * Of a recurrent family a prompt stops where others will go on: behind what it pins, and where it leaves what an
+ * earlier one had, if that is WORTH more tokens than it found. There it leaves its state.
+ *
  * Runs on the scheduler's thread alone. */
 #include "internal.h"
 #include "schedule.h"
 #include "base_clock.h"
 #include "base_mem.h"
 
-enum { SHORT = 64, PIECE = 256, LEAST = 4, TEXTS = 64 };
+enum { SHORT = 64, PIECE = 256, LEAST = 4, TEXTS = 64, WORTH = 32 };
 static const double SHARE = 0.2;
 
 /* ---- beginning ---- */
@@ -37,12 +40,41 @@ static int embedder_of(struct infer_scheduler *s, struct err *e)
     return s->embedder ? 0 : infer_session_new(s->engine, &p, &s->embedder, e);
 }
 
+static void plan_stops(struct infer_scheduler *s, struct infer_ticket *t, uint32_t had)
+{
+    uint32_t known = infer_pages_known(s->pages, t->tokens, t->n_tokens - 1);
+    t->stop[0] = t->r.pin > had ? t->r.pin : 0;
+    t->stop[1] = known >= had + WORTH ? known : 0;
+}
+
+/* Tokens up to its next stop, or to the end of what it has. */
+static uint32_t until_stop(const struct infer_ticket *t)
+{
+    uint32_t past = infer_session_n_past(t->session), next = t->n_tokens;
+    for (int i = 0; i < 2; i++)
+        if (t->stop[i] > past && t->stop[i] < next) next = t->stop[i];
+    return next - past;
+}
+
+/* What it has evaluated is for others, too. A recurrent state is only where somebody may go on from it: at a stop,
+ * and at the end of a prompt that is answered with text, which the next one may repeat. */
+static void leave(struct infer_ticket *t)
+{
+    uint32_t past = infer_session_n_past(t->session);
+    if (t->generates || past == t->stop[0] || past == t->stop[1])
+        infer_session_leave(t->session);
+    else
+        infer_pages_leave(t->session);
+    infer_session_pin(t->session, t->r.pin);
+}
+
 int infer_step_begin(struct infer_scheduler *s, struct infer_ticket *t, struct err *e)
 {
     if (t->r.texts) return embedder_of(s, e);
     int rc = session_of(s, &t->session, e);
     if (rc) return rc;
     uint32_t had = infer_session_adopt(t->session, t->tokens, t->n_tokens);
+    if (infer_session_is_recurrent(t->session)) plan_stops(s, t, had);
     rc = infer_session_grow(t->session, t->n_tokens - had + nodes_of(t), e);
     if (!t->began) t->n_cached = had;
     if (!rc) return 0;
@@ -150,6 +182,7 @@ static struct plan choose(struct infer_scheduler *s)
         uint32_t *budget = all <= SHORT ? &brief : &lengthy, room = all <= SHORT && all > brief ? 0 : *budget;
         if (room == 0) continue;
         if (n > room) n = room;
+        if (n > until_stop(t)) n = until_stop(t);
         add(&s->item[p.n], t, n);
         if (n == behind(t)) want_rows(s, &s->item[p.n], t, &row);
         uint32_t rows = n + (s->item[p.n].tree ? nodes_of(t) : 0);
@@ -204,8 +237,9 @@ static bool settle(struct infer_scheduler *s, struct infer_ticket *t, const stru
         *e = item->err;
         return true;
     }
+    uint32_t past = infer_session_n_past(t->session);
+    if (!t->left && (!behind(t) || past == t->stop[0] || past == t->stop[1])) leave(t);
     if (behind(t)) return false;
-    if (!t->left) infer_session_leave(t->session, t->r.pin);
     t->left = true;
     if (t->generates) return take(s, t, item, out_end, e);
     if (!item->tree && infer_tree_by_paths(t->session, t->r.tree, item->rows, e)) return true;

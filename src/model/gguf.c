@@ -27,6 +27,7 @@
  * small multiple of the file's size. Read next: model.c, which turns tensors into a model. */
 #include "model_gguf.h"
 #include "base_mem.h"
+#include "base_sha256.h"
 #include "plat_file.h"
 
 #include <errno.h>
@@ -487,6 +488,15 @@ uint64_t gguf_file_bytes(const struct gguf *g)
     uint64_t n = 0;
     for (size_t i = 0; i < g->n_parts; i++) n += g->part[i].map.size;
     return n;
+}
+
+int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e)
+{
+    struct sha256 *s = sha256_new();
+    if (!s) return err_nomem(e, 0);
+    for (size_t i = 0; i < g->n_parts; i++) sha256_add_sample(s, g->part[i].map.data, g->part[i].map.size);
+    sha256_hex(s, out);
+    return 0;
 }
 
 void gguf_drop(const struct gguf *g, const void *data, size_t size)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 int plat_map_open(struct plat_map *m, const char *path)
@@ -77,21 +78,47 @@ static int write_special(const char *path, const void *data, size_t n)
     return rc;
 }
 
+int plat_new_begin(struct plat_new *f, const char *path, unsigned mode)
+{
+    char target[PATH_MAX];
+    if (realpath(path, target)) path = target; /* a link (/dev/stdout is one) stays a link */
+    struct timespec t; /* in the name, for a process number alone comes again: in a container it is always 1 */
+    clock_gettime(CLOCK_REALTIME, &t);
+    unsigned long long now = (unsigned long long)t.tv_sec * 1000000000u + (unsigned long long)t.tv_nsec;
+    if (snprintf(f->path, sizeof f->path, "%s", path) >= (int)sizeof f->path ||
+        snprintf(f->tmp, sizeof f->tmp, "%s.tmp.%ld.%llx", path, (long)getpid(), now) >= (int)sizeof f->tmp)
+        return -ENAMETOOLONG;
+    f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    return f->fd < 0 ? -errno : 0;
+}
+
+int plat_new_add(struct plat_new *f, const void *data, size_t n) { return write_all(f->fd, data, n); }
+
+void plat_new_abort(struct plat_new *f)
+{
+    close(f->fd);
+    unlink(f->tmp);
+}
+
+int plat_new_end(struct plat_new *f)
+{
+    int rc = fsync(f->fd) ? -errno : 0;
+    if (close(f->fd) && rc == 0) rc = -errno;
+    if (rc == 0 && rename(f->tmp, f->path)) rc = -errno;
+    if (rc) unlink(f->tmp);
+    return rc ? rc : sync_dir_of(f->path);
+}
+
 int plat_file_write(const char *path, const void *data, size_t n)
 {
-    char tmp[PATH_MAX], target[PATH_MAX];
+    struct plat_new f;
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return write_special(path, data, n);
-    if (realpath(path, target)) path = target; /* a link (/dev/stdout is one) stays a link */
-    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp) return -ENAMETOOLONG;
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return -errno;
-    int rc = write_all(fd, data, n);
-    if (rc == 0 && fsync(fd)) rc = -errno;
-    if (close(fd) && rc == 0) rc = -errno;
-    if (rc == 0 && rename(tmp, path)) rc = -errno;
-    if (rc) unlink(tmp);
-    return rc ? rc : sync_dir_of(path);
+    int rc = plat_new_begin(&f, path, 0644);
+    if (rc) return rc;
+    if ((rc = plat_new_add(&f, data, n)) == 0) return plat_new_end(&f);
+    plat_new_abort(&f);
+    return rc;
 }
 
 int plat_dir_make(const char *path)

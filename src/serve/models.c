@@ -10,10 +10,13 @@
  * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
  * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
 #include "job.h"
+#include "plat_file.h"
 #include "task_fit.h"
 #include "task_model.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 struct slot {
@@ -90,16 +93,37 @@ static enum serve_tools tools_of(const struct gguf *g)
     return SERVE_TOOLS_NONE;
 }
 
+/* The file of a model's prefixes: any name is one file's, in the folder. */
+static int prefixes_path(const char *dir, const char *name, struct buf *out, struct err *e)
+{
+    int rc = plat_dir_make(dir);
+    if (rc) return err_errno(e, -rc, "make the folder", dir);
+    buf_fmt(out, "%s/", dir);
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        buf_fmt(out,
+                isalnum(*c) || strchr("-_", *c) || (*c == '.' && c > (const unsigned char *)name) ? "%c" : "%%%02X",
+                *c);
+    buf_str(out, ".prefixes");
+    buf_char(out, 0);
+    return buf_check(out, "the name of a file", e);
+}
+
 static int start_scheduler(struct serve *s, struct serve_model *m, struct err *e)
 {
     const struct serve_params *p = &s->p;
+    struct buf prefixes;
+    buf_init(&prefixes, PATH_MAX);
+    int rc = p->prefixes_dir && m->generates ? prefixes_path(p->prefixes_dir, m->name, &prefixes, e) : 0;
     struct infer_scheduler_params sp = {.n_cache = p->n_cache,
                                         .n_ctx = p->n_ctx,
                                         .n_parallel = p->n_parallel,
                                         .n_queue = p->n_queue,
                                         .kv = p->kv,
-                                        .batch_invariant = p->batch_invariant};
-    return infer_scheduler_new(m->engine, m->tok, &sp, &m->scheduler, e);
+                                        .batch_invariant = p->batch_invariant,
+                                        .prefixes = prefixes.data};
+    if (!rc) rc = infer_scheduler_new(m->engine, m->tok, &sp, &m->scheduler, e);
+    buf_done(&prefixes);
+    return rc;
 }
 
 /* Does another model answer a task of this name? At the start, slots are filled in order. */
@@ -207,6 +231,7 @@ static int load_slot(struct serve_models *ms, struct slot *slot, bool only_if_ch
     slot->now = fresh;
     atomic_fetch_add(&ms->generation, 1);
     pthread_mutex_unlock(&ms->lock);
+    if (old) infer_scheduler_leave_file(old->scheduler);
     if (old) log_info("the model %s is answered by its new version", slot->name);
     serve_model_unref(old);
     return 0;

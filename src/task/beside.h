@@ -15,8 +15,7 @@ struct task_beside_kind {
     size_t max_bytes;
 };
 
-/* Fingerprint of a model file: SHA-256 over its size and 4 KiB at each of 256 places, evenly from its start to its
- * end. Other weights differ in all of them. */
+/* Fingerprint of a model file: SHA-256 over a sample of it (base_sha256.h). */
 int task_beside_fingerprint(const char *model_path, char out[65], struct err *e) ERR_CHECK;
 char *task_beside_path(const struct task_beside_kind *k, const char *model_path,
                        const char *task_name); /* mem_free */

@@ -15,7 +15,6 @@
 #include "task_prompt.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 enum { MAX_PROMPT_BYTES = 4 << 20, MAX_ANSWER_TOKENS = 512 };
 
@@ -29,8 +28,8 @@ struct task_model {
     struct task_calibration *calibration;
     struct err uncalibrated;       /* why there is none */
     bool want_tokens, want_vector; /* gather these signals */
-    uint32_t n_pin;                /* tokens that all prompts begin with */
-    atomic_bool pinned;
+    int32_t *pin;                  /* [n_pin] tokens that prompts begin with; of some input the first may differ */
+    uint32_t n_pin;
 };
 
 struct job {
@@ -70,7 +69,7 @@ static int find_pin(struct task_model *m, struct err *e)
     if (!rc) rc = prompt_of(m, "Z 9", false, &b, &n_b, e);
     while (!rc && n < n_a && n < n_b && a[n] == b[n]) n++;
     m->n_pin = (uint32_t)n;
-    mem_free(a);
+    m->pin = a;
     mem_free(b);
     return rc;
 }
@@ -168,6 +167,7 @@ void task_model_free(struct task_model *m)
     infer_choice_free(m->choice);
     infer_grammar_unref(m->grammar);
     infer_vocab_free(m->vocab);
+    mem_free(m->pin);
     task_fit_done(&m->fit);
     task_calibration_free(m->calibration);
     mem_free(m);
@@ -364,12 +364,12 @@ int task_model_ask(struct task_model *m, const char *input, const struct task_ca
                               .user = j};
     int rc = prompt_of(m, input, by_vector(m), &j->ids, &r.n_prompt, e);
     r.prompt = j->ids;
+    if (r.n_prompt >= m->n_pin && m->n_pin && memcmp(j->ids, m->pin, m->n_pin * sizeof *m->pin) == 0)
+        r.pin = m->n_pin;
     if (!rc) rc = fill(j, &r, e);
     if (!rc && m->want_vector && !by_vector(m)) rc = prepare_vector(j, input, e);
     if (!rc && call->group && !(j->group = mem_strdup(call->group))) rc = err_nomem(e, strlen(call->group));
-    if (!rc && !atomic_exchange(&m->pinned, true)) r.pin = m->n_pin;
     if (!rc) rc = infer_schedule(m->g.scheduler, &r, out, e);
-    if (rc && r.pin) atomic_store(&m->pinned, false);
     if (rc) job_free(j);
     return rc;
 }

@@ -30,12 +30,17 @@ struct infer_scheduler_params {
     uint32_t n_queue;     /* requests that may wait beyond those; 0: 256 */
     enum infer_kv kv;
     bool batch_invariant; /* see infer_engine_batch_invariant; and no guesses */
+    const char
+        *prefixes; /* a file that pinned prefixes are kept in from one start to the next (infer_pages.h), or NULL */
 };
 /* `tok` may be NULL (then no text, no end). Both must outlive the scheduler. */
 int infer_scheduler_new(struct infer_engine *g, const struct tok *tok, const struct infer_scheduler_params *p,
                         struct infer_scheduler **out, struct err *e) ERR_CHECK;
 /* No new requests; those that run or wait end with CANCELLED. Returns when the last on_done has. */
 void infer_scheduler_free(struct infer_scheduler *s);
+
+/* It writes to its file of prefixes no more: another scheduler has taken it over. */
+void infer_scheduler_leave_file(struct infer_scheduler *s);
 
 enum infer_end { /* why a request ended well */
     INFER_END_STOP,    /* end-of-generation token, stop string, or the grammar is complete */
@@ -53,7 +58,7 @@ struct infer_outcome {
 struct infer_request {
     const int32_t *prompt; /* [n_prompt], n_prompt ≥ 1; copied. NULL with `texts` */
     size_t n_prompt;
-    uint32_t pin;          /* tokens of the prompt whose pages stay in the cache until unpinned; 0: none */
+    uint32_t pin;          /* tokens of the prompt that stay in the cache, as infer_session_pin has it; 0: none */
     uint32_t owner;        /* whose (an API key's number): owners take turns while requests wait */
     double deadline_s;     /* clock_now_s() at which it fails with DEADLINE; 0: never */
 

@@ -60,6 +60,8 @@ int64_t gguf_kv_i64(const struct gguf_kv *kv, uint64_t i);
 double gguf_kv_f64(const struct gguf_kv *kv, uint64_t i);
 /* Iterate an array of strings: *cursor starts as NULL; n times. */
 struct str gguf_kv_next_str(const struct gguf_kv *kv, const unsigned char **cursor);
+/* SHA-256 over a sample (base_sha256.h) of each part: what weights are called by what is kept for them alone. */
+int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e) ERR_CHECK;
 /* Memory that [data, data + size) of a mapped file takes may go; reading it again brings it back. */
 void gguf_drop(const struct gguf *g, const void *data, size_t size);
 const char *gguf_type_name(enum gguf_type t);

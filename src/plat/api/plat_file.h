@@ -18,6 +18,16 @@ void plat_map_prefetch(const struct plat_map *m); /* ask the kernel to read ahea
 /* Write `path` through a temporary file beside it, fsync, rename, fsync of the folder: all or nothing. A device or a
  * pipe is written to as it is. */
 int plat_file_write(const char *path, const void *data, size_t n);
+/* The same in pieces, for what is too large to be in memory twice; `mode` is the new file's. A failure of begin or
+ * end leaves nothing behind; after begin, one of end and abort must come. */
+struct plat_new {
+    int fd;
+    char path[4096], tmp[4096];
+};
+int plat_new_begin(struct plat_new *f, const char *path, unsigned mode);
+int plat_new_add(struct plat_new *f, const void *data, size_t n);
+int plat_new_end(struct plat_new *f);
+void plat_new_abort(struct plat_new *f);
 int plat_dir_make(const char *path);             /* like mkdir -p, mode 0755 */
 int64_t plat_disk_free(const char *path);        /* bytes available to us, or -errno */
 

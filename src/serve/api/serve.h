@@ -34,6 +34,7 @@ struct serve_params {
     enum infer_kv kv;
     bool batch_invariant, log_content;
     uint64_t answers_bytes; /* of decisions, embeddings and tasks' answers kept for the same request; 0: none */
+    const char *prefixes_dir; /* where the tasks' prefixes stay from one start to the next, a file a model; or NULL */
     double deadline_s;   /* of requests that name none; 0: none */
     uint32_t max_tokens; /* ceiling for one answer; 0: the context */
 };

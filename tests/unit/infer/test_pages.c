@@ -85,14 +85,14 @@ static void shared_prefix(void **state)
     write_text(u, 300, 1);   /* parts from t inside the third page */
     write_text(v, 2 * P, 2); /* parts from t where the third begins */
     assert_int_equal(answer(a, t, 320), 0);
-    infer_session_leave(a, 0);
+    infer_session_leave(a);
     infer_pages_count(p, &all, &used, &kept);
     assert_int_equal(all, 12);
     assert_int_equal(used, 3);
     assert_int_equal(answer(b, u, 330), 300); /* while a still holds its pages */
     infer_pages_count(p, &all, &used, &kept);
     assert_int_equal(used, 4); /* two shared, a third each */
-    infer_session_leave(b, 0);
+    infer_session_leave(b);
     reset(b);
     assert_int_equal(answer(b, v, 2 * P + 9), 2 * P);
     reset(b);
@@ -104,7 +104,7 @@ static void shared_prefix(void **state)
     struct err e = {0};
     assert_ok(infer_session_grow(a, 30, &e), e);
     assert_ok(infer_session_eval(a, t + 320, 30, INFER_LOGITS_LAST, &e), e);
-    infer_session_leave(a, 0);
+    infer_session_leave(a);
     assert_int_equal(answer(b, t, 351), 350);
     reset(a);
     reset(b);
@@ -126,7 +126,7 @@ static void never_written(void **state)
     write_text(t, CTX, 0);
     write_text(u, 60, 1);
     answer(a, t, 100);
-    infer_session_leave(a, 0);
+    infer_session_leave(a);
     assert_ok(infer_session_truncate(a, 60, &e), e);
     assert_ok(infer_session_grow(a, 40, &e), e);
     assert_ok(infer_session_eval(a, u + 60, 40, INFER_LOGITS_LAST, &e), e);
@@ -145,7 +145,8 @@ static void making_room(void **state)
     for (uint32_t i = 0; i < 4; i++) write_text(t[i], 0, i);
     for (uint32_t i = 0; i < 4; i++) { /* four pages, each used for a text */
         answer(a, t[i], 100);
-        infer_session_leave(a, i == 1 ? 100 : 0);
+        infer_session_leave(a);
+        if (i == 1) infer_session_pin(a, 100);
         reset(a);
     }
     assert_int_equal(infer_session_adopt(a, t[0], 50), 49); /* the first is used again; copied, so a page is taken */
@@ -194,7 +195,7 @@ static void at_random(void **state)
         if (infer_session_grow(who, n, &e) == 0) {
             reset(who);
             answer(who, t, n);
-            if (seed & 1024) infer_session_leave(who, 0);
+            if (seed & 1024) infer_session_leave(who);
             if (seed & 2048) assert_ok(infer_session_truncate(who, n / 2, &e), e);
         } else {
             refused++;
