@@ -64,7 +64,7 @@ const char *bundle_store_encode(const char *name, char out[BUNDLE_NAME_BYTES])
     return out;
 }
 
-static int default_root(char *out, size_t n, struct err *e)
+int bundle_home(char *out, size_t n, struct err *e)
 {
     const char *home = getenv("CROFT_HOME"), *tail = "";
     if (!home || !*home) {
@@ -90,7 +90,7 @@ int bundle_store_open(const char *root, bool create, struct bundle_store **out, 
     struct bundle_store *s = mem_calloc(1, sizeof *s);
     if (!s) return err_nomem(e, sizeof *s);
     int rc = 0;
-    if (!root) rc = default_root(s->root, sizeof s->root, e);
+    if (!root) rc = bundle_home(s->root, sizeof s->root, e);
     else if (snprintf(s->root, sizeof s->root, "%s", root) >= (int)sizeof s->root)
         rc = ERR(e, USAGE, "The path of the model store is too long.");
     for (size_t n = strlen(s->root); n > 1 && s->root[n - 1] == '/';) s->root[--n] = 0;

@@ -192,6 +192,29 @@ bool cli_options(const char *command, const struct conf_row *rows, void *setting
     return false;
 }
 
+bool cli_verb_run(const char *command, int argc, char **argv, int *exit_code)
+{
+    for (const struct cli_command *v = cli_verbs(); argc > 1 && v->name; v++) {
+        const char *word = cli_verb_of(v, command);
+        if (!word || strcmp(word, argv[1]) != 0) continue;
+        *exit_code = v->run(argc - 1, argv + 1);
+        return true;
+    }
+    return false;
+}
+
+int cli_verbs_only(const char *command, int argc, char **argv)
+{
+    static const struct conf_row rows[] = {{.name = ""}};
+    struct conf_list words;
+    struct err e = {0};
+    int exit_code = 0;
+    if (cli_verb_run(command, argc, argv, &exit_code)) return exit_code;
+    if (!cli_options(command, rows, NULL, argc, argv, &words, 1, -1, &exit_code)) return exit_code;
+    ERR(&e, USAGE, "There is no 'croft %s %.60s'.", command, words.item[0]);
+    return cli_fail(command, &e);
+}
+
 int cli_read_all(const char *path, struct buf *out, struct err *e)
 {
     bool is_stdin = strcmp(path, "-") == 0;

@@ -27,6 +27,10 @@ const struct cli_command *cli_verbs(void);    /* of all commands, named "command
 const struct cli_command *cli_command_find(const char *name); /* a command, or a verb by both words; NULL: none */
 /* Is this a verb of the command? Then its own word, else NULL. */
 const char *cli_verb_of(const struct cli_command *verb, const char *command);
+/* If argv[1] is one of the command's verbs, run it. */
+bool cli_verb_run(const char *command, int argc, char **argv, int *exit_code);
+/* The whole of a command that has nothing but verbs. */
+int cli_verbs_only(const char *command, int argc, char **argv);
 
 /* "croft NAME: message" on standard error (in red on a terminal unless NO_COLOR), returns the code's exit code. */
 int cli_fail(const char *command, const struct err *e);

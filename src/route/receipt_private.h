@@ -75,8 +75,6 @@ struct route_statement {
 void route_statement_json(const struct route_statement *s, const char *key_name, const char *why, int64_t time_ms,
                           struct buf *out);
 bool route_statement_parse(const char *body, size_t n, struct route_statement *out);
-/* {"signature":"…","checkpoint":…} and a line end: an anchor. */
-void route_anchor_line(const char *signature_hex, const char *body, struct buf *out);
 /* A whole number at the top of a receipt's text ("seq", "lost"); 0: none. */
 uint64_t route_body_number(const char *body, size_t n, const char *member);
 

@@ -80,7 +80,7 @@ static int each_checkpoint(sqlite3 *db, route_checkpoint_fn *fn, void *arg, stru
                                      .body = (const char *)sqlite3_column_text(st, 2)};
         const void *sig = sqlite3_column_blob(st, 3);
         if (sqlite3_column_bytes(st, 3) == ROUTE_SIGNATURE) route_hex(sig, ROUTE_SIGNATURE, c.signature);
-        if (c.body) rc = fn(arg, &c, e);
+        if (c.body && fn) rc = fn(arg, &c, e);
     }
     sqlite3_finalize(st);
     return rc;

@@ -18,6 +18,9 @@
 
 #define BUNDLE_NAME_BYTES 128
 
+/* $CROFT_HOME, or where it is by default; it need not be there. */
+int bundle_home(char *out, size_t n, struct err *e) ERR_CHECK;
+
 struct bundle_store;
 /* root NULL: where the environment says. Without `create` a store that does not exist is NOT_FOUND. */
 int bundle_store_open(const char *root, bool create, struct bundle_store **out, struct err *e) ERR_CHECK;

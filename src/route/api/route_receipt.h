@@ -154,7 +154,10 @@ struct route_checkpoint {
     char signature[129]; /* hex */
 };
 typedef int route_checkpoint_fn(void *arg, const struct route_checkpoint *c, struct err *e);
+/* fn NULL: only look whether there is a log. */
 int route_checkpoints_each(const char *dir, route_checkpoint_fn *fn, void *arg, struct err *e) ERR_CHECK;
+/* {"signature":"…","checkpoint":…} and a line end: an anchor. */
+void route_anchor_line(const char *signature_hex, const char *body, struct buf *out);
 /* The whole log as lines of JSON, in order; docs/RECEIPTS.md. `write` gets whole lines. */
 int route_receipts_export(const char *dir, int (*write)(void *arg, const char *line, size_t n, struct err *e),
                           void *arg, struct err *e) ERR_CHECK;
