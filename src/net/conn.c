@@ -26,7 +26,7 @@ enum {
     LINGER_BYTES = 64 << 20,
     BLANK_LINES_MAX = 4
 };
-static const double LINGER_S = 2, READER_BYTES_S = 32 * 1024; /* a client that reads an answer slower is cut off */
+static const double LINGER_S = 2, READER_BYTES_S = 64 * 1024; /* a client that reads an answer slower is cut off */
 
 enum conn_state { HEAD, BODY, BUSY, CLOSING, LINGER };
 

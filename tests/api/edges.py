@@ -276,6 +276,11 @@ def test_tools_of_responses():
             same((status, body["error"]["message"], body["error"]["param"]), (400, message, param))
 
 
+def test_the_ai_sdk():
+    with Server("helpdesk=" + tools_model()) as s:
+        node("sdk.mjs", ["ai", "@ai-sdk/openai"], s.url + "/v1")
+
+
 # ---- decisions, asked by others' clients -------------------------------------------------------------------------
 
 def test_decisions_of_npm_clients():
