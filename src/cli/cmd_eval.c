@@ -11,7 +11,8 @@
 struct settings {
     struct cli_engine_settings engine;
     const char *model, *data, *ask, *against, *max_regression, *gate, *output, *html;
-    int64_t limit, draws, seed;
+    const char *perplexity, *kl, *text;
+    int64_t limit, draws, seed, chunks;
     bool json, per_label, wrong, with_inputs;
 };
 
@@ -212,6 +213,24 @@ static int run(const struct settings *set, const char *task_path, int *out_exit,
     return rc;
 }
 
+/* A text instead of a task. */
+static int run_text(const struct settings *set, const char *task_path, int *out_exit, struct err *e)
+{
+    struct cli_text t = {.engine = set->engine,
+                         .model = set->model,
+                         .base = set->kl,
+                         .chunks = set->chunks,
+                         .path = set->perplexity ? set->perplexity : set->text,
+                         .json = set->json};
+    if (task_path || (set->perplexity && (set->kl || set->text)) || set->against || set->data)
+        return ERR(e, USAGE,
+                   "A text is scored by itself: --perplexity FILE, or --kl BASE --text FILE, without a task.");
+    if (!t.path) return ERR(e, USAGE, "Say on which text the models are compared: --kl BASE --text FILE.");
+    if (!set->perplexity && !t.base)
+        return ERR(e, USAGE, "--text goes with --kl BASE; alone it is --perplexity FILE.");
+    return cli_text_run(&t, "eval", out_exit, e);
+}
+
 #define FIELD(f) offsetof(struct settings, f)
 static const struct conf_row rows[] = {
     {"model", 'm', CONF_STR, FIELD(model), "MODEL", NULL, "CROFT_MODEL", NULL, 0, 0,
@@ -235,6 +254,13 @@ static const struct conf_row rows[] = {
     {"seed", 0, CONF_I64, FIELD(seed), "N", "1", NULL, NULL, 0, 0, "of its random numbers"},
     {"per-label", 0, CONF_FLAG, FIELD(per_label), NULL, NULL, NULL, NULL, 0, 0, "print a table of labels too"},
     {"wrong", 0, CONF_FLAG, FIELD(wrong), NULL, NULL, NULL, NULL, 0, 0, "print each wrong answer on standard error"},
+    {"perplexity", 0, CONF_STR, FIELD(perplexity), "FILE", NULL, NULL, NULL, 0, 0,
+     "instead of a task: how well the model predicts a text"},
+    {"kl", 0, CONF_STR, FIELD(kl), "BASE", NULL, NULL, NULL, 0, 0,
+     "instead of a task: how far the model's distributions are from those of BASE on --text"},
+    {"text", 0, CONF_STR, FIELD(text), "FILE", NULL, NULL, NULL, 0, 0, "the text for --kl"},
+    {"chunks", 0, CONF_I64, FIELD(chunks), "N", "0", NULL, NULL, 0, 1 << 30,
+     "only the first N chunks of a text, each of --ctx tokens, 512 if not said (0: all)"},
     CLI_ENGINE_ROWS(struct settings),
     CLI_JSON_ROW(struct settings),
     {.name = ""},
@@ -247,7 +273,9 @@ int cmd_eval(int argc, char **argv)
     struct err e = {0};
     int exit_code = 0;
     if (!cli_options("eval", rows, &set, argc, argv, &words, 0, 1, &exit_code)) return exit_code;
-    int rc = set.model ? run(&set, words.n ? words.item[0] : NULL, &exit_code, &e)
+    int (*what)(const struct settings *, const char *, int *, struct err *) =
+        set.perplexity || set.kl || set.text ? run_text : run;
+    int rc = set.model ? what(&set, words.n ? words.item[0] : NULL, &exit_code, &e)
                        : ERR(&e, USAGE, "No model is given: add -m MODEL.");
     return rc ? cli_fail("eval", &e) : exit_code;
 }

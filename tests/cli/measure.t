@@ -57,3 +57,20 @@ exit: 64
 err~ needs -p
 run: croft bench tests/golden/logits/qwen35.gguf -p 4 --prefix 9 -n 4 -d 7 --sequences 2 -r 2 --no-ceilings --json
 json: .decode_tokens_per_s > 0 and .prompt_ms > 0
+# eval's --perplexity is the same measurement; a model is at no distance from itself.
+run: head -c 20000 ../shared/data/text/shakespeare.txt > $T/x; croft eval -m ../shared/models/stories260K.gguf --perplexity $T/x -c 256 --kv f32
+out: perplexity 97.1497 ± 4.3785 (4.5763 nats per token, 6096 tokens in 48 chunks of 256)
+run: croft eval -m ../shared/models/stories260K.gguf --kl ../shared/models/stories260K.gguf --text $T/x -c 256 --chunks 2 --json
+json: .n_chunks == 2 and .kl.mean < 1e-9 and .kl.same_top == 1 and .kl.same_top_lo > 0.97 and .kl.base_perplexity == .perplexity and .kl.quantiles.max < 1e-9
+run: croft eval -m ../shared/models/stories260K.gguf --kl models/helpdesk-q8_0.gguf --text $T/x
+exit: 64
+err~ different tokens, first at token
+run: croft eval -m ../shared/models/stories260K.gguf --kl ../shared/models/stories260K.gguf
+exit: 64
+err~ --text FILE
+run: croft eval examples/helpdesk/task.yaml -m ../shared/models/stories260K.gguf --perplexity $T/x
+exit: 64
+err~ without a task
+run: croft eval -m ../shared/models/stories260K.gguf --perplexity $T/none
+exit: 66
+err~ none
