@@ -203,7 +203,7 @@ static int fit_logistic(struct work *w, struct err *e)
                 *row++ = (float)((w->f[i * TASK_N_FEATURES + k] - (double)c->mean[k]) / (double)c->scale[k]);
         right[n++] = o->loss == 0;
     }
-    right[n] = 1;
+    if (!rc) right[n] = 1;
     if (!rc) rc = task_fit_head(x, right, n + 2, d, 2, 1 / (double)(n + 2), &fit, e);
     for (unsigned k = 0, j = 0; k < TASK_N_FEATURES && !rc; k++)
         if (c->use[k]) c->weight[k] = fit.weight[d + j] - fit.weight[j], j++;

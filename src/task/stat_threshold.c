@@ -38,7 +38,7 @@ static size_t candidates(const struct task_scored *first, size_t n, double targe
     size_t n_out = 0, step = n / MAX_CANDIDATES + 1;
     double sum = 0;
     for (size_t i = 0, last = 0; i < n; i++) {
-        sum += first[i].loss;
+        sum += (double)first[i].loss;
         bool end = i + 1 == n;
         if (!end && (first[i].score == first[i + 1].score || i + 1 - last < step)) continue;
         last = i + 1;

@@ -18,7 +18,7 @@ double task_stat_p_value(double mean, uint64_t n, double target, bool binary);
 uint64_t task_stat_needed(double target, double confidence);
 
 struct task_scored {
-    float score; /* higher: rather right */
+    float score; /* higher: rather right; the sequence begins best if it is the probability of that */
     float loss;  /* 0 … 1 */
 };
 struct task_threshold {
