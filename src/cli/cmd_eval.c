@@ -92,6 +92,15 @@ static int load(struct eval *v, const char *task_path, struct err *e)
     return rc;
 }
 
+/* Texts are asked for the signals of their tokens, which are the only confidence that they have by themselves. */
+static int open_runner(struct eval *v, struct infer_engine *g, const char *path, struct task_runner **out,
+                       struct err *e)
+{
+    uint32_t n_ctx = (uint32_t)v->set->engine.ctx;
+    return v->task->kind == TASK_CLASSIFY ? task_runner_new(g, v->task, path, n_ctx, out, e)
+                                          : task_runner_new_measuring(g, v->task, path, n_ctx, false, out, e);
+}
+
 /* One model's answers to all examples. */
 static int score(struct eval *v, const char *model, char **out_path, struct task_evaluation *out, struct err *e)
 {
@@ -102,7 +111,7 @@ static int score(struct eval *v, const char *model, char **out_path, struct task
     int rc = cli_engine_open(model, &v->set->engine, &g, e);
     if (rc == 0) infer_engine_warm(g);
     if (rc == 0) rc = cli_model_path(model, &path, e);
-    if (rc == 0) rc = task_runner_new(g, v->task, path, (uint32_t)v->set->engine.ctx, &runner, e);
+    if (rc == 0) rc = open_runner(v, g, path, &runner, e);
     if (rc == 0) rc = task_eval(runner, v->task, &v->x, show_progress, &p, out, e);
     task_runner_free(runner);
     infer_engine_close(g);

@@ -1,5 +1,6 @@
 /* A report of `croft eval` in text (eval.h). Read next: cmd_eval.c, src/task/report.c. */
 #include "eval.h"
+#include "task_metrics.h"
 
 #include <math.h>
 
@@ -37,9 +38,28 @@ static int print_measures(const struct task_report *r)
     return cli_table_done(&t, "eval", false);
 }
 
+/* Two cells: the share that may stand, and how many of those are wrong, beside what was promised. */
+static void print_accepted(struct cli_table *t, const struct task_report *r)
+{
+    size_t n = r->n_verdict[TASK_ACCEPT], wrong = n - r->n_verdict_right[TASK_ACCEPT];
+    double lo, hi;
+    task_wilson(wrong, n, 1.959963984540054, &lo, &hi);
+    if (r->v->calibrated)
+        formatted(t, "%zu, %.2f %% of all", n, 100 * (double)n / (double)r->v->n);
+    else
+        cli_none(t);
+    if (r->v->calibrated && n)
+        formatted(t, "%zu, %.2f %% (95 %% interval %.2f to %.2f); promised: at most %.2f %%", wrong,
+                  100 * (double)wrong / (double)n, 100 * lo, 100 * hi, 100 * r->v->promise.target_error);
+    else
+        cli_none(t);
+}
+
 static int print_costs(const struct task_report *r)
 {
     static const struct cli_column cols[] = {{"floor", "floor", CLI_TEXT},
+                                             {"accepted", "accepted by the calibration", CLI_TEXT},
+                                             {"promise", "wrong among those", CLI_TEXT},
                                              {"rate", "answers per second", CLI_TEXT},
                                              {"latency", "latency p50, p95, p99 (ms)", CLI_TEXT},
                                              {"tokens", "tokens in prompts, evaluated", CLI_TEXT},
@@ -53,6 +73,7 @@ static int print_costs(const struct task_report *r)
         formatted(&t, "%.4f of %s", r->task->floor, task_measure_info(r->measure)->title);
     else
         cli_none(&t);
+    print_accepted(&t, r);
     formatted(&t, "%.2f", (double)v->n / v->seconds);
     formatted(&t, "%.2f, %.2f, %.2f", r->p50_ms, r->p95_ms, r->p99_ms);
     formatted(&t, "%llu, %llu", (unsigned long long)r->n_prompt, (unsigned long long)r->n_evaluated);

@@ -1,9 +1,10 @@
 /* Bootstrap intervals and paired comparisons (task_boot.h). Owns one array of weights and one of drawn values a call.
- * Deterministic: one thread, one stream of random numbers. Read next: score.c, metrics.c. */
+ * Deterministic: one thread, one stream of random numbers. Read next: score.c, stat_tail.c. */
 #include "task_boot.h"
 #include "base_mem.h"
 #include "random.h"
 #include "task_metrics.h"
+#include "task_stat.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,20 +63,9 @@ int task_boot_intervals(struct task_outcomes *o, unsigned n_draws, uint64_t seed
     return rc;
 }
 
-/* P(X ≤ k) of n fair coins: terms from the largest down, each (i / (n - i + 1)) of the one before. */
 double task_mcnemar(size_t b, size_t c)
 {
-    size_t n = b + c, k = b < c ? b : c;
-    double N = (double)n, term = lgamma(N + 1) - lgamma((double)k + 1) - lgamma(N - (double)k + 1) - N * log(2),
-           sum = 0;
-    if (b == c) return 1;
-    term = exp(term);
-    for (size_t i = k; term > 0; i--) {
-        sum += term;
-        if (i == 0) break;
-        term *= (double)i / (double)(n - i + 1);
-    }
-    return fmin(1, 2 * sum);
+    return b == c ? 1 : fmin(1, 2 * task_stat_binomial(b < c ? b : c, b + c, 0.5));
 }
 
 /* Twice the share of draws on the far side of 0, each share counted one draw higher than it is, so that it is never

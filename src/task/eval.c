@@ -7,6 +7,7 @@
 #include "base_sha256.h"
 #include "plat_sensor.h"
 #include "task_expect.h"
+#include "task_model.h"
 
 #include <math.h>
 
@@ -132,7 +133,6 @@ static void judge_choice(struct task_evaluation *v, const struct task *t, const 
     out->right = strcmp(text, x->label) == 0;
     out->truth = class_of(v, x->label);
     out->answer = class_of(v, text);
-    out->confidence = a->probability[a->label];
     out->brier = 0;
     for (unsigned k = 0; k < n; k++) {
         double p = a->probability[k];
@@ -164,6 +164,14 @@ static int judge_text(const struct task_evaluation *v, const struct task_example
     return rc;
 }
 
+/* NaN: nothing is known. Where a calibration judges, what it cannot judge has no confidence to stand on: 0. */
+static double confidence_of(const struct task_evaluation *v, const struct task_answer *a, bool failed)
+{
+    if (v->calibrated) return isnan(a->judgement.confidence) || failed ? 0 : a->judgement.confidence;
+    if (a->probability) return a->probability[a->label];
+    return failed ? 0 : a->tokens.n ? exp(a->tokens.logprob_mean) : NAN;
+}
+
 /* ---- an example ---- */
 
 static int hash_input(const char *input, char out[65], struct err *e)
@@ -191,7 +199,7 @@ static int answer(struct task_evaluation *v, struct task_runner *runner, const s
     struct task_record *r = &v->record[i];
     *o = (struct task_outcome){.confidence = NAN, .p_truth = NAN, .brier = NAN};
     *r = (struct task_record){.input = x->input, .line = x->line};
-    *a = (struct task_answer){.label = -1};
+    *a = (struct task_answer){.label = -1, .judgement = {TASK_UNCALIBRATED, NAN, NAN}};
     double start = clock_now_s();
     int rc = hash_input(x->input, r->input_sha256, e);
     if (rc == 0) rc = ask(runner, t, x, a, text, e);
@@ -207,6 +215,8 @@ static int answer(struct task_evaluation *v, struct task_runner *runner, const s
     else
         rc = judge_text(v, x, text, o, e);
     if (r->failed) o->right = false;
+    o->confidence = confidence_of(v, a, r->failed);
+    r->verdict = a->judgement.verdict;
     r->ms = 1e3 * a->seconds;
     r->n_prompt = a->n_prompt;
     r->n_evaluated = a->n_evaluated;
@@ -239,6 +249,9 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
     if (rc) return rc;
     buf_init(&text, 1 << 20);
     rc = make(&v, t, x, e);
+    const struct task_calibration *c = task_model_calibration(task_runner_model(runner), NULL);
+    v.calibrated = c && (t->kind != TASK_CLASSIFY || t->n_labels);
+    if (v.calibrated) v.promise = task_calibration_promise(c);
     meter_start(&meter);
     for (size_t i = 0; i < x->n && rc == 0; i++) {
         struct task_answer a;
@@ -248,6 +261,11 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
         if (each && each(arg, i, x->n, &x->item[i], &a, v.record[i].answer, v.outcome[i].right))
             rc = ERR(e, CANCELLED, "The evaluation was stopped after %zu examples.", i + 1);
     }
+    bool has = rc == 0 && !isnan(v.outcome[0].confidence);
+    v.confidence = !has                       ? NULL
+                   : v.calibrated             ? "calibration"
+                   : t->kind == TASK_CLASSIFY ? "probability"
+                                              : "token_probability";
     v.seconds = clock_now_s() - meter.start_s;
     if (meter.measured_s > 0) v.joules = meter.joules / meter.measured_s * v.seconds;
     buf_done(&text);

@@ -7,6 +7,7 @@
 #include "task_metrics.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 int task_report_init(struct task_report *r, struct err *e)
@@ -16,17 +17,22 @@ int task_report_init(struct task_report *r, struct err *e)
     r->outcomes = (struct task_outcomes){0};
     r->measure = task_eval_measure(r->task, v);
     int rc = task_beside_fingerprint(r->model_path, r->fingerprint, e);
+    if (rc == 0) rc = task_revision(r->task, r->revision, e);
     if (rc == 0) rc = task_outcomes_init(&r->outcomes, v->outcome, v->n, v->kind, v->n_classes, e);
     if (rc == 0) rc = task_boot_intervals(&r->outcomes, r->n_draws, r->seed, r->interval, e);
     if (rc == 0 && !(ms = mem_calloc(v->n, sizeof *ms))) rc = err_nomem(e, v->n * sizeof *ms);
     r->mean_ms = 0;
     r->n_right = r->n_failed = 0;
     r->n_prompt = r->n_evaluated = 0;
+    memset(r->n_verdict, 0, sizeof r->n_verdict);
+    memset(r->n_verdict_right, 0, sizeof r->n_verdict_right);
     for (size_t i = 0; i < v->n && rc == 0; i++) {
         ms[i] = v->record[i].ms;
         r->mean_ms += ms[i] / (double)v->n;
         r->n_right += v->outcome[i].right;
         r->n_failed += v->record[i].failed;
+        r->n_verdict[v->record[i].verdict]++;
+        r->n_verdict_right[v->record[i].verdict] += v->outcome[i].right;
         r->n_prompt += v->record[i].n_prompt;
         r->n_evaluated += v->record[i].n_evaluated;
     }
@@ -130,6 +136,20 @@ static void plots_json(const struct task_report *r, json_t *o, bool *ok)
     put(o, "risk_coverage", curve, ok);
 }
 
+/* What the calibration did with the answers: how many it let stand, and how many of those were wrong. */
+static json_t *calibration_json(const struct task_report *r, bool *ok)
+{
+    const struct task_promise *p = &r->v->promise;
+    json_t *verdicts = json_object();
+    for (int k = 0; k < 4; k++)
+        put(verdicts, task_verdict_name((enum task_verdict)k),
+            json_pack("{s:I s:I}", "n", (json_int_t)r->n_verdict[k], "n_right", (json_int_t)r->n_verdict_right[k]),
+            ok);
+    return json_pack("{s:f s:f s:b s:f s:f s:o}", "target_error", p->target_error, "confidence", p->confidence,
+                     "holds", p->holds, "threshold", p->threshold, "promised_coverage", p->coverage, "verdicts",
+                     verdicts);
+}
+
 static json_t *example_json(const struct task_report *r, size_t i, bool *ok)
 {
     const struct task_evaluation *v = r->v;
@@ -149,6 +169,7 @@ static json_t *example_json(const struct task_report *r, size_t i, bool *ok)
             json_pack("{s:i s:i s:i}", "hit", (int)o->fields.hit, "spurious", (int)o->fields.spurious, "missed",
                       (int)o->fields.missed),
             ok);
+    if (v->calibrated) put(j, "verdict", json_string(task_verdict_name(x->verdict)), ok);
     if (x->failed) put(j, "failed", json_true(), ok);
     if (r->with_inputs && x->input) put(j, "input", json_string(x->input), ok);
     if (r->with_inputs && !v->n_classes && x->expected) put(j, "expected", json_string(x->expected), ok);
@@ -181,11 +202,11 @@ static json_t *identity(const struct task_report *r)
     time_t now = (time_t)clock_unix_s();
     struct tm tm;
     if (!gmtime_r(&now, &tm) || !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm)) date[0] = 0;
-    return json_pack("{s:s s:s s:s s:{s:s s:s s:s} s:{s:s s:s} s:s s:I s:I s:I}", "format", "croft-eval-1", "croft",
-                     CROFT_VERSION, "created", date, "task", "name", r->task->name, "kind", kinds[r->task->kind],
-                     "metric", task_measure_info(r->measure)->key, "model", "name", r->model, "fingerprint",
-                     r->fingerprint, "data", r->data, "n", (json_int_t)r->v->n, "n_right", (json_int_t)r->n_right,
-                     "n_failed", (json_int_t)r->n_failed);
+    return json_pack("{s:s s:s s:s s:{s:s s:s s:s s:s} s:{s:s s:s} s:s s:I s:I s:I}", "format", "croft-eval-1",
+                     "croft", CROFT_VERSION, "created", date, "task", "name", r->task->name, "kind",
+                     kinds[r->task->kind], "metric", task_measure_info(r->measure)->key, "revision", r->revision,
+                     "model", "name", r->model, "fingerprint", r->fingerprint, "data", r->data, "n",
+                     (json_int_t)r->v->n, "n_right", (json_int_t)r->n_right, "n_failed", (json_int_t)r->n_failed);
 }
 
 static void costs(const struct task_report *r, json_t *o, bool *ok)
@@ -218,9 +239,10 @@ json_t *task_report_json(const struct task_report *r, const struct task_against 
     if (g) put(o, "gate", gate_json(g, r, a), &ok);
     classes_json(r, o, &ok);
     if (r->outcomes.has_confidence) {
-        put(o, "confidence", json_string(r->v->calibrated ? "calibration" : "probability"), &ok);
+        put(o, "confidence", json_string(r->v->confidence), &ok);
         plots_json(r, o, &ok);
     }
+    if (r->v->calibrated) put(o, "calibration", calibration_json(r, &ok), &ok);
     for (size_t i = 0; i < r->v->n; i++) append(examples, example_json(r, i, &ok), &ok);
     put(o, "examples", examples, &ok);
     if (ok) return o;

@@ -189,6 +189,32 @@ static void against(struct buf *b, const json_t *r)
         strcmp(string(a, "test"), "mcnemar") == 0 ? "McNemar&#39;s exact test" : "paired bootstrap");
 }
 
+static void calibration(struct buf *b, const json_t *r)
+{
+    const json_t *c = json_object_get(r, "calibration"), *v;
+    const char *name;
+    if (!c) return;
+    buf_str(b, "<h2>Calibration</h2>\n<table><tr><th>Verdict<th class=n>Answers<th class=n>Share<th class=n>Wrong"
+               "<th class=n>Share of those</tr>\n");
+    json_object_foreach(json_object_get(c, "verdicts"), name, v)
+    {
+        double n = number(v, "n"), wrong = n - number(v, "n_right");
+        if (!(n > 0)) continue;
+        buf_str(b, "<tr>");
+        cell(b, name);
+        cell_number(b, "", n, 0);
+        cell_number(b, "", n / number(r, "n"), 4);
+        cell_number(b, "", wrong, 0);
+        cell_number(b, "", wrong / n, 4);
+        buf_str(b, "</tr>\n");
+    }
+    buf_fmt(b,
+            "</table>\n<p class=note>Promised: of accepted answers at most %.1f %% are wrong, with confidence %.1f "
+            "%%%s.</p>\n",
+            100 * number(c, "target_error"), 100 * number(c, "confidence"),
+            json_is_true(json_object_get(c, "holds")) ? "" : "; no threshold kept it, so nothing is accepted");
+}
+
 static void costs(struct buf *b, const json_t *r)
 {
     const json_t *ms = json_object_get(r, "latency_ms"), *t = json_object_get(r, "tokens");
@@ -249,6 +275,13 @@ static void axes(struct buf *b, const char *x_title, const char *y_title, double
     buf_str(b, "<path " AXIS " d=\"M0 0V100H100\"/><g transform=\"translate(0 100)scale(1 -1)\">\n");
 }
 
+static const char *what_confidence(const char *name)
+{
+    return strcmp(name, "calibration") == 0   ? "calibrated"
+           : strcmp(name, "probability") == 0 ? "probability of the answer"
+                                              : "geometric mean of its tokens&#39; probabilities";
+}
+
 static void reliability(struct buf *b, const json_t *r)
 {
     const json_t *bin;
@@ -273,7 +306,7 @@ static void reliability(struct buf *b, const json_t *r)
         "</g></svg><figcaption>Reliability. Bars: share of right answers where the confidence (%s) is in the bin; "
         "dots stand at its mean, with a 95 %% Wilson interval. On the dashed line confidence is what it says."
         "</figcaption></figure>\n",
-        strcmp(string(r, "confidence"), "calibration") == 0 ? "calibrated" : "probability of the answer");
+        what_confidence(string(r, "confidence")));
 }
 
 static void risk_coverage(struct buf *b, const json_t *r)
@@ -398,6 +431,7 @@ int task_report_html(const json_t *r, struct buf *b, struct err *e)
     verdict(b, r);
     measures(b, r);
     against(b, r);
+    calibration(b, r);
     costs(b, r);
     if (json_array_size(json_object_get(r, "risk_coverage"))) {
         buf_str(b, "<h2>Confidence</h2>\n<div class=plots>\n");

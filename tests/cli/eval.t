@@ -102,3 +102,10 @@ out: <td>a&quot;b&#39;&amp;c</td>
 run: croft eval $T/h.yaml -m models/helpdesk-q8_0.gguf --html $T/none/h.html
 exit: 66
 err~ none/h.html
+# What a calibration lets stand is counted beside its promise; against a report of before only the confidence differs.
+make: cp models/helpdesk-q8_0.gguf $T/m.gguf; croft calibrate examples/helpdesk/task.yaml -m $T/m.gguf --target-error 0.2 > $T/calibrate.txt
+run: croft eval examples/helpdesk/task.yaml -m $T/m.gguf --against $T/all.json --html $T/c.html -o $T/c.json; jq -e '(.examples | map(select(.verdict == "accept"))) as $a | .confidence == "calibration" and .calibration.holds and .calibration.verdicts.accept == {"n": ($a | length), "n_right": ($a | map(select(.right)) | length)} and (.calibration.verdicts | map(.n) | add) == .n and .against.difference == 0' $T/c.json; grep -o 'at most 20.0 % are wrong, with confidence 95.0 %' $T/c.html
+out~ ^accepted by the calibration +[1-9][0-9]*, [0-9.]+ % of all$
+out~ ^wrong among those +[0-9]+, [0-9.]+ % \(95 % interval [0-9.]+ to [0-9.]+\); promised: at most 20.00 %$
+out~ ^true$
+out~ ^at most 20.0 % are wrong, with confidence 95.0 %$

@@ -14,6 +14,7 @@ struct task_record {
     long long line;                        /* of the example in its file */
     double ms;                             /* from input to answer */
     uint32_t n_prompt, n_evaluated;        /* tokens */
+    enum task_verdict verdict;             /* of the calibration */
     bool failed;                           /* there was no whole answer: it ran into the limit of tokens */
 };
 struct task_evaluation {
@@ -23,7 +24,10 @@ struct task_evaluation {
     struct task_record *record;   /* [n] */
     const char **class_name;      /* [n_classes] the task's labels, or all choices of the examples if they are few */
     unsigned n_classes;
-    bool calibrated;              /* confidences are those of a calibration, not the probability of the answer */
+    const char *confidence;       /* what it is: "calibration", "probability" of the chosen, "token_probability", the
+                                   * geometric mean of a text's tokens; NULL: there is none */
+    bool calibrated;              /* answers have verdicts, under this promise */
+    struct task_promise promise;
     double seconds;               /* for all answers */
     double joules;                /* of all processors meanwhile; NaN: not readable here */
     struct arena arena;           /* owns the texts that the examples do not */

@@ -18,10 +18,11 @@ struct task_report {
     bool with_inputs; /* inputs, expectations and answers go into the JSON; else inputs as SHA-256 alone */
     /* made by it */
     enum task_measure measure; /* the task's metric */
-    char fingerprint[65];      /* of the model's weights */
+    char fingerprint[65], revision[65]; /* of the model's weights; of the task */
     struct task_outcomes outcomes;
     struct task_interval interval[TASK_N_MEASURES];
     size_t n_right, n_failed;
+    size_t n_verdict[4], n_verdict_right[4]; /* by enum task_verdict, if the evaluation is calibrated */
     double mean_ms, p50_ms, p95_ms, p99_ms;
     uint64_t n_prompt, n_evaluated; /* tokens */
 };
