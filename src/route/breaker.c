@@ -1,8 +1,8 @@
 /* The circuit breaker (breaker.h).
  *
- *     CLOSED ──at least 5 failures in 20 s, and half of all──▶ OPEN ──cool-down──▶ HALF_OPEN ─┬─ good ─▶ CLOSED
+ *     CLOSED ──at least 5 failures in 20 s, and half of all──▶ OPEN ──2 s──────▶ HALF_OPEN ─┬─ good ─▶ CLOSED
  *                                                               ▲                            └─ bad ──┐
- *                                                               └───────── twice as long, at most 60 s ┘
+ *                                                               └───────── twice as long, at most 30 s ┘
  *
  * The window rolls in ten buckets of two seconds; a bucket whose slot is past is emptied when it is next used.
  * Cool-downs are spread by a fifth either way, so that many machines do not come back at once. Results of calls that
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static const double BUCKET_S = 2, COOL_MIN_S = 5, COOL_MAX_S = 60, SPREAD = 0.2;
+static const double BUCKET_S = 2, COOL_MIN_S = 2, COOL_MAX_S = 30, SPREAD = 0.2;
 enum { FAILURES_MIN = 5 };
 
 static void count(struct route_breaker *b, double now, bool bad)

@@ -435,7 +435,7 @@ static void breaks(void **state)
     }
     route_upstream_state(u, &st);
     assert_int_equal(st.breaker, ROUTE_OPEN);
-    assert_true(st.retry_s > 3.9 && st.retry_s <= 6);
+    assert_true(st.retry_s > 0.5 && st.retry_s <= 2.4);
     assert_false(route_upstream_ready(u));
     begin(NULL, NULL, NULL);
     s = (struct seen){.text = s.text};
