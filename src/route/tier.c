@@ -82,6 +82,40 @@ static int check_classes(const struct route_tier *t, struct err *e)
     return 0;
 }
 
+/* What may be left out: hints on how to answer, never what is asked or in which form. */
+static int check_drop(const struct route_tier *t, struct err *e)
+{
+    static const char *const known[] = {"temperature",
+                                        "top_p",
+                                        "top_k",
+                                        "min_p",
+                                        "typical_p",
+                                        "repeat_penalty",
+                                        "frequency_penalty",
+                                        "presence_penalty",
+                                        "logit_bias",
+                                        "seed",
+                                        "user",
+                                        "safety_identifier",
+                                        "metadata",
+                                        "store",
+                                        "service_tier",
+                                        "verbosity",
+                                        "reasoning_effort",
+                                        "prompt_cache_key",
+                                        "prompt_cache_retention"};
+    for (int i = 0; i < t->n_drop; i++) {
+        size_t k = 0, n = sizeof known / sizeof known[0];
+        while (k < n && strcmp(t->drop[i], known[k]) != 0) k++;
+        if (k == n)
+            return FAULT(e, "drop",
+                         "The tier '%s' would leave out '%.60s': only hints such as temperature, top_p and "
+                         "seed may be left out.",
+                         t->name, t->drop[i]);
+    }
+    return 0;
+}
+
 static int check_numbers(const struct route_tier *t, struct err *e)
 {
     const struct {
@@ -121,6 +155,7 @@ int route_tier_check(const struct route_tier *t, struct err *e)
         return FAULT(e, "region", "The region of the tier '%s' is not a word of a-z, 0-9, '-', '_' and '.'.",
                      t->name);
     rc = check_classes(t, e);
+    if (rc == 0) rc = check_drop(t, e);
     return rc ? rc : check_numbers(t, e);
 }
 

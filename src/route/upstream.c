@@ -466,7 +466,13 @@ static void seal(struct route_call *c, const struct route_request *r)
         fail(c, ROUTE_F_UNSUPPORTED, c->path ? "Only chats are streamed." : "This wire has no such endpoint.");
         return;
     }
-    int rc = c->up->wire->request(c->up->tier, r, &c->parcel.bytes, &e);
+    const struct route_tier *t = c->up->tier;
+    struct route_request kept = *r;
+    json_t *less = t->n_drop ? json_copy((json_t *)r->body) : NULL; /* shallow */
+    for (int i = 0; i < t->n_drop && less; i++) json_object_del(less, t->drop[i]);
+    if (less) kept.body = less;
+    int rc = t->n_drop && !less ? err_nomem(&e, 0) : c->up->wire->request(t, &kept, &c->parcel.bytes, &e);
+    json_decref(less);
     if (rc) fail(c, rc == CROFT_E_NOMEM ? ROUTE_F_MEMORY : ROUTE_F_UNSUPPORTED, e.msg);
 }
 

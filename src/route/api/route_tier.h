@@ -33,6 +33,8 @@ struct route_tier {
     const char *region;             /* or NULL */
     const char *const *classes;     /* the data classes it may see */
     int n_classes;
+    const char *const *drop; /* fields of requests that its models refuse and that are left out: "temperature", … */
+    int n_drop;
     const char *ca_file; /* authorities of this tier (PEM), or NULL: the system's */
     bool insecure_http;  /* plain http to another machine: for test beds */
     struct route_price price;

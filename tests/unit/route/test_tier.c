@@ -55,6 +55,13 @@ static void checks(void **state)
     static const char *const bad[][2] = {{"Public", "x"},      {"public ", "x"},        {"", "x"},
                                          {"public", "public"}, {ROUTE_LOCAL_ONLY, "x"}, {"pub\xC2\xADlic", "x"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) REFUSED(classes, bad[i], "classes");
+    static const char *const drop[] = {"temperature", "messages"};
+    t = tier();
+    t.drop = drop;
+    t.n_drop = 1;
+    assert_int_equal(route_tier_check(&t, &e), 0);
+    t.n_drop = 2;
+    refuses(&t, "drop");
     t = tier();
     t.key_env = "A";
     t.key_file = "b";

@@ -694,7 +694,7 @@ static void anthropic_cannot_say(void **state)
         {"messages", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
                      "\"http://x/a\"}}]}]}"},
         {"messages", "{\"messages\":[" U ",{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{"
-                                         "\"name\":\"f\",\"arguments\":\"[1\"}}]}]}"},
+                     "\"name\":\"f\",\"arguments\":\"[1\"}}]}]}"},
         {"messages", "{\"messages\":[42]}"},
     };
     struct route_tier t = tier(ROUTE_ANTHROPIC);
@@ -711,6 +711,17 @@ static void anthropic_cannot_say(void **state)
                                                    : bad[i][0]));
         assert_int_equal(r.tries, 0);
     }
+    static const char *const drop[] = {"seed", "temperature"};
+    t.drop = drop; /* unless the tier says that it may be left out */
+    t.n_drop = 2;
+    s = (struct seen){.text = s.text};
+    struct route_result r = ask(&t, &s, "{\"messages\":[" U "],\"seed\":7,\"temperature\":1.5,\"top_p\":0.5}",
+                                (struct route_request){.once = true});
+    assert_int_equal(r.tries, 1);
+    assert_null(strstr(last_body, "seed"));
+    assert_null(strstr(last_body, "temperature"));
+    assert_non_null(strstr(last_body, "top_p"));
+    n_asked = 0;
     s = (struct seen){.text = s.text};
     assert_int_equal(ask(&t, &s, "{\"input\":\"x\"}", (struct route_request){.kind = ROUTE_EMBEDDINGS}).failure,
                      ROUTE_F_UNSUPPORTED);
