@@ -2,6 +2,7 @@
 import csv
 import os
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -293,6 +294,22 @@ def curve(model, lines):
 # ---- all files ------------------------------------------------------------------------------------------------------
 
 
+def marked(text):
+    """The sections that other scripts keep in RESULTS.md: {name: text with its marks}."""
+    found = re.finditer(r"<!-- (\w+) -->\n.*?\n<!-- end of \1 -->\n", text, re.DOTALL)
+    return {m[1]: m[0] for m in found}
+
+
+def write_section(path, name, body):
+    """Put a section in the place of the one with this name, or at the end."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    new = f"<!-- {name} -->\n{body}\n<!-- end of {name} -->\n"
+    old = marked(text).get(name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new) if old else text + "\n" + new)
+
+
 def write(bench, plan, folder, load):
     by_model = {m: list(lines_of(bench, m)) for m in bench.paths}
     has_peer = bool(bench.peer.programs)
@@ -303,6 +320,10 @@ def write(bench, plan, folder, load):
         points = [x for x in lines if is_curve(x) and x.croft]
         if points:
             files[f"curve-{model}.svg"] = curve(model, points)
+    kept = os.path.join(folder, "RESULTS.md")
+    if os.path.exists(kept):
+        with open(kept, encoding="utf-8") as f:
+            files["RESULTS.md"] += "".join("\n" + x for x in marked(f.read()).values())
     for name, content in files.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(content)
