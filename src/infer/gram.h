@@ -25,6 +25,7 @@ enum {
     GRAM_MAX_NEST = 96,        /* nested constructs of the input */
     GRAM_MAX_REPEAT = 1 << 20, /* the largest bound of a repetition */
     GRAM_MAX_STACKS = 2048,    /* ways in which one text may be read at the same time */
+    GRAM_MAX_WORK = 1 << 18,   /* frames opened for one mask: about 0.1 s, and some 10 MiB */
     GRAM_MAX_DEPTH = 600,      /* frames of a stack: bounds the nesting of the text */
     GRAM_MAX_PIECE = 1024,     /* bytes of a token; a longer one is never allowed */
     GRAM_BYTES = 32 << 20,     /* states and masks kept by a grammar: beyond, what no text stands in is dropped */
@@ -223,6 +224,7 @@ struct gram_auto {
     uint32_t *work, *kern; /* scratch of a closure, of a step */
     size_t cap_work, cap_kern;
     uint32_t epoch;
+    uint32_t spent; /* frames opened since the call from outside began */
     size_t bytes; /* of tables and masks; gram_auto_bytes adds the arrays */
 };
 

@@ -25,8 +25,7 @@ static uint64_t mix(uint64_t h, uint64_t v)
 int gram_auto_error(int64_t code, struct err *e)
 {
     if (code == CROFT_E_NOMEM) return err_nomem(e, sizeof(struct gram_state));
-    return ERR(e, LIMIT, "The text can be read in more than %d ways at once: the grammar is too ambiguous.",
-               GRAM_MAX_STACKS);
+    return ERR(e, LIMIT, "The text can be read in too many ways at once: the grammar is too ambiguous.");
 }
 
 int gram_auto_init(struct gram_auto *a, const struct gram_nodes *g)
@@ -260,7 +259,10 @@ static void closure(struct closure *c, const uint32_t *kernel, size_t n)
     }
     /* Pushed last is opened first: of equal repetitions the one with more left, which was made earlier. */
     for (size_t i = n; i-- > 0;) push(c, kernel[i]);
-    while (c->n_work && !c->code) open_frame(c, a->work[--c->n_work]);
+    while (c->n_work && !c->code) {
+        if (++a->spent > GRAM_MAX_WORK) c->code = CROFT_E_LIMIT;
+        open_frame(c, a->work[--c->n_work]);
+    }
 }
 
 /* ---- states ---- */

@@ -117,6 +117,7 @@ static void enter(struct infer_grammar *g)
     pthread_mutex_lock(&g->lock);
     if (gram_auto_bytes(&g->a) > g->max_bytes && collect(g) == 0 && gram_auto_bytes(&g->a) > g->max_bytes / 2)
         g->max_bytes = 2 * gram_auto_bytes(&g->a); /* what is live needs it: do not collect at every step */
+    g->a.spent = 0;
 }
 
 static void leave(struct infer_grammar *g) { pthread_mutex_unlock(&g->lock); }
@@ -305,7 +306,7 @@ static int check_text(struct infer_grammar *g, const char *text, size_t n, struc
     size_t at = 0;
     enter(g);
     int64_t s = g->start;
-    while (at < n && (s = gram_auto_step(&g->a, (uint32_t)s, (uint8_t)text[at])) > 0) at++;
+    for (; at < n && (s = gram_auto_step(&g->a, (uint32_t)s, (uint8_t)text[at])) > 0; at++) g->a.spent = 0;
     bool whole = s > 0 && g->a.state[s].accept;
     leave(g);
     if (s < 0) return gram_auto_error(s, e);

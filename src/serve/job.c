@@ -177,7 +177,9 @@ static void sum_up(struct serve_job *job)
         job->cached_tokens += o->n_cached;
         job->answer_tokens += o->n_generated;
         if (o->queued_s > job->queued_s) job->queued_s = o->queued_s;
-        if (o->err.code && !job->fault.err.code) job->fault.err = o->err;
+        if (!o->err.code || job->fault.err.code) continue;
+        job->fault.err = o->err;
+        if (o->err.code == CROFT_E_LIMIT) job->fault.status = 400; /* a grammar that is too ambiguous */
     }
     if (job->mail.failed && !job->fault.err.code) /* nobody would want a part */
         ERR(&job->fault.err, LIMIT, "The answer outgrew its buffer.");

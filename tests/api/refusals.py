@@ -17,6 +17,9 @@ YES = {"type": "predicate", "instructions": "Is it?"}
 NOUL = {"type": "noul", "instructions": "Is it?"}
 CYCLE = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
 CYCLES = "In the schema at #/$defs/a/$ref: references lead back here without end."
+# of each "(" of a call nobody knows which repetition it belongs to
+AMBIGUOUS = ('root ::= call ("; " call){0,4}\ncall ::= name."("*(value (", " value)*)? ")"\n'
+             'value ::= call | number\nname ::= [a-z_]{0,20}\nnumber ::= [0-9]{8,9}')
 
 
 def schema(s):
@@ -121,6 +124,8 @@ CASES = [
     (CHAT, chat(structured_outputs={"grammar": "root ::= root \"a\""}), 400,
      "'root' begins with itself, so it never gets anywhere: put something that must match before it.",
      "structured_outputs.grammar"),
+    (CHAT, chat(structured_outputs={"grammar": AMBIGUOUS}), 400,
+     "The text can be read in too many ways at once: the grammar is too ambiguous.", None),
     # too long
     (CHAT, chat(messages=[{"role": "user", "content": "word " * 5000}]), 400,
      "The prompt has more than the 512 tokens that the context of 'helpdesk' holds here. Shorten it.", None),
