@@ -64,7 +64,7 @@ static int print_costs(const struct task_report *r)
                                              {"latency", "latency p50, p95, p99 (ms)", CLI_TEXT},
                                              {"tokens", "tokens in prompts, evaluated", CLI_TEXT},
                                              {"energy", "energy per answer", CLI_TEXT},
-                                             {"failed", "answers without an end", CLI_TEXT},
+                                             {"failed", "without an answer", CLI_TEXT},
                                              {0}};
     const struct task_evaluation *v = r->v;
     struct cli_table t;
@@ -82,7 +82,7 @@ static int print_costs(const struct task_report *r)
     else
         formatted(&t, "%.3f J", v->joules / (double)v->n);
     if (r->n_failed)
-        formatted(&t, "%zu", r->n_failed);
+        formatted(&t, "%zu: too long for the context, or not ended", r->n_failed);
     else
         cli_none(&t);
     return cli_record_done(&t, "eval", false);

@@ -165,11 +165,11 @@ static int judge_text(const struct task_evaluation *v, const struct task_example
 }
 
 /* NaN: nothing is known. Where a calibration judges, what it cannot judge has no confidence to stand on: 0. */
-static double confidence_of(const struct task_evaluation *v, const struct task_answer *a, bool failed)
+static double confidence_of(const struct task_evaluation *v, const struct task_answer *a)
 {
-    if (v->calibrated) return isnan(a->judgement.confidence) || failed ? 0 : a->judgement.confidence;
+    if (v->calibrated) return isnan(a->judgement.confidence) ? 0 : a->judgement.confidence;
     if (a->probability) return a->probability[a->label];
-    return failed ? 0 : a->tokens.n ? exp(a->tokens.logprob_mean) : NAN;
+    return a->tokens.n ? exp(a->tokens.logprob_mean) : NAN;
 }
 
 /* ---- an example ---- */
@@ -190,39 +190,71 @@ static int ask(struct task_runner *runner, const struct task *t, const struct ta
     return task_runner_choose(runner, x->input, own ? x->choices : NULL, own ? x->n_choices : 0, a, text, e);
 }
 
-/* Answer example i. An answer of text that did not end within the limit of tokens is wrong; anything else that cannot
- * be answered ends the evaluation. */
+/* No answer: no class, no confidence, and of a choice the distribution of somebody who knows nothing. */
+static void judge_failure(const struct task_evaluation *v, const struct task *t, const struct task_example *x,
+                          struct task_outcome *out)
+{
+    unsigned n = own_choices(t, x) ? x->n_choices : t->n_labels;
+    out->confidence = 0;
+    if (v->kind != TASK_ANSWERS_CHOICE) return;
+    out->truth = class_of(v, x->label);
+    out->answer = v->n_classes;
+    out->p_truth = 1.0 / n;
+    out->brier = 1 - 1.0 / n;
+}
+
+/* Names the example in the error. */
+static int cannot(const struct task_example *x, const struct err *why, struct err *e)
+{
+    return err_set(e, why->code, why->where, why->pos, "The example of line %lld cannot be answered: %.200s", x->line,
+                   why->msg);
+}
+
+static int judge(struct task_evaluation *v, const struct task *t, const struct task_example *x,
+                 const struct task_answer *a, const struct buf *text, bool failed, struct task_outcome *out,
+                 struct err *e)
+{
+    int rc = 0;
+    out->confidence = confidence_of(v, a);
+    if (v->kind == TASK_ANSWERS_CHOICE && !failed)
+        judge_choice(v, t, x, a, text->data, out);
+    else if (v->kind != TASK_ANSWERS_CHOICE)
+        rc = judge_text(v, x, text, out, e);
+    if (!failed) return rc;
+    out->right = false;
+    judge_failure(v, t, x, out);
+    return rc;
+}
+
+/* Answer example i. What does not fit and what does not end is wrong; any other error ends the evaluation. */
 static int answer(struct task_evaluation *v, struct task_runner *runner, const struct task *t,
                   const struct task_example *x, size_t i, struct task_answer *a, struct buf *text, struct err *e)
 {
     struct task_outcome *o = &v->outcome[i];
     struct task_record *r = &v->record[i];
+    struct err why = {0};
     *o = (struct task_outcome){.confidence = NAN, .p_truth = NAN, .brier = NAN};
     *r = (struct task_record){.input = x->input, .line = x->line};
     *a = (struct task_answer){.label = -1, .judgement = {TASK_UNCALIBRATED, NAN, NAN}};
     double start = clock_now_s();
     int rc = hash_input(x->input, r->input_sha256, e);
-    if (rc == 0) rc = ask(runner, t, x, a, text, e);
-    r->failed = rc == CROFT_E_LIMIT && v->kind != TASK_ANSWERS_CHOICE;
+    if (rc) return rc;
+    rc = ask(runner, t, x, a, text, &why);
+    r->failed = rc == CROFT_E_NO_ROOM || (rc == CROFT_E_LIMIT && v->kind != TASK_ANSWERS_CHOICE);
     if (r->failed) {
         buf_clear(text);
         a->seconds = clock_now_s() - start;
-        rc = 0;
+    } else if (rc) {
+        return cannot(x, &why, e);
     }
-    if (rc) return rc;
-    if (v->kind == TASK_ANSWERS_CHOICE)
-        judge_choice(v, t, x, a, text->data, o);
-    else
-        rc = judge_text(v, x, text, o, e);
-    if (r->failed) o->right = false;
-    o->confidence = confidence_of(v, a, r->failed);
+    if ((rc = judge(v, t, x, a, text, r->failed, o, e))) return rc;
     r->verdict = a->judgement.verdict;
     r->ms = 1e3 * a->seconds;
     r->n_prompt = a->n_prompt;
     r->n_evaluated = a->n_evaluated;
     r->expected = x->label ? x->label : x->output ? x->output : x->expect;
     r->answer = arena_strndup(&v->arena, text->data ? text->data : "", text->len);
-    return rc || r->answer ? rc : err_nomem(e, text->len);
+    return r->answer ? 0 : err_nomem(e, text->len);
 }
 
 /* ---- all of them ---- */
@@ -261,7 +293,8 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
         if (each && each(arg, i, x->n, &x->item[i], &a, v.record[i].answer, v.outcome[i].right))
             rc = ERR(e, CANCELLED, "The evaluation was stopped after %zu examples.", i + 1);
     }
-    bool has = rc == 0 && !isnan(v.outcome[0].confidence);
+    bool has = rc == 0;
+    for (size_t i = 0; i < x->n && has; i++) has = !isnan(v.outcome[i].confidence);
     v.confidence = !has                       ? NULL
                    : v.calibrated             ? "calibration"
                    : t->kind == TASK_CLASSIFY ? "probability"

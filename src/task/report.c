@@ -101,7 +101,8 @@ static void classes_json(const struct task_report *r, json_t *o, bool *ok)
     uint32_t *confusion = mem_calloc((size_t)n * n, sizeof *confusion);
     json_t *labels = json_array(), *names = json_array(), *cells = json_array();
     *ok = *ok && confusion;
-    for (size_t i = 0; i < v->n && *ok; i++) confusion[(size_t)v->outcome[i].truth * n + v->outcome[i].answer]++;
+    for (size_t i = 0; i < v->n && *ok; i++)
+        if (v->outcome[i].answer < n) confusion[(size_t)v->outcome[i].truth * n + v->outcome[i].answer]++;
     for (unsigned i = 0; i < n && *ok; i++) {
         append(labels, label_row(v, confusion, i), ok);
         append(names, json_string(v->class_name[i]), ok);
@@ -159,7 +160,7 @@ static json_t *example_json(const struct task_report *r, size_t i, bool *ok)
                           "right", o->right, "ms", x->ms, "tokens", (json_int_t)x->n_evaluated);
     if (v->n_classes) {
         put(j, "label", json_string(v->class_name[o->truth]), ok);
-        put(j, "answer", json_string(v->class_name[o->answer]), ok);
+        if (o->answer < v->n_classes) put(j, "answer", json_string(v->class_name[o->answer]), ok);
     }
     if (!isnan(o->confidence)) put(j, "confidence", json_real(o->confidence), ok);
     if (!isnan(o->p_truth)) put(j, "p_truth", json_real(o->p_truth), ok);

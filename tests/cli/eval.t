@@ -109,3 +109,9 @@ out~ ^accepted by the calibration +[1-9][0-9]*, [0-9.]+ % of all$
 out~ ^wrong among those +[0-9]+, [0-9.]+ % \(95 % interval [0-9.]+ to [0-9.]+\); promised: at most 20.00 %$
 out~ ^true$
 out~ ^at most 20.0 % are wrong, with confidence 95.0 %$
+# What does not fit is wrong, and counted; it does not end the evaluation.
+make: cat $T/bare.csv > $T/long.csv; printf '"%s",a,b,c,d,A\n' "$(seq 400 | tr '\n' ' ')" > $T/l.csv; sed -i "1r $T/l.csv" $T/long.csv
+run: croft eval --data $T/long.csv -m models/helpdesk-q8_0.gguf --json
+json: .n == 3 and .n_failed == 1 and (.examples[1] | .failed and (.right | not) and .confidence == 0 and .p_truth == 0.25 and .brier == 0.75 and (has("answer") | not)) and (.confusion.counts | map(.[2]) | add) == 2
+run: croft eval --data $T/long.csv -m models/helpdesk-q8_0.gguf
+out~ ^without an answer +1: too long

@@ -14,7 +14,7 @@
 #include "infer_tree.h"
 #include "model_tok.h"
 
-enum { INFER_CHOICE_TOKENS = 64 }; /* of an option, at most */
+enum { INFER_CHOICE_TOKENS = 512 }; /* of an option, at most */
 
 struct infer_choice;
 /* Options as they are tokenised at the beginning of an answer. FORMAT: one has no tokens, or two have the same;

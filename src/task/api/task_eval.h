@@ -15,7 +15,8 @@ struct task_record {
     double ms;                             /* from input to answer */
     uint32_t n_prompt, n_evaluated;        /* tokens */
     enum task_verdict verdict;             /* of the calibration */
-    bool failed;                           /* there was no whole answer: it ran into the limit of tokens */
+    bool failed;                           /* there was no answer: the input does not fit the context, or a text did
+                                            * not end within the limit of tokens. Counts as wrong */
 };
 struct task_evaluation {
     enum task_answers kind;
