@@ -7,7 +7,6 @@
  * Who can read the private key can sign another history: the public key and anchors should also be kept where the
  * owner of this machine cannot write (docs/RECEIPTS.md). Handles belong to one thread at a time. Read next:
  * receipt_log.c. */
-#include "base_mem.h"
 #include "receipt_private.h"
 
 #include <errno.h>
@@ -21,7 +20,7 @@
 #include <unistd.h>
 
 static const char domain[] = "croft-checkpoint-1 ";
-enum { DOMAIN = sizeof domain - 1 };
+enum { DOMAIN = sizeof domain - 1, MAX_MESSAGE = 2048 };
 
 void route_hex(const unsigned char *p, size_t n, char *out)
 {
@@ -183,22 +182,26 @@ int route_key_open(const char *key_path, const char *pub_path, struct route_key 
     return rc;
 }
 
+/* What is signed, into m; its length, or 0: no checkpoint is so long. */
+static size_t message(const char *body, size_t n, unsigned char m[MAX_MESSAGE])
+{
+    if (n > MAX_MESSAGE - DOMAIN) return 0;
+    memcpy(m, domain, DOMAIN);
+    memcpy(m + DOMAIN, body, n);
+    return DOMAIN + n;
+}
+
 int route_key_sign(const struct route_key *k, const char *body, size_t n, unsigned char out[ROUTE_SIGNATURE],
                    struct err *e)
 {
-    size_t n_sig = ROUTE_SIGNATURE;
-    unsigned char *m = mem_alloc(DOMAIN + n);
+    unsigned char m[MAX_MESSAGE];
+    size_t n_sig = ROUTE_SIGNATURE, n_m = message(body, n, m);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int rc = m && ctx ? 0 : err_nomem(e, DOMAIN + n);
-    if (rc == 0) {
-        memcpy(m, domain, DOMAIN);
-        memcpy(m + DOMAIN, body, n);
-        if (EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) != 1 ||
-            EVP_DigestSign(ctx, out, &n_sig, m, DOMAIN + n) != 1)
-            rc = ERR(e, INTERNAL, "A checkpoint could not be signed: OpenSSL refused.");
-    }
+    int rc = 0;
+    if (!ctx || !n_m || EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) != 1 ||
+        EVP_DigestSign(ctx, out, &n_sig, m, n_m) != 1)
+        rc = ERR(e, INTERNAL, "A checkpoint could not be signed: OpenSSL refused.");
     EVP_MD_CTX_free(ctx);
-    mem_free(m);
     return rc;
 }
 
@@ -215,7 +218,7 @@ int route_keys_open(const char *pub_path, struct route_keys *out, struct err *e)
         rc = name_of(&all.key[all.n++], e);
     }
     fclose(f);
-    ERR_clear_error(); /* "no more keys" must not be there when TLS looks for its own errors */
+    ERR_clear_error(); /* "no more keys" must not be there when TLS on this thread looks for its own errors */
     if (rc == 0 && all.n == 0) rc = ERR(e, FORMAT, "'%.160s' holds no public key in PEM.", pub_path);
     if (rc)
         route_keys_done(&all);
@@ -234,17 +237,15 @@ bool route_keys_verify(const struct route_keys *k, const char *body, size_t n,
                        const unsigned char sig[ROUTE_SIGNATURE])
 {
     bool good = false;
-    unsigned char *m = mem_alloc(DOMAIN + n);
-    if (!m) return false;
-    memcpy(m, domain, DOMAIN);
-    memcpy(m + DOMAIN, body, n);
-    for (int i = 0; i < k->n && !good; i++) {
+    unsigned char m[MAX_MESSAGE];
+    size_t n_m = message(body, n, m);
+    for (int i = 0; i < k->n && n_m && !good; i++) {
         EVP_MD_CTX *ctx = EVP_MD_CTX_new();
         good = ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k->key[i].pkey) == 1 &&
-               EVP_DigestVerify(ctx, sig, ROUTE_SIGNATURE, m, DOMAIN + n) == 1;
+               EVP_DigestVerify(ctx, sig, ROUTE_SIGNATURE, m, n_m) == 1;
         EVP_MD_CTX_free(ctx);
     }
-    mem_free(m);
+    ERR_clear_error();
     return good;
 }
 

@@ -781,6 +781,41 @@ static void adding_allocates_nothing(void **state)
     assert_int_equal(route_receipts_close(log, &e), 0);
 }
 
+static void memory_may_fail_at_any_call(void **state)
+{
+    struct err e = {0};
+    struct route_receipts *log = NULL;
+    struct route_receipts_params p = {.dir = dir, .queue = 16};
+    struct route_verdict v;
+    struct route_verify_params vp = {.dir = dir};
+    struct route_receipt r;
+    int rc = CROFT_E_NOMEM;
+    for (long n = 1; rc; n++) {
+        assert_true(n < 100);
+        mem_fail_nth(n);
+        rc = route_receipts_open(&p, &log, &e);
+        mem_fail_nth(0);
+        if (rc) assert_int_equal(rc, CROFT_E_NOMEM);
+    }
+    fill(&r, 5);
+    assert_int_equal(route_receipts_add(log, &r, &e), 0);
+    mem_fail_nth(1); /* the writer's thread meets it, and tries again */
+    (void)!route_receipts_flush(log, 30, &e);
+    mem_fail_nth(0);
+    for (int i = 0; i < 50 && route_receipts_flush(log, 30, &e); i++) usleep(100000);
+    assert_int_equal(route_receipts_close(log, &e), 0);
+    rc = CROFT_E_NOMEM;
+    for (long n = 1; rc; n++) {
+        assert_true(n < 100);
+        mem_fail_nth(n);
+        rc = route_receipts_verify(&vp, &v, &e);
+        mem_fail_nth(0);
+        if (rc) assert_int_equal(rc, CROFT_E_NOMEM);
+    }
+    assert_int_equal(v.n, 1);
+    assert_int_equal(v.n_findings, 0);
+}
+
 /* ---- subjects ---- */
 
 static void subjects_are_salted(void **state)
@@ -820,6 +855,7 @@ int main(void)
         TEST(nothing_leaves_without_a_place),
         TEST(a_failed_disk_closes_the_way_out),
         TEST(adding_allocates_nothing),
+        TEST(memory_may_fail_at_any_call),
         TEST(subjects_are_salted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

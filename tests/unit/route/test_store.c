@@ -460,6 +460,45 @@ static void what_is_erased_is_in_no_file(void **state)
     assert_false(in_files("petunia"));
 }
 
+static int open_and_use(int64_t now_s, uint64_t *erased)
+{
+    struct err e = {0};
+    struct route_store *s = NULL;
+    struct route_store_params p = {.dir = dir};
+    struct route_reservation r = {.n = 0};
+    struct route_lease l = {.id = 0};
+    struct buf out;
+    uint32_t which;
+    struct route_capture c = {"t", "in", "{\"a\":1}", ROUTE_OUTPUT_JSON, "s1", NULL};
+    buf_init(&out, 1 << 16);
+    int rc = route_store_open(&p, &s, &e);
+    if (rc == 0) rc = route_budget_reserve(s, &alice, 1, 5, NOON, &r, &which, &e);
+    if (rc == 0) route_budget_settle(s, &r, 5);
+    if (rc == 0) rc = route_capture_add(s, &c, &e);
+    if (rc == 0) rc = defer(s, "R1", 0);
+    if (rc == 0) rc = route_deferred_lease(s, now_s, 1, &l, &e);
+    if (rc == 0) rc = route_subject_export(s, "s1", append, &out, &e);
+    if (rc == 0) rc = route_subject_erase(s, "s1", erased, &e);
+    route_lease_done(&l);
+    route_store_close(s);
+    buf_done(&out);
+    return rc;
+}
+
+static void memory_may_fail_at_any_call(void **state)
+{
+    uint64_t erased = 0;
+    int rc = CROFT_E_NOMEM;
+    for (long n = 1; rc; n++) {
+        assert_true(n < 100);
+        mem_fail_nth(n);
+        rc = open_and_use((int64_t)time(NULL) + 1000 * n, &erased); /* leases of earlier rounds are over */
+        mem_fail_nth(0);
+        if (rc && rc != CROFT_E_NOMEM && rc != CROFT_E_LIMIT) fail_msg("%ld: %d", n, rc);
+    }
+    assert_true(erased > 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, sweep)
 int main(void)
 {
@@ -476,6 +515,7 @@ int main(void)
         TEST(failed_work_waits_or_ends),
         TEST(a_killed_holder_is_followed),
         TEST(what_is_erased_is_in_no_file),
+        TEST(memory_may_fail_at_any_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
