@@ -93,7 +93,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcroft.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(all_incs) -Isrc/task $< $(FUZZ_ENGINE) $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(all_incs) -Isrc/task -Isrc/route $< $(FUZZ_ENGINE) $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
 fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))         ## replay the fuzz corpora, with mutants
 	$(Q)for f in $(FUZZ_NAMES); do echo "$$f:"; $(BUILD)/fuzz/$$f tests/fuzz/corpus/$$f || exit 1; done
 test-cli: all                                           ## the program as its users see it
