@@ -273,8 +273,9 @@ static void note_moved(struct verify *v, uint64_t seq, uint64_t own)
 static void step(struct verify *v, uint64_t seq, const char *body, size_t n, const void *hash, size_t n_hash)
 {
     uint64_t own = body ? route_body_number(body, n, "seq") : 0;
-    if (seq < v->out->first) {
-        note(v, ROUTE_FOUND_INSERTED, seq, seq, "Receipt %llu stands before the beginning of the log.", (ull)seq);
+    if ((int64_t)seq < (int64_t)v->out->first) {
+        note(v, ROUTE_FOUND_INSERTED, seq, seq, "A receipt stands at place %lld, before the beginning of the log.",
+             (long long)seq);
         return;
     }
     v->out->n++;

@@ -39,6 +39,10 @@ int route_sql_fail(sqlite3 *db, struct err *e)
     case SQLITE_NOTADB:
         return ERR(e, FORMAT, "'%.160s' is damaged: %.60s. Restore it from a copy, or begin in another folder.", file,
                    why);
+    case SQLITE_ERROR:
+        if (strstr(why, "malformed JSON"))
+            return ERR(e, DIGEST, "'%.160s': a record is no JSON: it was changed. Run 'croft audit verify'.", file);
+        return ERR(e, IO, "'%.160s': %.120s.", file, why);
     default:
         return ERR(e, IO, "'%.160s': %.120s.", file, why);
     }

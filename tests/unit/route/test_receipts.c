@@ -429,6 +429,13 @@ static const struct tampering {
     {"one put in", SHIFT(15, 1) ";" FORGE, 0, 0, 2, {{ROUTE_FOUND_ALTERED, 15, 15}, {ROUTE_FOUND_INSERTED, 15, 15}}},
     {"one put in, with its hash", SHIFT(15, 1) ";" FORGE, 15, 15, 1, {{ROUTE_FOUND_INSERTED, 15, 15}}},
     {"one put in, all hashed anew", SHIFT(15, 1) ";" FORGE, 15, 34, 1, {{ROUTE_FOUND_INSERTED, 15, 15}}},
+    {"one before the beginning",
+     "INSERT INTO receipt(seq, body, hash) SELECT -3, replace(body, '\"id\":\"0', '\"id\":\"X'), hash FROM receipt "
+     "WHERE seq = 3",
+     0,
+     0,
+     1,
+     {{ROUTE_FOUND_INSERTED, (uint64_t)-3, (uint64_t)-3}}},
     {"the end cut off", "DELETE FROM receipt WHERE seq > 25", 0, 0, 1, {{ROUTE_FOUND_TRUNCATED, 26, 33}}},
     {"all gone", "DELETE FROM receipt", 0, 0, 1, {{ROUTE_FOUND_TRUNCATED, 1, 33}}},
     {"the beginning cut off",
@@ -570,6 +577,46 @@ static void a_damaged_log_is_not_continued(void **state)
         assert_int_equal(route_receipts_open(&p, &log, &e), CROFT_E_DIGEST);
         if (i < 3) sweep(state);
     }
+}
+
+/* Bytes of the file turned at random: whatever SQLite makes of them, nothing crashes. */
+static void damaged_files_are_survived(void **state)
+{
+    char path[96], *whole = NULL;
+    struct err e = {0};
+    size_t n;
+    uint32_t random = 1;
+    int n_refused = 0, n_seen = 0, total = 0;
+    make_log();
+    snprintf(path, sizeof path, "%s/receipts.db", dir);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    n = (size_t)ftell(f);
+    rewind(f);
+    whole = mem_alloc(n);
+    assert_int_equal(fread(whole, 1, n, f), n);
+    fclose(f);
+    for (int round = 0; round < 150; round++) {
+        f = fopen(path, "wb");
+        assert_int_equal(fwrite(whole, 1, n, f), n);
+        for (int i = 0; i < 1 + round % 20; i++) {
+            random = random * 1664525 + 1013904223;
+            fseek(f, (long)(random % n), SEEK_SET);
+            fputc((int)(random >> 24), f);
+        }
+        fclose(f);
+        struct route_verdict v;
+        struct route_verify_params p = {.dir = dir};
+        struct route_receipt_filter any = {.task = "triage"};
+        int rc = route_receipts_verify(&p, &v, &e);
+        n_refused += rc != 0;
+        n_seen += rc == 0 && v.n_findings;
+        if (route_receipts_each(dir, &any, count, &total, &e)) total++;
+    }
+    assert_true(n_refused > 10);
+    assert_true(n_seen > 10);
+    mem_free(whole);
 }
 
 /* ---- pruning ---- */
@@ -850,6 +897,7 @@ int main(void)
         TEST(anchors_know_the_end),
         TEST(another_key_is_found),
         TEST(a_damaged_log_is_not_continued),
+        TEST(damaged_files_are_survived),
         TEST(pruned_logs_verify),
         TEST(a_killed_writer_says_how_many),
         TEST(nothing_leaves_without_a_place),
