@@ -20,9 +20,9 @@ static json_t *head(const struct serve_job *job)
 /* This endpoint has an older shape of log-probabilities: four parallel arrays. Takes `list`. */
 static json_t *logprobs_json(json_t *list)
 {
+    if (!list) return json_null();
     json_t *tokens = json_array(), *values = json_array(), *tops = json_array(), *offsets = json_array(), *o, *t;
     size_t i, k, offset = 0;
-    if (!list) return json_null();
     json_array_foreach(list, i, o)
     {
         json_t *top = json_object();

@@ -79,26 +79,26 @@ def run(space):
     wanted = sys.argv[1:]
     tests = [(n, f) for n, f in space.items() if n.startswith("test_") and (not wanted or n in wanted)]
     passed = failed = skipped = 0
-    with Server("helpdesk=" + MODEL) as shared:
-        space["shared"] = shared
-        for name, f in tests:
-            t = time.time()
-            try:
-                f()
-                passed += 1
-                word = "ok"
-            except Skip as e:
-                skipped += 1
-                word = "SKIP: %s" % e
-                print("SKIP: %s" % e)
-            except Exception:
-                failed += 1
-                word = "FAILED"
-                traceback.print_exc(limit=3, file=sys.stdout)
-            print("  %-45s %s (%.1f s)" % (name, word, time.time() - t), flush=True)
-        if shared.process.poll() is not None:
-            print("the server ended with %d" % shared.process.returncode)
+    shared = space["shared"] = Server("helpdesk=" + MODEL)
+    for name, f in tests:
+        t = time.time()
+        try:
+            f()
+            passed += 1
+            word = "ok"
+        except Skip as e:
+            skipped += 1
+            word = "SKIP: %s" % e
+            print("SKIP: %s" % e)
+        except Exception:
             failed += 1
+            word = "FAILED"
+            traceback.print_exc(limit=3, file=sys.stdout)
+        print("  %-45s %s (%.1f s)" % (name, word, time.time() - t), flush=True)
+    code = shared.end()
+    if code:  # it fell, or, built with ASan, it leaked
+        print("the server ended with %d\n%s" % (code, shared.process.stderr.read()))
+        failed += 1
     shutil.rmtree(TMP)
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     sys.exit(failed != 0)

@@ -40,8 +40,10 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.end()
+    def __exit__(self, failed, *_):
+        code = self.end()
+        if code and not failed:  # built with ASan, also a leak
+            raise RuntimeError("the server ended with %d" % code)
 
     def end(self, how=signal.SIGTERM, seconds=20):
         if self.process.poll() is None:
