@@ -666,6 +666,34 @@ static void pruned_logs_verify(void **state)
     assert_true(verify(NULL, NULL).n_findings > 0);
 }
 
+/* A server prunes and anchors by itself. */
+static void a_log_keeps_itself(void **state)
+{
+    struct err e = {0};
+    char anchors[96];
+    struct route_receipt r;
+    struct route_receipts *log = NULL;
+    snprintf(anchors, sizeof anchors, "%s/anchors", dir);
+    struct route_receipts_params p = {.dir = dir, .anchor_path = anchors, .group_ms = 1, .checkpoint_every = 10};
+    for (int day = 3; day >= 0; day -= 3) {
+        p.keep_days = day ? 0 : 1; /* what is old already is pruned when the log is opened */
+        assert_int_equal(route_receipts_open(&p, &log, &e), 0);
+        for (int i = 0; i < 15; i++) {
+            fill(&r, i);
+            r.time_ms -= day * (int64_t)86400000;
+            assert_int_equal(route_receipts_add(log, &r, &e), 0);
+        }
+        assert_int_equal(route_receipts_flush(log, 30, &e), 0);
+        for (int i = 0; i < 100 && !day && verify(NULL, NULL).first == 1; i++) usleep(20000);
+        assert_int_equal(route_receipts_close(log, &e), 0);
+    }
+    struct route_verdict v = verify(NULL, anchors);
+    assert_int_equal(v.n_findings, 0);
+    assert_int_equal(v.first, 16);
+    assert_int_equal(v.last, 30);
+    assert_true(v.n_anchors >= 2);
+}
+
 /* ---- crashes and full queues ---- */
 
 struct shared {
@@ -899,6 +927,7 @@ int main(void)
         TEST(a_damaged_log_is_not_continued),
         TEST(damaged_files_are_survived),
         TEST(pruned_logs_verify),
+        TEST(a_log_keeps_itself),
         TEST(a_killed_writer_says_how_many),
         TEST(nothing_leaves_without_a_place),
         TEST(a_failed_disk_closes_the_way_out),
