@@ -323,9 +323,14 @@ static int load(const char *base, double rate, double seconds, enum route_wire w
     uint64_t never = 0;
     make_upstream(base, wire, &tier);
     all = calloc((size_t)(rate * seconds) + 1, sizeof *all);
+    double cpu = cpu_now();
     bool done = run_paced(rate, seconds, load_one, NULL, 10);
     for (size_t i = 0; i < n_all; i++) never += all[i].n_ends == 0;
     printf("%zu calls, %llu tries, longest %.2f s\n", n_all, (unsigned long long)tries, longest);
+    struct route_upstream_state st;
+    route_upstream_state(upstream, &st);
+    printf("newest answers: p50 %.0f, p95 %.0f microseconds; processor time %.0f a call\n", st.seconds_p50 * 1e6,
+           st.seconds_p95 * 1e6, (cpu_now() - cpu) / (double)n_all * 1e6);
     for (int f = 0; f < ROUTE_N_FAILURES; f++)
         if (ends[f]) printf("  %-12s %llu\n", f ? route_failure_word(f) : "answered", (unsigned long long)ends[f]);
     printf("never ended: %llu, ended twice: %llu, past the deadline: %llu\n", (unsigned long long)never,

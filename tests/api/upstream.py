@@ -61,13 +61,19 @@ def word_for(text):
 
 
 def head(status, kind, length=None, extra=""):
-    size = f"Content-Length: {length}\r\n" if length is not None else "Connection: close\r\n"
+    size = f"Content-Length: {length}\r\n" if length is not None else "Transfer-Encoding: chunked\r\n"
     return f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nx-request-id: stub\r\n{extra}{size}\r\n".encode()
 
 
 def whole(status, value, extra=""):
     raw = json.dumps(value).encode() if not isinstance(value, bytes) else value
     return head(status, "application/json", len(raw), extra) + raw
+
+
+def stream(events):
+    """An answer in chunks, an event each."""
+    raw = [e.encode() for e in events]
+    return head(200, "text/event-stream") + b"".join(b"%x\r\n%s\r\n" % (len(e), e) for e in raw) + b"0\r\n\r\n"
 
 
 def error(status):
@@ -91,8 +97,7 @@ def openai(body, word, n_in):
               chunk({"content": word[half:]}), chunk({}, "stop")]
     if (body.get("stream_options") or {}).get("include_usage"):
         events.append({**common, "object": "chat.completion.chunk", "choices": [], "usage": usage})
-    raw = "".join(f"data: {json.dumps(e)}\n\n" for e in events) + "data: [DONE]\n\n"
-    return head(200, "text/event-stream") + raw.encode()
+    return stream([f"data: {json.dumps(e)}\n\n" for e in events] + ["data: [DONE]\n\n"])
 
 
 def anthropic(body, word, n_in):
@@ -108,8 +113,7 @@ def anthropic(body, word, n_in):
               {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
                "usage": {"output_tokens": 1}},
               {"type": "message_stop"}]
-    return head(200, "text/event-stream") + "".join(
-        f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events).encode()
+    return stream(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events)
 
 
 def fault_now():
@@ -162,7 +166,6 @@ async def chat(writer, path, headers, body):
     else:
         seen["answered"] += 1
         writer.write(good)
-        return not request.get("stream")
     return True
 
 

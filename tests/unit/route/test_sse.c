@@ -46,7 +46,9 @@ static void standard(void **state)
 static void line_ends(void **state)
 {
     READS("data: a\r\n\r\ndata: b\r\rdata: c\n\n", "[|a][|b][|c]");
-    READS("\xEF\xBB\xBF" "data: a\n\n", "[|a]");
+    READS("\xEF\xBB\xBF"
+          "data: a\n\n",
+          "[|a]");
     READS("retry: 10\nunknown: x\ndata: a: b\n\n", "[|a: b]");
 }
 
@@ -74,6 +76,7 @@ static void limits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(standard), cmocka_unit_test(line_ends), cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(standard), cmocka_unit_test(line_ends),
+                                       cmocka_unit_test(limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
