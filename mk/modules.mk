@@ -36,6 +36,6 @@ LIBS_infer  := jansson
 LIBS_task   := libcyaml yaml-0.1 jansson
 LIBS_net    := libcurl libevent libevent_openssl openssl
 LIBS_bundle := jansson libcrypto
-LIBS_route  := jansson libcrypto libcyaml sqlite3
+LIBS_route  := jansson libcrypto libcyaml sqlite3 libutf8proc
 LIBS_serve  := jansson libcrypto libcyaml
 LIBS_cli    := jansson

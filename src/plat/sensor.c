@@ -8,13 +8,13 @@
  *   sys/kernel/mm/transparent_hugepage/enabled                             always [madvise] never
  *   proc/meminfo                    HugePages_Total, HugePages_Free, Hugepagesize */
 #include "plat_sensor.h"
+#include "sensor.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 
-/* First line of a small file without its newline. */
-static bool read_line(const char *root, const char *path, char *out, size_t n)
+bool plat_read_line(const char *root, const char *path, char *out, size_t n)
 {
     char full[PATH_MAX];
     if (snprintf(full, sizeof full, "%s/%s", root, path) >= (int)sizeof full) return false;
@@ -26,10 +26,10 @@ static bool read_line(const char *root, const char *path, char *out, size_t n)
     return ok;
 }
 
-static int64_t read_number(const char *root, const char *path)
+int64_t plat_read_number(const char *root, const char *path)
 {
     char line[64], *end;
-    if (!read_line(root, path, line, sizeof line)) return -1;
+    if (!plat_read_line(root, path, line, sizeof line)) return -1;
     long long v = strtoll(line, &end, 10);
     return end == line ? -1 : v;
 }
@@ -40,17 +40,17 @@ static void read_zones(struct plat_sensors *s, const char *root)
         char path[128], line[64], *end;
         struct plat_zone *z = &s->zone[s->n_zones];
         snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/temp", i);
-        if (!read_line(root, path, line, sizeof line)) continue; /* absent, or its sensor is asleep */
+        if (!plat_read_line(root, path, line, sizeof line)) continue; /* absent, or its sensor is asleep */
         long v = strtol(line, &end, 10);
         if (end == line) continue;
         z->celsius = (double)v / 1000;
         snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/type", i);
-        if (!read_line(root, path, z->name, sizeof z->name)) snprintf(z->name, sizeof z->name, "zone%d", i);
+        if (!plat_read_line(root, path, z->name, sizeof z->name)) snprintf(z->name, sizeof z->name, "zone%d", i);
         s->n_zones++;
     }
 }
 
-static int64_t read_throttle(const char *root)
+int64_t plat_read_throttle(const char *root)
 {
     char dir[PATH_MAX], path[512];
     int64_t sum = -1;
@@ -61,7 +61,7 @@ static int64_t read_throttle(const char *root)
         if (strncmp(e->d_name, "cpu", 3) != 0 || e->d_name[3] < '0' || e->d_name[3] > '9') continue;
         for (int i = 0; i < 2; i++) {
             snprintf(path, sizeof path, "sys/devices/system/cpu/%s/thermal_throttle/%s", e->d_name, names[i]);
-            int64_t v = read_number(root, path);
+            int64_t v = plat_read_number(root, path);
             if (v >= 0) sum = (sum < 0 ? 0 : sum) + v;
         }
     }
@@ -89,7 +89,7 @@ static int64_t read_energy(const char *root)
     for (int i = 0; i < 8; i++) {
         char path[96];
         snprintf(path, sizeof path, "sys/class/powercap/intel-rapl:%d/energy_uj", i);
-        int64_t v = read_number(root, path);
+        int64_t v = plat_read_number(root, path);
         if (v >= 0) sum = (sum < 0 ? 0 : sum) + v;
     }
     return sum;
@@ -100,7 +100,7 @@ static void read_huge(struct plat_sensors *s, const char *root)
     char path[PATH_MAX], line[256];
     long long v;
     s->huge_page_bytes = s->n_huge = s->n_huge_free = -1;
-    if (read_line(root, "sys/kernel/mm/transparent_hugepage/enabled", line, sizeof line)) {
+    if (plat_read_line(root, "sys/kernel/mm/transparent_hugepage/enabled", line, sizeof line)) {
         char *open = strchr(line, '['), *close = open ? strchr(open, ']') : NULL;
         if (close) snprintf(s->huge_mode, sizeof s->huge_mode, "%.*s", (int)(close - open - 1), open + 1);
     }
@@ -118,11 +118,11 @@ void plat_sensors_read(struct plat_sensors *s, const char *root)
 {
     memset(s, 0, sizeof *s);
     read_zones(s, root);
-    s->throttle_count = read_throttle(root);
-    if (!read_line(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", s->governor, sizeof s->governor))
+    s->throttle_count = plat_read_throttle(root);
+    if (!plat_read_line(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", s->governor, sizeof s->governor))
         s->governor[0] = 0;
-    s->cpu_hz = read_number(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq");
-    s->cpu_max_hz = read_number(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq");
+    s->cpu_hz = plat_read_number(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq");
+    s->cpu_max_hz = plat_read_number(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq");
     if (s->cpu_hz > 0) s->cpu_hz *= 1000;
     if (s->cpu_max_hz > 0) s->cpu_max_hz *= 1000;
     read_pressure(s, root);

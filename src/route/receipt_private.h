@@ -1,5 +1,5 @@
-/* What the files of the receipts' log share: names of files, the chain's hash, the database, the key. docs/RECEIPTS.md
- * draws the format. */
+/* What the files of the receipts' log share: names of files, the chain's hash, the database, the key.
+ * docs/RECEIPTS.md draws the format. */
 #ifndef ROUTE_RECEIPT_PRIVATE_H
 #define ROUTE_RECEIPT_PRIVATE_H
 
@@ -80,20 +80,20 @@ uint64_t route_body_number(const char *body, size_t n, const char *member);
 
 /* ---- writing (receipt_write.c): what the writer's thread has ----
  *
- * One transaction writes a batch, and a checkpoint where one is due. A transaction that fails leaves everything here as
- * it was, so that it can be tried again. */
+ * One transaction writes a batch, and a checkpoint where one is due. A transaction that fails leaves everything here
+ * as it was, so that it can be tried again. */
 
 struct route_writer {
     sqlite3 *db;
     sqlite3_stmt *insert, *sign;
-    struct route_chain chain;   /* at the newest receipt on disk */
+    struct route_chain chain; /* at the newest receipt on disk */
     struct route_key key;
-    struct route_statement at;  /* n, seq of the last checkpoint; first and base of the log */
-    uint64_t seq;               /* newest on disk */
-    uint64_t lost;              /* as the newest says */
-    int64_t signed_ms;          /* when, by the monotonic clock */
-    struct buf body;            /* scratch */
-    const char *anchor_path;    /* or NULL */
+    struct route_statement at; /* n, seq of the last checkpoint; first and base of the log */
+    uint64_t seq;              /* newest on disk */
+    uint64_t lost;             /* as the newest says */
+    int64_t signed_ms;         /* when, by the monotonic clock */
+    struct buf body;           /* scratch */
+    const char *anchor_path;   /* or NULL */
 };
 /* Opens the log and checks it from the last checkpoint on. DIGEST: it does not hold. */
 int route_writer_open(struct route_writer *w, const struct route_receipts_params *p, struct err *e) ERR_CHECK;
@@ -103,8 +103,8 @@ struct route_queued {
     uint64_t lost; /* up to here */
 };
 /* Receipts w->seq + 1 … + n, from ring[head % cap] on. `why` NULL: no checkpoint. */
-int route_writer_write(struct route_writer *w, const struct route_queued *ring, uint32_t cap, uint32_t head, uint32_t n,
-                       const char *why, struct err *e) ERR_CHECK;
+int route_writer_write(struct route_writer *w, const struct route_queued *ring, uint32_t cap, uint32_t head,
+                       uint32_t n, const char *why, struct err *e) ERR_CHECK;
 /* At most max_rows receipts from before unix_ms; *out_n 0: there is nothing more to prune. */
 int route_writer_prune(struct route_writer *w, int64_t unix_ms, uint64_t max_rows, uint64_t *out_n,
                        struct err *e) ERR_CHECK;

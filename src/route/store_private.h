@@ -13,8 +13,8 @@ enum { ROUTE_LINE_MAX = 64 << 20, ROUTE_PERIOD_TEXT = 11, ROUTE_CHAINS = 1024 };
 struct route_book {
     char scope[2 * ROUTE_NAME_MAX], period[ROUTE_PERIOD_TEXT], currency[4]; /* period: "2026-11-21", "2026-11" */
     route_money spent, reserved;
-    uint32_t open;   /* reservations that are not settled */
-    uint32_t next;   /* in its chain, + 1; 0: the last */
+    uint32_t open; /* reservations that are not settled */
+    uint32_t next; /* in its chain, + 1; 0: the last */
     bool dirty, free;
 };
 struct route_pair { /* a capture that waits to be written */
@@ -28,12 +28,12 @@ struct route_pair { /* a capture that waits to be written */
 struct route_store {
     struct route_store_params p;
     char path[4096];
-    int lock_fd;             /* -1: beside */
-    pthread_mutex_t disk;    /* the connection; taken before lock */
+    int lock_fd;          /* -1: beside */
+    pthread_mutex_t disk; /* the connection; taken before lock */
     sqlite3 *db;
-    uint64_t capture_bytes;  /* under disk */
+    uint64_t capture_bytes; /* under disk */
 
-    pthread_mutex_t lock;    /* what follows */
+    pthread_mutex_t lock; /* what follows */
     pthread_cond_t work, written;
     pthread_t thread;
     bool has_thread, stopping, busy, failing;

@@ -1,5 +1,5 @@
-/* Detectors of personal data and secrets in text: what occurs where. Read-only after they are made; any thread may use
- * them. What is and is not found: docs/REDACTION.md. */
+/* Detectors of personal data and secrets in text: what occurs where. Read-only after they are made; any thread may
+ * use them. What is and is not found: docs/REDACTION.md. */
 #ifndef ROUTE_DETECT_H
 #define ROUTE_DETECT_H
 
@@ -30,10 +30,12 @@ int route_pii_find(const char *word); /* or -1 */
 #define ROUTE_PII_BIT(k) (1u << (k))
 enum { ROUTE_PII_ALL = (1 << ROUTE_N_PII) - 1 };
 
-/* Bytes [at, at + n) of the text. Lists of spans are sorted and do not overlap. */
+/* Bytes [at, at + n) of the text. Findings are sorted, whole characters, and do not overlap: those that did are one.
+ */
 struct route_span {
     size_t at, n;
-    enum route_pii kind;
+    enum route_pii kind; /* of the longest */
+    uint32_t kinds;      /* ROUTE_PII_BIT of all that were found here; a spotter may leave it 0 */
 };
 struct route_spans {
     struct route_span *v; /* mem_free */
@@ -48,8 +50,8 @@ typedef int (*route_spotter)(void *arg, const char *text, size_t n, struct route
 
 struct route_detect_conf {
     uint32_t kinds; /* ROUTE_PII_BIT of those wanted; lists and the spotter count for theirs too */
-    /* Text files, one entry a line, UTF-8; empty lines and lines from '#' on are skipped. NULL: none. Case, accents and
-     * the amount of white space do not matter; an entry matches between word boundaries. */
+    /* Text files, one entry a line, UTF-8; empty lines and those that begin with '#' are skipped. NULL: none. Case,
+     * accents and the amount of white space do not matter; an entry matches between word boundaries. */
     const char *names_file, *addresses_file, *terms_file;
     route_spotter spot; /* NULL: none */
     void *spot_arg;     /* borrowed */
@@ -63,7 +65,8 @@ uint32_t route_detectors_kinds(const struct route_detectors *d);
 
 enum { ROUTE_DETECT_MAX_BYTES = 1 << 30 };
 /* All findings in `text` (any bytes; invalid UTF-8 is looked at too), appended to `out`, in time linear in n. `hint`
- * (or "") is what the text is called where it stands, as "phone": it counts as the word before it. LIMIT: too long. */
+ * (or "") is what the text is called where it stands, as "phone": it counts as the word before it. LIMIT: too long.
+ */
 int route_find(const struct route_detectors *d, const char *text, size_t n, const char *hint, struct route_spans *out,
                struct err *e) ERR_CHECK;
 /* As a classifier: adds the number of findings by kind to `counts`. */

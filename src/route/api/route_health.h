@@ -1,5 +1,5 @@
-/* Is this device fit to answer? Memory pressure, heat and battery as a reason to route elsewhere, with hysteresis. Any
- * thread may ask; the system is looked at at most once in `every_ms`, by the one that asks. */
+/* Is this device fit to answer? Memory pressure, heat and battery as a reason to route elsewhere, with hysteresis.
+ * Any thread may ask; the system is looked at at most once in `every_ms`, by the one that asks. */
 #ifndef ROUTE_HEALTH_H
 #define ROUTE_HEALTH_H
 
@@ -12,8 +12,9 @@ struct route_health_conf {
     const char *root;  /* "" is the machine; a test gives a folder with its own proc/ and sys/ */
     uint32_t every_ms; /* how old a look may be */
     uint32_t hold_ms;  /* a state lasts at least so long, and heat so long after the last throttling */
-    double pressure_enter, pressure_leave;   /* percent of 10 s in which some task waited for memory (PSI) */
-    double available_enter, available_leave; /* percent of memory, the machine's or the control group's, still there */
+    double pressure_enter, pressure_leave; /* percent of 10 s in which some task waited for memory (PSI) */
+    double available_enter,
+        available_leave; /* percent of memory, the machine's or the control group's, still there */
     double heat_margin_enter, heat_margin_leave; /* degrees below a passive, hot or critical trip point */
     double battery_enter, battery_leave;         /* percent left, while discharging */
 };
