@@ -6,12 +6,13 @@
  *
  * The window rolls in ten buckets of two seconds; a bucket whose slot is past is emptied when it is next used.
  * Cool-downs are spread by a fifth either way, so that many machines do not come back at once. Results of calls that
- * were sent before it opened still arrive while it is open, and are not counted. */
+ * were sent before it opened still arrive while it is open, and are not counted. A probe that hangs is followed by
+ * another after ten seconds. */
 #include "breaker.h"
 
 #include <string.h>
 
-static const double BUCKET_S = 2, COOL_MIN_S = 2, COOL_MAX_S = 30, SPREAD = 0.2;
+static const double BUCKET_S = 2, COOL_MIN_S = 2, COOL_MAX_S = 30, PROBE_S = 10, SPREAD = 0.2;
 enum { FAILURES_MIN = 5 };
 
 static void count(struct route_breaker *b, double now, bool bad)
@@ -55,14 +56,15 @@ bool route_breaker_admit(struct route_breaker *b, double now, bool *probe)
     *probe = false;
     b->state = route_breaker_now(b, now);
     if (b->state == ROUTE_CLOSED) return true;
-    if (b->state == ROUTE_OPEN || b->probing) return false;
+    if (b->state == ROUTE_OPEN || (b->probing && now < b->probe_until)) return false;
     *probe = b->probing = true;
+    b->probe_until = now + PROBE_S;
     return true;
 }
 
 void route_breaker_report(struct route_breaker *b, double now, bool probe, enum route_verdict v, double chance)
 {
-    if (probe) {
+    if (probe && b->state == ROUTE_HALF_OPEN) {
         b->probing = false;
         if (v == ROUTE_BAD) open_up(b, now, chance);
         if (v != ROUTE_GOOD) return;

@@ -10,6 +10,7 @@ struct route_breaker {
     enum route_breaker_state state;
     double open_until, cool_s; /* cool_s: of the newest opening, before chance */
     bool probing;              /* HALF_OPEN: the one call is under way */
+    double probe_until;        /* … and counts as lost from then on */
     struct {
         uint64_t slot; /* time / BUCKET_S */
         uint32_t good, bad;

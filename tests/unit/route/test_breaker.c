@@ -80,9 +80,24 @@ static void late_results_do_not_count(void **state)
     assert_int_equal(route_breaker_now(&b, 102.1), ROUTE_HALF_OPEN); /* not doubled by the second five */
 }
 
+static void a_hung_probe_is_followed(void **state)
+{
+    struct route_breaker b = {0};
+    bool hung, second;
+    for (int i = 0; i < 5; i++) send_one(&b, 100, ROUTE_BAD);
+    assert_true(route_breaker_admit(&b, 103, &hung) && hung);
+    assert_false(route_breaker_admit(&b, 112.9, &second));
+    assert_true(route_breaker_admit(&b, 113.1, &second) && second);
+    route_breaker_report(&b, 113.2, second, ROUTE_GOOD, 0.5);
+    assert_int_equal(b.state, ROUTE_CLOSED);
+    route_breaker_report(&b, 150, hung, ROUTE_BAD, 0.5); /* it is over at last: one failure, not a new opening */
+    assert_int_equal(b.state, ROUTE_CLOSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hung_probe_is_followed),
         cmocka_unit_test(opens_at_half),
         cmocka_unit_test(few_failures_are_none),
         cmocka_unit_test(the_window_rolls),
