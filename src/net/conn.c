@@ -438,7 +438,11 @@ void net_conns_drain(struct net_server *s)
 {
     for (struct conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        if (c->state == HEAD && !c->head_begun) conn_close(c);
+        if (c->state != HEAD || c->head_begun) continue;
+        if (evbuffer_get_length(bufferevent_get_output(c->bev)))
+            close_after_output(c); /* its answer has not gone out yet */
+        else
+            conn_close(c);
     }
 }
 

@@ -141,6 +141,17 @@ def test_task_files_are_read_again():
         wait(s, ["found", "late", "lost"], "renamed")
 
 
+def test_numbers_of_an_extraction():
+    """All their digits come back, and no others."""
+    path = os.path.join(TMP, "numbers.yaml")
+    with open(path, "w") as f:
+        f.write('name: numbers\nkind: extract\nprompt: "{{input}}"\nschema: {type: object, required: [price, tax], properties: '
+                "{price: {const: 1234567890.25}, tax: {enum: [0.1]}}}\nmetric: exact_match\n")
+    with Server("helpdesk=" + MODEL, "--task", path) as s:
+        status, _, text = s.ask("/v1/tasks/numbers", {"input": "what does it cost?"})
+        same((status, '"output":{"price":1234567890.25,"tax":0.1}' in text), (200, True), text)
+
+
 # ---- more than there is room for ---------------------------------------------------------------------------------
 
 def test_more_choices_than_places():

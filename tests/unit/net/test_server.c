@@ -263,8 +263,8 @@ static void test_many_requests_in_one_write(void **state)
     close(fd);
 }
 
-/* Longer than an idle connection is kept, but faster than a reader who only holds the answer's memory. */
-static void test_a_slow_reader_gets_all(void **state)
+/* Reads /big slowly at first, for so many times 60 ms, then all the rest; `then` is called in between. */
+static void read_slowly(int times, void (*then)(void))
 {
     static char text[1 << 16];
     int fd = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
@@ -276,13 +276,29 @@ static void test_a_slow_reader_gets_all(void **state)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
-    for (int i = 0; i < 20; i++) { /* 1.2 s; idle_s is 0.5 */
+    for (int i = 0; i < times; i++) {
         usleep(60000);
         if ((n = read(fd, text, 1000)) > 0) have += (size_t)n;
     }
+    if (then) then();
     while (have < sizeof large && (n = read(fd, text, sizeof text)) > 0) have += (size_t)n;
     assert_true(have >= sizeof large);
     close(fd);
+}
+
+/* 1.2 s: longer than an idle connection is kept, but faster than one who only holds the answer's memory. */
+static void test_a_slow_reader_gets_all(void **state) { read_slowly(20, NULL); }
+
+static void drain(void)
+{
+    net_server_drain(server, 10);
+    usleep(100000);
+}
+static void test_drain_sends_what_is_answered(void **state)
+{
+    read_slowly(2, drain);
+    pthread_join(loop, NULL);
+    pthread_create(&loop, NULL, run, NULL); /* for finish() */
 }
 
 static void test_a_client_that_leaves_is_noticed(void **state)
@@ -388,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers_of_other_threads, start, finish),
         cmocka_unit_test_setup_teardown(test_idle_and_surplus_connections, start, finish),
         cmocka_unit_test_setup_teardown(test_drain, start, finish),
+        cmocka_unit_test_setup_teardown(test_drain_sends_what_is_answered, start, finish),
         cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,12 @@
 
 #include "generate.h"
 
+static bool one_call; /* parallel_tool_calls is false */
+
 static void check(enum serve_tools family, const char *text, size_t n_calls, const char *content, const char *name,
                   const char *arguments)
 {
-    struct serve_generation g = {.tools = family};
+    struct serve_generation g = {.tools = family, .one_call = one_call};
     struct serve_choice c = {.n_content = strlen(text)};
     buf_init(&c.text, 1 << 16);
     buf_str(&c.text, text);
@@ -70,6 +72,22 @@ static void test_llama3(void **state)
     check(f, "{\"answer\": 3}", 0, "{\"answer\": 3}", NULL, NULL);
 }
 
+/* Only the first call counts, in each way to write several; a number keeps its digits. */
+static void test_one_call(void **state)
+{
+    one_call = true;
+    check(SERVE_TOOLS_HERMES,
+          "<tool_call>{\"name\": \"a\", \"arguments\": {\"x\": 0.1}}</tool_call>"
+          "<tool_call>{\"name\": \"b\", \"arguments\": {}}</tool_call>",
+          1, "", "a", "{\"x\":0.1}");
+    check(SERVE_TOOLS_MISTRAL,
+          "[TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}, {\"name\": \"b\", \"arguments\": {}}]", 1, "", "a",
+          "{}");
+    one_call = false;
+    check(SERVE_TOOLS_LLAMA3, "{\"name\": \"a\", \"parameters\": {\"x\": 0.30000000000000004}}", 1, "", "a",
+          "{\"x\":0.30000000000000004}");
+}
+
 /* Nothing of a call is shown, and everything else at once. */
 static void test_while_it_arrives(void **state)
 {
@@ -100,6 +118,7 @@ static void test_while_it_arrives(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_hermes), cmocka_unit_test(test_mistral),
-                                       cmocka_unit_test(test_llama3), cmocka_unit_test(test_while_it_arrives)};
+                                       cmocka_unit_test(test_llama3), cmocka_unit_test(test_one_call),
+                                       cmocka_unit_test(test_while_it_arrives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
