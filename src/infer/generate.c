@@ -49,7 +49,7 @@ int infer_generate(struct infer_session *s, const struct tok *tok, const int32_t
     struct croft_result r = {.n_prompt = n};
     struct infer_sequence q;
     uint32_t kept;
-    int rc = infer_sequence_init(&q, infer_session_engine(s), tok, sampling, NULL, on_piece, user, e);
+    int rc = infer_sequence_init(&q, infer_session_engine(s), tok, sampling, NULL, NULL, on_piece, user, e);
     if (rc) return rc;
     double start = clock_now_s();
     if ((rc = infer_session_prompt(s, prompt, n, &r.n_reused, e))) goto out;

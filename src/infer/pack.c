@@ -49,6 +49,7 @@ static void *pack_all(void *engine)
     struct infer_engine *g = engine;
     struct packing p = {.g = g};
     model_each_product(g->model, pack, &p);
+    gguf_drop_all(g->gguf); /* the vocabulary, too, which the tokenizer has read; what is still used comes back */
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* The sampler (infer_sample.h). Works on an array of candidates allocated at creation; probabilities are
+/* The sampler (infer_sample.h). Works on an array of candidates that many may share; probabilities are
  * computed in double with the C library's exp, so a seed gives the same tokens at every kernel level as long
  * as the logits agree.
  *
@@ -23,14 +23,19 @@ struct candidate {
     double p;
 };
 
-struct infer_sampler {
-    struct infer_sample_params p;
-    struct croft_bias *bias;
+struct infer_sample_room {
     struct candidate *c; /* [n_vocab] */
     float *adjusted;     /* [n_vocab] logits after bias and penalties */
     float *peak;         /* [n_vocab / BLOCK + 1] the highest logit of each block */
-    uint32_t *count;     /* [n_vocab] occurrences among the recent tokens */
-    int32_t *recent;     /* ring [penalty_last_n] */
+};
+
+struct infer_sampler {
+    struct infer_sample_params p;
+    struct croft_bias *bias;
+    struct infer_sample_room *own; /* or NULL: p.room is the caller's */
+    bool penalties;
+    uint32_t *count; /* [n_vocab] occurrences among the recent tokens; NULL without penalties */
+    int32_t *recent; /* ring [penalty_last_n] */
     size_t n_recent, next;
     uint32_t n_vocab;
     uint64_t state;
@@ -63,6 +68,30 @@ static int check(const struct infer_sample_params *p, uint32_t n_vocab, struct e
     return 0;
 }
 
+void infer_sample_room_free(struct infer_sample_room *r)
+{
+    if (!r) return;
+    mem_free(r->c);
+    mem_free(r->adjusted);
+    mem_free(r->peak);
+    mem_free(r);
+}
+
+int infer_sample_room_new(uint32_t n_vocab, struct infer_sample_room **out, struct err *e)
+{
+    struct infer_sample_room *r = mem_calloc(1, sizeof *r);
+    if (!r) return err_nomem(e, sizeof *r);
+    r->c = mem_calloc(n_vocab, sizeof *r->c);
+    r->adjusted = mem_calloc(n_vocab, sizeof *r->adjusted);
+    r->peak = mem_calloc(n_vocab / BLOCK + 1, sizeof *r->peak);
+    if (!r->c || !r->adjusted || !r->peak) {
+        infer_sample_room_free(r);
+        return err_nomem(e, n_vocab * sizeof *r->c);
+    }
+    *out = r;
+    return 0;
+}
+
 int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, struct infer_sampler **out,
                       struct err *e)
 {
@@ -72,16 +101,19 @@ int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, str
     if (!s) return err_nomem(e, sizeof *s);
     s->p = *p;
     s->n_vocab = n_vocab;
+    s->penalties = p->repeat_penalty != 1 || p->frequency_penalty != 0 || p->presence_penalty != 0;
     s->bias = mem_calloc(p->n_bias, sizeof *s->bias);
-    s->c = mem_calloc(n_vocab, sizeof *s->c);
-    s->adjusted = mem_calloc(n_vocab, sizeof *s->adjusted);
-    s->peak = mem_calloc(n_vocab / BLOCK + 1, sizeof *s->peak);
-    s->count = mem_calloc(n_vocab, sizeof *s->count);
-    s->recent = mem_calloc(p->penalty_last_n, sizeof *s->recent);
-    if (!s->bias || !s->c || !s->adjusted || !s->peak || !s->count || !s->recent) {
-        infer_sampler_free(s);
-        return err_nomem(e, n_vocab * sizeof *s->c);
+    if (s->penalties) {
+        s->count = mem_calloc(n_vocab, sizeof *s->count);
+        s->recent = mem_calloc(p->penalty_last_n, sizeof *s->recent);
     }
+    if (!s->bias || (s->penalties && (!s->count || !s->recent))) rc = err_nomem(e, n_vocab * sizeof *s->count);
+    if (!rc && !p->room) rc = infer_sample_room_new(n_vocab, &s->own, e);
+    if (rc) {
+        infer_sampler_free(s);
+        return rc;
+    }
+    if (s->own) s->p.room = s->own;
     if (p->n_bias) memcpy(s->bias, p->bias, p->n_bias * sizeof *s->bias);
     s->p.bias = s->bias;
     infer_sampler_reset(s);
@@ -92,10 +124,8 @@ int infer_sampler_new(const struct infer_sample_params *p, uint32_t n_vocab, str
 void infer_sampler_free(struct infer_sampler *s)
 {
     if (!s) return;
+    infer_sample_room_free(s->own);
     mem_free(s->bias);
-    mem_free(s->c);
-    mem_free(s->adjusted);
-    mem_free(s->peak);
     mem_free(s->count);
     mem_free(s->recent);
     mem_free(s);
@@ -103,7 +133,7 @@ void infer_sampler_free(struct infer_sampler *s)
 
 void infer_sampler_reset(struct infer_sampler *s)
 {
-    memset(s->count, 0, s->n_vocab * sizeof *s->count);
+    if (s->count) memset(s->count, 0, s->n_vocab * sizeof *s->count);
     s->n_recent = s->next = 0;
     s->state = s->p.seed;
 }
@@ -111,7 +141,7 @@ void infer_sampler_reset(struct infer_sampler *s)
 void infer_sampler_accept(struct infer_sampler *s, int32_t token)
 {
     size_t n = s->p.penalty_last_n;
-    if (n == 0 || token < 0 || (uint32_t)token >= s->n_vocab) return;
+    if (!s->penalties || n == 0 || token < 0 || (uint32_t)token >= s->n_vocab) return;
     if (s->n_recent == n) s->count[s->recent[s->next]]--;
     else s->n_recent++;
     s->recent[s->next] = token;
@@ -254,41 +284,40 @@ static float highest(const float *x, size_t n)
 static const float *adjust(struct infer_sampler *s, const float *logits, const uint32_t *mask)
 {
     const struct infer_sample_params *p = &s->p;
-    bool penalties = p->repeat_penalty != 1 || p->frequency_penalty != 0 || p->presence_penalty != 0;
-    if (p->n_bias == 0 && !penalties && !mask) return logits;
-    float *x = s->adjusted;
+    if (p->n_bias == 0 && !s->penalties && !mask) return logits;
+    float *x = p->room->adjusted;
     memcpy(x, logits, s->n_vocab * sizeof *x);
     for (size_t i = 0; i < p->n_bias; i++) x[s->bias[i].token] += s->bias[i].add;
-    for (uint32_t i = 0; i < s->n_vocab && penalties; i++)
+    for (uint32_t i = 0; i < s->n_vocab && s->penalties; i++)
         if (s->count[i]) x[i] = penalized(p, x[i], s->count[i]);
     for (uint32_t i = 0; i < s->n_vocab && mask; i++)
         x[i] = mask[i / 32] >> i % 32 & 1 ? x[i] : -INFINITY;
     return x;
 }
 
-/* A bound that the k highest logits reach, from the blocks' maxima in s->peak. */
-static float bound(struct infer_sampler *s, size_t n_blocks, size_t k)
+/* A bound that the k highest logits reach, from the blocks' maxima. */
+static float bound(struct infer_sample_room *r, size_t n_blocks, size_t k)
 {
     if (k == 0 || k > n_blocks) return -INFINITY;
-    for (size_t i = 0; i < n_blocks; i++) s->c[i] = (struct candidate){s->peak[i], (int32_t)i, 0};
-    heap(s->c, n_blocks);
-    for (size_t i = 0; i + 1 < k; i++) pop(s->c, n_blocks - i);
-    return s->c[0].logit;
+    for (size_t i = 0; i < n_blocks; i++) r->c[i] = (struct candidate){r->peak[i], (int32_t)i, 0};
+    heap(r->c, n_blocks);
+    for (size_t i = 0; i + 1 < k; i++) pop(r->c, n_blocks - i);
+    return r->c[0].logit;
 }
 
 /* Candidates in order of their ids: all, or (k > 0) the k highest and a few others. Those at -infinity (or
  * not a number) are left out. */
 static size_t gather(struct infer_sampler *s, const float *logits, size_t k)
 {
+    struct infer_sample_room *r = s->p.room;
     size_t n_vocab = s->n_vocab, n_blocks = 0, n = 0;
     for (size_t i = 0; i < n_vocab; i += BLOCK)
-        s->peak[n_blocks++] = highest(logits + i, n_vocab - i < BLOCK ? n_vocab - i : BLOCK);
-    float least = bound(s, n_blocks, k);
+        r->peak[n_blocks++] = highest(logits + i, n_vocab - i < BLOCK ? n_vocab - i : BLOCK);
+    float least = bound(r, n_blocks, k);
     for (size_t b = 0; b < n_blocks; b++) {
-        if (!(s->peak[b] >= least)) continue;
+        if (!(r->peak[b] >= least)) continue;
         for (size_t i = b * BLOCK; i < n_vocab && i < (b + 1) * BLOCK; i++)
-            if (logits[i] >= least && logits[i] > -INFINITY)
-                s->c[n++] = (struct candidate){logits[i], (int32_t)i, 0};
+            if (logits[i] >= least && logits[i] > -INFINITY) r->c[n++] = (struct candidate){logits[i], (int32_t)i, 0};
     }
     return n;
 }
@@ -296,7 +325,7 @@ static size_t gather(struct infer_sampler *s, const float *logits, size_t k)
 int32_t infer_sampler_draw(struct infer_sampler *s, const float *logits, const uint32_t *mask)
 {
     const struct infer_sample_params *p = &s->p;
-    struct candidate *c = s->c;
+    struct candidate *c = p->room->c;
     bool greedy = p->temperature <= 0;
     size_t n = gather(s, adjust(s, logits, mask), greedy ? 1 : p->top_k > 0 ? p->top_k + (size_t)1 : 0);
     if (n == 0) return -1;

@@ -85,7 +85,8 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
     atomic_init(&t->refs, 1);
     int rc = t->tokens ? 0 : err_nomem(e, t->room * sizeof *t->tokens);
     if (!rc && t->generates)
-        rc = infer_sequence_init(&t->seq, s->engine, s->tok, r->sampling, r->grammar, r->on_piece, r->user, e);
+        rc = infer_sequence_init(&t->seq, s->engine, s->tok, r->sampling, r->grammar, s->draw, r->on_piece, r->user,
+                                 e);
     if (rc) {
         release(t);
         return rc;
@@ -352,6 +353,7 @@ static int start(struct infer_scheduler *s, struct err *e)
         s->n_rows = s->p.n_parallel + EXTRA_ROWS;
         s->rows = mem_alloc(s->n_rows * m->n_vocab * sizeof *s->rows);
         if (!s->rows) rc = err_nomem(e, s->n_rows * m->n_vocab * sizeof *s->rows);
+        if (!rc) rc = infer_sample_room_new(m->n_vocab, &s->draw, e);
     }
     if (rc) return rc;
     infer_keep_open(s);
@@ -391,6 +393,7 @@ void infer_scheduler_free(struct infer_scheduler *s)
     infer_session_free(s->embedder);
     infer_pages_free(s->pages);
     mem_free(s->rows);
+    infer_sample_room_free(s->draw);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);

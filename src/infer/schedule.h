@@ -40,6 +40,7 @@ struct infer_scheduler {
     uint32_t n_spare;
     float *rows; /* [n_rows, n_vocab] logits of a step */
     uint32_t n_rows;
+    struct infer_sample_room *draw; /* of all samplers: tokens are drawn one after the other */
     struct infer_batch_item item[INFER_PARALLEL_MAX];
     struct infer_ticket *running[INFER_PARALLEL_MAX]; /* in the order in which they began */
     uint32_t n_running;

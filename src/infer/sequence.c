@@ -21,7 +21,7 @@ static int copy_strings(struct infer_sequence *q, struct err *e)
     return 0;
 }
 
-static int make_sampler(struct infer_sequence *q, struct err *e)
+static int make_sampler(struct infer_sequence *q, struct infer_sample_room *room, struct err *e)
 {
     const struct croft_sampling *p = &q->p;
     struct infer_sample_params sp = {.temperature = p->temperature,
@@ -35,13 +35,14 @@ static int make_sampler(struct infer_sequence *q, struct err *e)
                                      .penalty_last_n = p->penalty_last_n,
                                      .seed = p->seed,
                                      .bias = p->bias,
-                                     .n_bias = p->n_bias};
+                                     .n_bias = p->n_bias,
+                                     .room = room};
     return infer_sampler_new(&sp, infer_engine_model(q->engine)->n_vocab, &q->sampler, e);
 }
 
 int infer_sequence_init(struct infer_sequence *q, const struct infer_engine *g, const struct tok *tok,
                         const struct croft_sampling *sampling, struct infer_grammar *grammar,
-                        croft_on_piece *on_piece, void *user, struct err *e)
+                        struct infer_sample_room *room, croft_on_piece *on_piece, void *user, struct err *e)
 {
     *q = (struct infer_sequence){.engine = g, .tok = tok, .on_piece = on_piece, .user = user};
     if (sampling)
@@ -60,7 +61,7 @@ int infer_sequence_init(struct infer_sequence *q, const struct infer_engine *g, 
     if (!rc) rc = infer_stop_init(&q->stop, q->p.stop, q->p.n_stop, e); /* checks them; then again with the copies */
     if (!rc) rc = copy_strings(q, e);
     if (!rc) rc = infer_stop_init(&q->stop, q->p.stop, q->p.n_stop, e);
-    if (!rc) rc = make_sampler(q, e);
+    if (!rc) rc = make_sampler(q, room, e);
     if (!rc && grammar) rc = infer_match_new(grammar, &q->match, e);
     q->p.bias = NULL; /* the sampler has its own */
     if (rc) infer_sequence_done(q);

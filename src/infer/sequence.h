@@ -43,10 +43,11 @@ struct infer_sequence {
     enum croft_end end;
 };
 
-/* `sampling` is copied, NULL: greedy; a grammar is referenced, or NULL. */
+/* `sampling` is copied, NULL: greedy; a grammar is referenced, or NULL; room: as a sampler has it, or NULL. */
 int infer_sequence_init(struct infer_sequence *q, const struct infer_engine *g, const struct tok *tok,
                         const struct croft_sampling *sampling, struct infer_grammar *grammar,
-                        croft_on_piece *on_piece, void *user, struct err *e) ERR_CHECK;
+                        struct infer_sample_room *room, croft_on_piece *on_piece, void *user,
+                        struct err *e) ERR_CHECK;
 void infer_sequence_done(struct infer_sequence *q);
 /* What comes before the answer: penalties count it. */
 void infer_sequence_see(struct infer_sequence *q, const int32_t *prompt, size_t n);

@@ -490,21 +490,28 @@ uint64_t gguf_file_bytes(const struct gguf *g)
     return n;
 }
 
-int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e)
-{
-    struct sha256 *s = sha256_new();
-    if (!s) return err_nomem(e, 0);
-    for (size_t i = 0; i < g->n_parts; i++) sha256_add_sample(s, g->part[i].map.data, g->part[i].map.size);
-    sha256_hex(s, out);
-    return 0;
-}
-
 void gguf_drop(const struct gguf *g, const void *data, size_t size)
 {
     for (size_t i = 0; i < g->n_parts; i++) {
         const unsigned char *from = g->part[i].map.data, *p = data;
         if (g->part[i].mapped && p >= from && p < from + g->part[i].map.size) plat_map_drop(data, size);
     }
+}
+
+void gguf_drop_all(const struct gguf *g)
+{
+    for (size_t i = 0; i < g->n_parts; i++)
+        if (g->part[i].mapped) plat_map_drop(g->part[i].map.data, g->part[i].map.size);
+}
+
+int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e)
+{
+    struct sha256 *s = sha256_new();
+    if (!s) return err_nomem(e, 0);
+    for (size_t i = 0; i < g->n_parts; i++) sha256_add_sample(s, g->part[i].map.data, g->part[i].map.size);
+    sha256_hex(s, out);
+    gguf_drop_all(g); /* each place brought its neighbours along */
+    return 0;
 }
 
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key)

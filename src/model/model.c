@@ -24,7 +24,8 @@ static const struct family {
 enum {
     N_FAMILIES = sizeof families / sizeof families[0],
     KEY_MAX = 128,
-    MAX_OWNED = 8 * MODEL_MAX_LAYERS + 16
+    MAX_OWNED = 16 * MODEL_MAX_LAYERS + 16,
+    SMALL = 1 << 15 /* elements */
 };
 
 const char *const *model_families(void)
@@ -134,7 +135,8 @@ static const struct gguf_tensor *claim(struct arch *a, int layer, const char *na
 }
 
 /* A vector may come with any split into dimensions (a convolution's [taps, channels]); its elements are what
- * counts. */
+ * counts. Small ones are copied: they lie between the weights, and the file's pages around each would stay in memory.
+ */
 const float *model_vec_get(struct arch *a, int layer, const char *name, const char *suffix, uint64_t n,
                            bool need)
 {
@@ -151,7 +153,8 @@ const float *model_vec_get(struct arch *a, int layer, const char *name, const ch
                    full, (unsigned long long)have, (unsigned long long)n);
         return NULL;
     }
-    if (t->type == KERN_F32 && (uintptr_t)t->data % sizeof(float) == 0) return t->data;
+    bool as_it_is = t->type == KERN_F32 && (uintptr_t)t->data % sizeof(float) == 0;
+    if (as_it_is && (n > SMALL || a->m->n_owned == MAX_OWNED)) return t->data;
     if (t->type != KERN_F32 && t->type != KERN_F16 && t->type != KERN_BF16) {
         model_fail(a, CROFT_E_UNSUPPORTED, "The tensor %s has type %s; F32, F16 or BF16 is supported there.",
                    full, kern_type_get(t->type)->name);

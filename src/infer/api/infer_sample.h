@@ -22,11 +22,18 @@ struct infer_sample_params {
     uint64_t seed;
     const struct croft_bias *bias; /* copied by infer_sampler_new */
     size_t n_bias;
+    struct infer_sample_room *room; /* scratch; borrowed while the sampler lives. NULL: it makes its own */
 };
 #define INFER_SAMPLE_DEFAULTS                                                                                \
     {                                                                                                        \
         .typical_p = 1, .top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64                                \
     }
+
+/* What a draw works in, 24 bytes for each token of a vocabulary; samplers that draw one after the other can share it.
+ */
+struct infer_sample_room;
+int infer_sample_room_new(uint32_t n_vocab, struct infer_sample_room **out, struct err *e) ERR_CHECK;
+void infer_sample_room_free(struct infer_sample_room *r); /* after the samplers; NULL is fine */
 
 struct infer_sampler;
 /* Allocates all it will need for n_vocab logits. USAGE names a parameter that makes no sense. */

@@ -64,6 +64,7 @@ struct str gguf_kv_next_str(const struct gguf_kv *kv, const unsigned char **curs
 int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e) ERR_CHECK;
 /* Memory that [data, data + size) of a mapped file takes may go; reading it again brings it back. */
 void gguf_drop(const struct gguf *g, const void *data, size_t size);
+void gguf_drop_all(const struct gguf *g);
 const char *gguf_type_name(enum gguf_type t);
 
 #endif

@@ -120,6 +120,40 @@ static void random_numbers(void **state)
     infer_sampler_free(s);
 }
 
+/* Samplers that share their scratch draw what each draws with its own. */
+static void shared_room(void **state)
+{
+    enum { SAMPLERS = 3, VOCAB = 200 };
+    struct infer_sample_room *room = NULL;
+    struct infer_sampler *own[SAMPLERS], *shares[SAMPLERS];
+    struct err e = {0};
+    float x[VOCAB];
+    assert_ok(infer_sample_room_new(VOCAB, &room, &e), e);
+    for (int i = 0; i < SAMPLERS; i++) {
+        struct infer_sample_params p = INFER_SAMPLE_DEFAULTS;
+        p.temperature = i ? 1 : 0;
+        p.seed = 3;
+        p.top_k = i == 1 ? 20 : 0;
+        p.repeat_penalty = i == 2 ? 1.3f : 1;
+        assert_ok(infer_sampler_new(&p, VOCAB, &own[i], &e), e);
+        p.room = room;
+        assert_ok(infer_sampler_new(&p, VOCAB, &shares[i], &e), e);
+    }
+    for (int round = 0; round < 40; round++)
+        for (int i = 0; i < SAMPLERS; i++) {
+            for (int k = 0; k < VOCAB; k++) x[k] = (float)((k * 37 + round * 11 + i * 5) % 101) / 10;
+            int32_t want = infer_sampler_draw(own[i], x, NULL);
+            assert_int_equal(infer_sampler_draw(shares[i], x, NULL), want);
+            infer_sampler_accept(own[i], want);
+            infer_sampler_accept(shares[i], want);
+        }
+    for (int i = 0; i < SAMPLERS; i++) {
+        infer_sampler_free(own[i]);
+        infer_sampler_free(shares[i]);
+    }
+    infer_sample_room_free(room);
+}
+
 static int32_t greedy_after(const struct infer_sample_params *p, const int32_t *history, int n)
 {
     struct infer_sampler *s;
@@ -345,17 +379,10 @@ static void stop_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters),
-        cmocka_unit_test(temperature),
-        cmocka_unit_test(random_numbers),
-        cmocka_unit_test(penalties),
-        cmocka_unit_test(bias),
-        cmocka_unit_test(bad_parameters),
-        cmocka_unit_test(infinities),
-        cmocka_unit_test(log_probabilities),
-        cmocka_unit_test(large_vocabulary),
-        cmocka_unit_test(large_adjusted),
-        cmocka_unit_test(log_sums),
+        cmocka_unit_test(filters),          cmocka_unit_test(temperature),    cmocka_unit_test(random_numbers),
+        cmocka_unit_test(shared_room),      cmocka_unit_test(penalties),      cmocka_unit_test(bias),
+        cmocka_unit_test(bad_parameters),   cmocka_unit_test(infinities),     cmocka_unit_test(log_probabilities),
+        cmocka_unit_test(large_vocabulary), cmocka_unit_test(large_adjusted), cmocka_unit_test(log_sums),
         cmocka_unit_test(stop_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
