@@ -213,11 +213,13 @@ static int add_text(const char *text, size_t n, void *ctx)
 int task_revision(const struct task *t, char out[65], struct err *e)
 {
     json_t *labels = json_array(), *schema = t->schema ? json_loads(t->schema, 0, NULL) : NULL;
-    for (unsigned i = 0; i < t->n_labels; i++) json_array_append_new(labels, json_string(t->labels[i].name));
+    bool whole = !t->schema || schema;
+    for (unsigned i = 0; i < t->n_labels; i++)
+        if (json_array_append_new(labels, json_string(t->labels[i].name))) whole = false;
     json_t *o = json_pack("{s:i s:s? s:s? s:o s:o?}", "kind", (int)t->kind, "system", t->system, "prompt", t->prompt,
                           "labels", labels, "schema", schema);
     struct sha256 *s = sha256_new();
-    bool whole = o && s && json_dump_callback(o, add_text, s, JSON_COMPACT | JSON_SORT_KEYS) == 0;
+    whole = whole && o && s && json_dump_callback(o, add_text, s, JSON_COMPACT | JSON_SORT_KEYS) == 0;
     json_decref(o);
     if (whole)
         sha256_hex(s, out);

@@ -292,7 +292,7 @@ static void reliability(struct buf *b, const json_t *r)
     json_array_foreach(json_object_get(r, "reliability"), i, bin)
     {
         double n = number(bin, "n"), right = number(bin, "n_right"), x = 100 * number(bin, "confidence"), lo, hi;
-        if (!(n > 0)) continue;
+        if (!(n > 0 && n < 1e9 && right >= 0 && right <= n)) continue;
         task_wilson((size_t)right, (size_t)n, 1.959963984540054, &lo, &hi);
         buf_fmt(b,
                 "<rect fill=\"#9db7d1\" x=%.2f y=0 width=%.2f height=%.2f><title>%.0f of %.0f right</title></rect>",

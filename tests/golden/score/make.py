@@ -5,6 +5,8 @@
 
 The answers are made here from a fixed seed: 4 classes, 60 examples, two models, confidences rounded so that some are
 equal. Written with scikit-learn 1.9, scipy 1.17, statsmodels 0.15, numpy 2.4."""
+import collections
+import json
 import textwrap
 
 import numpy as np
@@ -48,6 +50,15 @@ def rows(name, kind, value):
     text = "static const %s %s[%d] = {%s};" % (kind, name, len(value), ", ".join("%.17g" % v for v in value))
     print("\n    ".join(textwrap.wrap(text, 112)))
 
+def slots():
+    """Like the output of a slot filling task: an intent, and a list of spans for some names."""
+    words = ["abba", "queen", "gold", "paris", "two"]
+    return {"intent": str(r.choice(["play", "book"])),
+            "slots": {n: [str(w) for w in r.choice(words, r.integers(1, 4))] for n in ["artist", "city", "size"]
+                      if r.random() < 0.6}}
+
+def pairs(v): return collections.Counter([("intent", v["intent"])] + [(n, w) for n in v["slots"] for w in v["slots"][n]])
+
 print("/* Written by tests/golden/score/make.py, which says how; do not edit. */\n#include <stdint.h>\n")
 a, b = model(1.4), model(0.9)
 rows("truth", "uint32_t", truth)
@@ -83,5 +94,18 @@ put("want_difference_lo", boot.confidence_interval.low); put("want_difference_hi
 (lo, hi), v = interval(lambda t, x, y: f1(t, x) - f1(t, y), truth, ya, yb, draws=20_000)
 put("want_f1_difference_lo", lo); put("want_f1_difference_hi", hi)
 put("want_f1_difference_p", 2 * min((v <= 0).mean(), (v >= 0).mean()))
+def literal(v):
+    """A C string in lines of its own."""
+    text = json.dumps(v, separators=(",", ":"))
+    return "\n     ".join(json.dumps(text[i:i + 80]) for i in range(0, len(text), 80))
+
+cases = []
+for _ in range(40):  # the bag of (slot, text) pairs that both have, by collections.Counter
+    want, got = slots(), slots()
+    hit = sum((pairs(want) & pairs(got)).values())
+    cases.append("{%s,\n     %s,\n     %d, %d, %d}" % (literal(want), literal(got), hit, sum(pairs(got).values()) - hit,
+                                                     sum(pairs(want).values()) - hit))
+print("static const struct { const char *want, *got; unsigned hit, spurious, missed; } slots[%d] = {\n    %s};" %
+      (len(cases), ",\n    ".join(cases)))
 for n, k in ((0, 0), (1, 0), (10, 2), (37, 12), (2000, 950)):
     put("want_mcnemar_%d_%d" % (k, n - k), stats.binomtest(k, n).pvalue if n else 1)

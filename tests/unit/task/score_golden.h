@@ -103,6 +103,157 @@ static const double want_difference_hi = 0.25;
 static const double want_f1_difference_lo = -0.048560942201789727;
 static const double want_f1_difference_hi = 0.18591054788852254;
 static const double want_f1_difference_p = 0.2611;
+static const struct { const char *want, *got; unsigned hit, spurious, missed; } slots[40] = {
+    {"{\"intent\":\"play\",\"slots\":{\"city\":[\"two\",\"two\",\"paris\"],\"size\":[\"paris\",\"abba\",\"g"
+     "old\"]}}",
+     "{\"intent\":\"play\",\"slots\":{}}",
+     1, 0, 6},
+    {"{\"intent\":\"play\",\"slots\":{}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"abba\"]}}",
+     1, 1, 0},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"gold\",\"queen\"],\"city\":[\"queen\"],\"size\":[\"tw"
+     "o\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"paris\",\"two\",\"two\"],\"city\":[\"queen\",\"paris\""
+     "]}}",
+     2, 4, 3},
+    {"{\"intent\":\"play\",\"slots\":{\"city\":[\"queen\",\"two\"]}}",
+     "{\"intent\":\"book\",\"slots\":{}}",
+     0, 1, 3},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"two\",\"paris\"],\"city\":[\"paris\",\"two\"]}}",
+     "{\"intent\":\"play\",\"slots\":{}}",
+     0, 1, 5},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"gold\"],\"city\":[\"paris\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"size\":[\"gold\",\"paris\"]}}",
+     1, 2, 3},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"paris\",\"queen\",\"abba\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"gold\"],\"city\":[\"abba\",\"paris\",\"queen\"],\"siz"
+     "e\":[\"paris\",\"queen\",\"queen\"]}}",
+     1, 7, 3},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\",\"paris\",\"abba\"],\"city\":[\"paris\",\"two\""
+     "],\"size\":[\"two\",\"two\",\"two\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"size\":[\"queen\"]}}",
+     0, 2, 9},
+    {"{\"intent\":\"book\",\"slots\":{\"city\":[\"two\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"queen\"],\"city\":[\"paris\"]}}",
+     0, 3, 2},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"gold\",\"abba\",\"two\"],\"size\":[\"two\",\"gold\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\"],\"city\":[\"gold\"],\"size\":[\"paris\",\"two"
+     "\",\"gold\"]}}",
+     3, 3, 3},
+    {"{\"intent\":\"book\",\"slots\":{}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\",\"paris\"],\"city\":[\"two\",\"queen\"],\"size"
+     "\":[\"two\",\"paris\"]}}",
+     1, 6, 0},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"two\",\"gold\"],\"city\":[\"two\",\"gold\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"abba\",\"gold\",\"queen\"]}}",
+     1, 3, 4},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\",\"queen\",\"gold\"],\"city\":[\"gold\",\"paris"
+     "\",\"paris\"],\"size\":[\"paris\",\"abba\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"abba\",\"paris\"],\"city\":[\"queen\",\"queen\",\"par"
+     "is\"],\"size\":[\"two\"]}}",
+     2, 5, 7},
+    {"{\"intent\":\"book\",\"slots\":{\"city\":[\"abba\",\"queen\"],\"size\":[\"gold\",\"queen\",\"gold\"]"
+     "}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"paris\",\"two\",\"paris\"],\"city\":[\"abba\"],\"size"
+     "\":[\"abba\"]}}",
+     2, 4, 4},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"two\",\"abba\"],\"city\":[\"queen\",\"abba\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"abba\",\"queen\"],\"city\":[\"abba\",\"paris\"]}}",
+     3, 2, 2},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"gold\",\"paris\"],\"city\":[\"queen\",\"par"
+     "is\"],\"size\":[\"abba\",\"two\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"paris\",\"two\"],\"size\":[\"two\",\"two\"]}}",
+     2, 3, 6},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"two\",\"paris\"],\"size\":[\"abba\",\"abba\",\"queen\""
+     "]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\",\"two\"],\"size\":[\"two\",\"queen\"]}}",
+     3, 2, 3},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"queen\",\"gold\"],\"city\":[\"gold\",\"paris\",\"two\""
+     "],\"size\":[\"gold\",\"queen\",\"abba\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"gold\",\"queen\"],\"size\":[\"gold\",\"paris\",\"paris\""
+     "]}}",
+     3, 3, 6},
+    {"{\"intent\":\"play\",\"slots\":{\"city\":[\"paris\",\"gold\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"size\":[\"queen\",\"queen\"]}}",
+     0, 3, 3},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"gold\",\"gold\"],\"size\":[\"abba\",\"queen\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"paris\",\"abba\"],\"city\":[\"queen\"]}}",
+     1, 3, 4},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"paris\",\"gold\"],\"city\":[\"paris\",\"two\"],\"size"
+     "\":[\"two\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"two\"]}}",
+     1, 1, 5},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"abba\",\"gold\",\"paris\"],\"size\":[\"gold\",\"abba\""
+     "]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"abba\",\"two\",\"abba\"]}}",
+     2, 2, 4},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"queen\"],\"city\":[\"two\",\"abba\"],\"size\":[\"two\""
+     "]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"paris\"]}}",
+     1, 1, 4},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"two\",\"paris\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"paris\",\"paris\",\"queen\"],\"city\":[\"two\"],\"siz"
+     "e\":[\"paris\",\"abba\"]}}",
+     3, 4, 1},
+    {"{\"intent\":\"book\",\"slots\":{\"city\":[\"queen\",\"queen\",\"paris\"],\"size\":[\"gold\",\"paris"
+     "\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"city\":[\"queen\",\"queen\"]}}",
+     3, 0, 3},
+    {"{\"intent\":\"play\",\"slots\":{}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"paris\",\"paris\"],\"city\":[\"abba\",\"two\",\"abba\""
+     "]}}",
+     1, 5, 0},
+    {"{\"intent\":\"book\",\"slots\":{}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"gold\",\"abba\"],\"city\":[\"abba\",\"gold\""
+     ",\"paris\"],\"size\":[\"abba\",\"paris\",\"queen\"]}}",
+     1, 9, 0},
+    {"{\"intent\":\"book\",\"slots\":{\"city\":[\"queen\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"size\":[\"paris\",\"two\",\"queen\"]}}",
+     1, 3, 1},
+    {"{\"intent\":\"play\",\"slots\":{\"city\":[\"paris\"],\"size\":[\"abba\",\"queen\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"gold\",\"queen\"],\"size\":[\"queen\"]}}",
+     2, 2, 2},
+    {"{\"intent\":\"play\",\"slots\":{\"size\":[\"queen\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"gold\",\"queen\"],\"size\":[\"abba\",\"quee"
+     "n\"]}}",
+     1, 5, 1},
+    {"{\"intent\":\"play\",\"slots\":{\"size\":[\"paris\",\"paris\",\"queen\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"gold\"],\"city\":[\"queen\",\"paris\",\"paris\"],\"si"
+     "ze\":[\"paris\",\"gold\",\"queen\"]}}",
+     3, 5, 1},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\"],\"size\":[\"gold\",\"queen\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"two\",\"gold\"],\"city\":[\"abba\"]}}",
+     0, 4, 4},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"abba\"],\"city\":[\"gold\",\"paris\"],\"size\":[\"par"
+     "is\",\"two\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"queen\",\"abba\",\"paris\"],\"size\":[\"queen\"]}}",
+     1, 4, 5},
+    {"{\"intent\":\"play\",\"slots\":{\"size\":[\"queen\",\"paris\",\"gold\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"size\":[\"two\",\"gold\"]}}",
+     2, 1, 2},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"gold\",\"paris\",\"paris\"],\"city\":[\"queen\",\"par"
+     "is\",\"gold\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"queen\",\"queen\"],\"city\":[\"abba\",\"gold\"],\"siz"
+     "e\":[\"paris\",\"paris\",\"abba\"]}}",
+     1, 7, 6},
+    {"{\"intent\":\"play\",\"slots\":{\"city\":[\"abba\",\"abba\",\"two\"],\"size\":[\"paris\",\"paris\",\""
+     "gold\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"artist\":[\"paris\"],\"size\":[\"two\",\"queen\",\"gold\"]}}",
+     2, 3, 5},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"paris\",\"paris\"]}}",
+     "{\"intent\":\"play\",\"slots\":{\"city\":[\"two\",\"gold\"]}}",
+     0, 3, 4},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\"],\"city\":[\"abba\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"gold\",\"two\"],\"city\":[\"gold\",\"queen\",\"two\"],"
+     "\"size\":[\"queen\"]}}",
+     1, 6, 2},
+    {"{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\"],\"size\":[\"two\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"gold\",\"paris\",\"paris\"]}}",
+     1, 3, 2},
+    {"{\"intent\":\"play\",\"slots\":{\"artist\":[\"queen\",\"abba\"],\"city\":[\"paris\",\"two\"],\"size"
+     "\":[\"abba\",\"abba\",\"two\"]}}",
+     "{\"intent\":\"book\",\"slots\":{\"artist\":[\"queen\",\"paris\"]}}",
+     1, 2, 7}};
 static const double want_mcnemar_0_0 = 1;
 static const double want_mcnemar_0_1 = 1;
 static const double want_mcnemar_2_8 = 0.109375;

@@ -209,6 +209,12 @@ static void fields_by_hand(void **state)
     fields("{\"a\":[]}", "{\"a\":{\"b\":1}}", 0, 1, 0);
 }
 
+static void slots_are_bags_of_pairs(void **state)
+{
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
+        fields(slots[i].want, slots[i].got, slots[i].hit, slots[i].spurious, slots[i].missed);
+}
+
 static void deep_values_are_refused(void **state)
 {
     char text[400];
@@ -249,6 +255,7 @@ int main(void)
         cmocka_unit_test(plots_add_up),
         cmocka_unit_test(what_is_not_there_is_not_defined),
         cmocka_unit_test(fields_by_hand),
+        cmocka_unit_test(slots_are_bags_of_pairs),
         cmocka_unit_test(deep_values_are_refused),
         cmocka_unit_test(no_memory_is_an_error),
     };
