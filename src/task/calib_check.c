@@ -34,6 +34,8 @@ static void take(const struct task_calibration *c, const struct task_observation
     l->after[l->n] = l->before[l->n] = l->scope[l->n] = l->novelty[l->n] = x;
     l->before[l->n].confidence = s->probability ? s->probability[s->label] : NAN;
     l->scope[l->n].right = l->novelty[l->n].right = !o->out_of_scope;
+    if (c->scope_label >= 0 && s->label == c->scope_label)
+        l->scope[l->n].confidence = -confidence; /* sure that it is out */
     l->novelty[l->n].confidence = -j.novelty;
     l->n++;
     if (!o->out_of_scope) l->error[l->n_error++] = x;

@@ -73,9 +73,9 @@ static int observe(struct task_runner *r, const struct task *t, const struct tas
         memcpy(o->vector + i * o->n_embd, a.vector, o->n_embd * sizeof *a.vector);
     }
     item->loss = 1;
-    if (item->out_of_scope || rc) return 0;
+    item->truth = x->label && t->kind == TASK_CLASSIFY ? task_label_find(t, x->label) : -1;
+    if (rc || (item->out_of_scope && item->truth < 0)) return 0;
     if (t->kind != TASK_CLASSIFY) return written_loss(t, x, text, &item->loss, e);
-    item->truth = x->label ? task_label_find(t, x->label) : -1;
     if (item->truth < 0)
         return ERR(
             e, FORMAT,

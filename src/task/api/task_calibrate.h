@@ -20,7 +20,7 @@ struct task_observation {
     struct task_signals signals; /* points into the arrays below and into the examples */
     double loss;                 /* 0 right … 1 */
     int truth;                   /* classify: the true label; -1: none of the task's */
-    bool out_of_scope;           /* loss 1 whatever was answered */
+    bool out_of_scope;           /* loss 1 whatever was answered, unless the task has a label for it */
     uint64_t hash;               /* of the input: decides its half */
 };
 struct task_observations {
