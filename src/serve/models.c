@@ -72,10 +72,14 @@ static int identify(const struct slot *slot, const struct serve_model *m, const 
     id[2] = (uint64_t)st.st_size;
     id[3] = mix(0, &st);
     for (size_t i = 0; i < slot->n_tasks; i++) {
-        char *fit = task_fit_path(path, m->definition[i]->name);
-        if (!fit) return err_nomem(e, 0);
-        if (stat(fit, &st) == 0) id[3] = mix(id[3], &st);
-        mem_free(fit);
+        char *beside[] = {task_fit_path(path, m->definition[i]->name),
+                          task_calibration_path(path, m->definition[i]->name)};
+        bool whole = beside[0] && beside[1];
+        for (int k = 0; k < 2; k++) {
+            if (whole && stat(beside[k], &st) == 0) id[3] = mix(id[3], &st);
+            mem_free(beside[k]);
+        }
+        if (!whole) return err_nomem(e, 0);
         if (stat(slot->task[i], &st)) return err_errno(e, errno, "open", slot->task[i]);
         id[3] = mix(id[3], &st);
     }
