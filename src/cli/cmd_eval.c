@@ -78,7 +78,8 @@ static int load(struct eval *v, const char *task_path, struct err *e)
         rc = task_split_load(v->task, (enum task_split)split, &v->x, e);
     } else {
         v->data = data;
-        rc = task_questions_load(data, ask, &questions, &v->x, e);
+        bool columns = v->loaded && v->loaded->data && v->loaded->data->columns; /* the task says what they mean */
+        if (!columns) rc = task_questions_load(data, ask, &questions, &v->x, e);
         if (rc == 0 && !questions && !v->loaded)
             rc = ERR(
                 e, FORMAT,

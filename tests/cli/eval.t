@@ -115,3 +115,6 @@ run: croft eval --data $T/long.csv -m models/helpdesk-q8_0.gguf --json
 json: .n == 3 and .n_failed == 1 and (.examples[1] | .failed and (.right | not) and .confidence == 0 and .p_truth == 0.25 and .brier == 0.75 and (has("answer") | not)) and (.confusion.counts | map(.[2]) | add) == 2
 run: croft eval --data $T/long.csv -m models/helpdesk-q8_0.gguf
 out~ ^without an answer +1: too long
+# A task with columns reads files of questions by them.
+run: printf 'name: q\nkind: classify\ndata: {columns: {input: question, choices: [choice0, choice1], label: "{{ [choice0, choice1][answer|int] }}"}}\n' > $T/q.yaml; head -2 $T/head.csv > $T/h2.csv; croft eval $T/q.yaml --data $T/h2.csv -m models/helpdesk-q8_0.gguf --limit 1 --with-inputs --json
+json: .n == 1 and .examples[0].input == "One, two?" and .examples[0].expected == "b" and .task.name == "q"
