@@ -1,12 +1,14 @@
 # Croft's build. `make help` lists the targets.
 #   make                    build/croft and build/libcroft.a
 #   make BUILD=build-asan SAN=address,undefined test-unit     any variant, in its own folder
+#   SAN_EXCEPT=kern leaves modules out of SAN
 
 BUILD   ?= build
 CC      ?= cc
 AR      ?= ar
 PREFIX  ?= /usr/local
 SAN     ?=
+SAN_EXCEPT ?=
 V       ?= 0
 OPT     ?= -O3
 WERROR  ?= -Werror
@@ -52,7 +54,7 @@ LIB_CFLAGS_$(1) := $(if $(LIBS_$(1)),$(shell $(PKGCONF) --cflags $(LIBS_$(1)) 2>
 $(BUILD)/$(1)/%.o: src/$(1)/%.c Makefile mk/modules.mk mk/isa.mk
 	@mkdir -p $$(@D)
 	$(call say,CC,$$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $$(LIB_CFLAGS_$(1)) $(call incs,$(1)) $$(call isa_flags,$$<) -MMD -MP -c $$< -o $$@
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(filter $(1),$(SAN_EXCEPT)),-fno-sanitize=all) $$(LIB_CFLAGS_$(1)) $(call incs,$(1)) $$(call isa_flags,$$<) -MMD -MP -c $$< -o $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 

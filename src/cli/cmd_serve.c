@@ -7,6 +7,8 @@
 #include "base_log.h"
 #include "bundle_run.h"
 #include "engine.h"
+#include "receipts.h"
+#include "route_policy.h"
 #include "serve.h"
 #include "task_yaml.h"
 
@@ -15,12 +17,12 @@
 enum { MAX_MODELS = 64, MAX_FILE_SETTINGS = 256 };
 
 struct settings {
-    const char *config, *host, *kv, *keys, *tls_cert, *tls_key, *new_key, *prefixes;
+    const char *config, *receipts, *host, *kv, *keys, *tls_cert, *tls_key, *new_key, *prefixes;
     struct conf_list models, tasks;
     int64_t threads, ctx, port, cache, parallel, queue, max_tokens, connections;
     uint64_t answers, max_body, max_header, max_output;
     double deadline_s, drain_s, header_s, body_s, idle_s, write_s;
-    bool public_without_keys, batch_invariant, log_content;
+    bool public_without_keys, batch_invariant, log_content, check;
 };
 
 #define SET(field) offsetof(struct settings, field)
@@ -31,6 +33,10 @@ static const struct conf_row rows[] = {
      "a model to serve, as a MODEL word (may be repeated)"},
     {"task", 0, CONF_LIST, SET(tasks), "[MODEL=]FILE", NULL, NULL, NULL, 0, 0,
      "a task to answer at /v1/tasks/NAME, by the model of that name (may be repeated)"},
+    {"check", 0, CONF_FLAG, SET(check), NULL, NULL, NULL, NULL, 0, 0,
+     "look whether all that the settings name is there, and end"},
+    {"receipts", 0, CONF_STR, SET(receipts), "DIR", NULL, "CROFT_RECEIPTS", NULL, 0, 0,
+     "with tiers: folder of receipts, budgets and work that waits (receipts in $CROFT_HOME)"},
     {"host", 0, CONF_STR, SET(host), "ADDRESS", "127.0.0.1", "CROFT_HOST", NULL, 0, 0, "address to listen on"},
     {"port", 'p', CONF_I64, SET(port), "N", "8080", "CROFT_PORT", NULL, 0, 65535,
      "port to listen on (0: any free one)"},
@@ -84,6 +90,7 @@ static const struct conf_row rows[] = {
 
 struct file_settings {
     json_t *file;
+    struct route_config *routing; /* NULL: no tiers */
     struct buf text; /* the flags, NUL-terminated one after the other */
     char *argv[MAX_FILE_SETTINGS];
     int argc;
@@ -120,13 +127,17 @@ static int read_file(struct file_settings *f, const char *path, struct err *e)
 {
     const char *name;
     json_t *v;
-    int rc = task_yaml_load(path, &f->file, e);
+    struct task_yaml_lines *lines = NULL;
+    int rc = task_yaml_load_lines(path, &f->file, &lines, e);
+    if (rc == 0) rc = route_config_read(path, f->file, lines, &f->routing, e);
+    task_yaml_lines_free(lines);
     if (rc) return rc;
     json_object_foreach(f->file, name, v)
     {
+        if (route_config_section(name)) continue;
         const struct conf_row *row = rows;
         while (row->name[0] && strcmp(row->name, name) != 0) row++;
-        if (!row->name[0] || strcmp(name, "config") == 0 || strcmp(name, "new-key") == 0)
+        if (!row->name[0] || strcmp(name, "config") == 0 || strcmp(name, "new-key") == 0 || strcmp(name, "check") == 0)
             return ERR(e, FORMAT, "'%.120s': there is no setting '%.60s'. 'croft serve --help' lists them.", path,
                        name);
         if ((rc = add_flag(f, row, v, e))) return rc;
@@ -300,6 +311,7 @@ int cmd_serve(int argc, char **argv)
     struct serve_params p;
     struct err e = {0};
     struct buf names;
+    char receipts[CLI_RECEIPTS_PATH];
     int exit_code = 0, rc = 0;
     buf_init(&file.text, 1 << 20);
     buf_init(&names, 1 << 16);
@@ -310,6 +322,8 @@ int cmd_serve(int argc, char **argv)
     }
     fill_params(&set, &p);
     p.models = models;
+    p.routing = file.routing;
+    if (p.routing && !(rc = cli_receipts_dir(set.receipts, receipts, &e))) p.receipts = receipts;
     if (buf_reserve(&names, (1 << 16) - 1)) rc = err_nomem(&e, 0); /* so that names stay where they are */
     for (int i = 0; i < words.n && rc == 0; i++) rc = name_model(words.item[i], &models[p.n_models++], &names, &e);
     for (int i = 0; i < set.models.n && rc == 0; i++)
@@ -320,10 +334,12 @@ int cmd_serve(int argc, char **argv)
     if (rc == 0 && p.n_models == 0) rc = ERR(&e, USAGE, "Name at least one model. Usage: croft serve MODEL…");
     if (rc == 0 && p.n_models > MAX_MODELS) rc = ERR(&e, USAGE, "At most %d models can be served.", MAX_MODELS);
     if (rc == 0 && !set.tls_cert != !set.tls_key) rc = ERR(&e, USAGE, "TLS needs both --tls-cert and --tls-key.");
-    if (rc == 0) rc = serve_models(&set, &p, &e);
+    if (rc == 0 && set.check) rc = serve_check(&p, &e);
+    else if (rc == 0) rc = serve_models(&set, &p, &e);
     if (rc) exit_code = cli_fail("serve", &e);
 out:
     json_decref(file.file);
+    route_config_free(file.routing);
     buf_done(&file.text);
     buf_done(&names);
     return exit_code;

@@ -16,6 +16,7 @@
 #include "base_mem.h"
 #include "breaker.h"
 #include "gate.h"
+#include "net_url.h"
 #include "sse.h"
 #include "wire.h"
 
@@ -55,6 +56,7 @@ struct route_call {
     bool stream, usage_chunk, once, probe, gone;
     int hold;
     void *user;
+    void (*on_sent)(void *user, const char *host, const void *body, size_t n);
     bool (*on_chunk)(void *user, json_t *chunk);
     void (*on_end)(void *user, const struct route_result *r);
 };
@@ -400,6 +402,16 @@ static void begin_reading(struct route_call *c)
     buf_init(&c->answer, max);
 }
 
+static void tell_sent(const struct route_call *c)
+{
+    struct net_url u;
+    char host[sizeof u.host + 8];
+    if (!c->on_sent || net_url_parse(c->up->tier->url, &u, NULL)) return;
+    snprintf(host, sizeof host, "%s:%d", u.host, u.port);
+    if (u.port == 443) snprintf(host, sizeof host, "%s", u.host);
+    c->on_sent(c->user, host, c->parcel.bytes.data, c->parcel.bytes.len);
+}
+
 /* Through breaker and gate. False: it could not, `fail` says why (the failure of the try before stays). */
 static bool try_once(struct route_call *c)
 {
@@ -434,6 +446,7 @@ static bool try_once(struct route_call *c)
         c->r.tries++;
         up->n_tries++;
         c->r.bytes_sent += c->parcel.bytes.len;
+        tell_sent(c);
         c->r.failure = ROUTE_F_NONE;
         return true;
     }
@@ -490,6 +503,7 @@ int route_upstream_send(struct route_upstream *u, const struct route_request *r,
                              .usage_chunk = r->usage_chunk,
                              .once = r->once,
                              .user = r->user,
+                             .on_sent = r->on_sent,
                              .on_chunk = r->on_chunk,
                              .on_end = r->on_end,
                              .begun_s = clock_now_s()};

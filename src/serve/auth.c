@@ -136,7 +136,7 @@ int serve_keys_load(const char *path, struct serve_keys **out, struct err *e)
     return rc;
 }
 
-static struct serve_key *by_name(struct serve_keys *k, const char *name)
+struct serve_key *serve_key_named(struct serve_keys *k, const char *name)
 {
     for (struct serve_key *x = k->first; x; x = x->next)
         if (strcmp(x->name, name) == 0) return x;
@@ -147,7 +147,7 @@ void serve_keys_replace(struct serve_keys *k, struct serve_keys *fresh)
 {
     for (struct serve_key *x = k->first; x; x = x->next) x->retired = true;
     for (struct serve_key *x = fresh->first, *next; x; x = next) {
-        struct serve_key *old = by_name(k, x->name);
+        struct serve_key *old = serve_key_named(k, x->name);
         next = x->next;
         if (!old) {
             x->owner = ++k->n_owners;

@@ -1,5 +1,6 @@
 /* POST /v1/chat/completions, whole or as a stream of `chat.completion.chunk` events. */
 #include "generate.h"
+#include "routing.h"
 
 static const struct serve_field fields[] = {SERVE_SAMPLING_FIELDS,
                                             {"messages", SERVE_USED, NULL},
@@ -134,8 +135,49 @@ static int read_logprobs(struct serve_job *job, struct serve_generation *g)
     return 0;
 }
 
+/* Texts that a request consists of: strings of messages, and of their text parts. */
+static size_t texts_of(const json_t *messages, const char **out, size_t max)
+{
+    json_t *m, *part;
+    size_t n = 0, i, k;
+    json_array_foreach(messages, i, m)
+    {
+        const json_t *content = json_object_get(m, "content");
+        if (json_is_string(content) && n < max) out[n++] = json_string_value(content);
+        json_array_foreach(content, k, part)
+        {
+            const char *text = json_string_value(json_object_get(part, "text"));
+            if (text && n < max) out[n++] = text;
+        }
+    }
+    return n;
+}
+
+static int plan(struct serve_job *job, const struct serve_generation *g, const json_t *messages, bool *out_here,
+                struct err *e)
+{
+    enum { MAX_TEXTS = 4096 };
+    if (!job->again) {
+        int rc = serve_legs_new(job, 1, e);
+        if (rc) return rc;
+    }
+    struct serve_leg *leg = &job->leg[0];
+    const char **texts = mem_calloc(MAX_TEXTS, sizeof *texts);
+    if (!texts) return err_nomem(e, MAX_TEXTS * sizeof *texts);
+    size_t n = texts_of(messages, texts, MAX_TEXTS);
+    leg->stream = g->sampling.stream;
+    leg->usage_chunk = g->sampling.include_usage;
+    int rc = n == MAX_TEXTS ? serve_refuse(job, CROFT_E_LIMIT, "messages", "The conversation has more than %d texts.",
+                                           MAX_TEXTS - 1)
+                            : serve_leg_begin(job, 0, NULL, texts, n, serve_leg_chat_request(job->in), e);
+    mem_free(texts);
+    *out_here = leg->over ? leg->wants_local : leg->plan.local_first;
+    return rc;
+}
+
 static int prepare(struct serve_job *job, struct err *e)
 {
+    bool here = true;
     json_t *in = job->in, *messages = NULL, *list = NULL, *kwargs = NULL, *response = NULL;
     const char *suffix = "";
     int32_t *ids = NULL;
@@ -157,8 +199,10 @@ static int prepare(struct serve_job *job, struct err *e)
         (rc = serve_structured_read(job, g, e)) || (rc = serve_tools_read(job, g, false, &suffix, e)) ||
         (rc = serve_messages_read(job, messages, &list)))
         return rc;
-    rc = serve_chat_prompt(job, list, g->tool_list, kwargs, suffix, &ids, &n_ids, e);
-    if (rc == 0) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
+    if (job->serve->routing) rc = plan(job, g, messages, &here, e);
+    if (rc == 0 && here) rc = serve_chat_prompt(job, list, g->tool_list, kwargs, suffix, &ids, &n_ids, e);
+    if (rc == 0 && here) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
+    if (rc && here && job->leg) rc = serve_leg_refused(&job->leg[0], rc, e);
     mem_free(ids);
     json_decref(list);
     return rc;

@@ -1,5 +1,5 @@
 /* GET /metrics: counters, and what the server and its schedulers look like at this moment, for Prometheus. */
-#include "job.h"
+#include "routing.h"
 
 static void read_gauges(struct serve *s)
 {
@@ -30,6 +30,7 @@ static void answer(struct serve *s, struct net_exchange *x, struct serve_key *ke
     struct buf b;
     buf_init(&b, 4 << 20);
     read_gauges(s);
+    if (s->routing) serve_routing_figures(s->routing);
     metrics_text(s->m.set, &b);
     net_exchange_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", b.data ? b.data : "", b.len);
     buf_done(&b);

@@ -3,10 +3,13 @@
  *     {"input": "…"}              classify   {"label", "confidence", "probabilities": {label: p}}
  *     {"input": ["…", …]}         extract    {"output": …}     generate   {"text"}     embed   {"embedding"}
  *
- * One input gives one object; an array gives {"results": […]}, in order. */
+ * One input gives one object; an array gives {"results": […]}, in order. With tiers (routing.h) each input goes its own
+ * way, and an answer from elsewhere has no probabilities. */
 #include "fields.h"
 #include "infer_json.h"
+#include "routing.h"
 #include "task_model.h"
+#include "task_remote.h"
 
 #include <math.h>
 
@@ -44,6 +47,7 @@ static void on_done(void *user, const struct task_result *r)
     struct answer *a = user;
     struct answers *d = a->job->data;
     struct infer_outcome o = r->o;
+    struct serve_leg *leg = a->job->leg ? &a->job->leg[a->i] : NULL;
     uint32_t n_embd = infer_engine_model(a->job->model->engine)->n_embd;
     o.err = r->err;
     a->label = r->label;
@@ -53,7 +57,40 @@ static void on_done(void *user, const struct task_result *r)
         memcpy(a->vector, r->vector, n_embd * sizeof *a->vector);
     if (!o.err.code && r->text && (a->text = mem_strndup(r->text, r->n))) a->n = r->n;
     if (!o.err.code && !a->text && !a->vector) err_nomem(&o.err, r->n);
+    if (leg) serve_leg_verdict(leg, &r->judgement, r->text, r->n);
     serve_job_done(a->job, a->i, &o);
+}
+
+/* Where is input i answered? *out_here: the local model is asked now. */
+static int plan(struct serve_job *job, const struct task *task, uint32_t i, const char *input, bool *out_here,
+                struct err *e)
+{
+    struct serve_leg *leg = &job->leg[i];
+    json_t *request = NULL;
+    int rc = !job->again && task_is_remote(task) ? task_remote_request(task, input, &request, e) : 0;
+    if (rc == 0) rc = serve_leg_begin(job, i, task, &input, 1, request, e);
+    *out_here = leg->over ? leg->wants_local : leg->plan.local_first;
+    return rc;
+}
+
+static int ask(struct serve_job *job, struct task_model *task, uint32_t i, const char *input, struct err *e)
+{
+    struct answers *d = job->data;
+    struct infer_ticket *ticket = NULL;
+    struct task_call call = {.owner = job->key ? serve_key_owner(job->key) : 0,
+                             .deadline_s = job->deadline_s,
+                             .on_done = on_done,
+                             .user = &d->answer[i]};
+    bool here = true;
+    int rc = job->leg ? plan(job, d->task, i, input, &here, e) : 0;
+    if (rc || !here) return rc;
+    job->ask[i].submitted = true; /* before: on_done may come at once */
+    rc = task_model_ask(task, input, &call, &ticket, e);
+    if (rc == 0)
+        serve_job_ticket(job, i, ticket);
+    else
+        job->ask[i].submitted = false;
+    return rc && job->leg ? serve_leg_refused(&job->leg[i], rc, e) : rc;
 }
 
 static int find_task(struct serve_job *job, struct task_model **out)
@@ -92,22 +129,13 @@ static int prepare(struct serve_job *job, struct err *e)
     d->several = json_is_array(v);
     d->n = n;
     rc = serve_job_asks(job, n, e);
+    if (rc == 0 && job->serve->routing && !job->leg) rc = serve_legs_new(job, n, e);
     for (uint32_t i = 0; i < n && rc == 0; i++) {
         json_t *one = d->several ? json_array_get(v, i) : v;
-        struct infer_ticket *ticket = NULL;
         d->answer[i] = (struct answer){.job = job, .i = i};
-        struct task_call call = {.owner = job->key ? serve_key_owner(job->key) : 0,
-                                 .deadline_s = job->deadline_s,
-                                 .on_done = on_done,
-                                 .user = &d->answer[i]};
         if (!json_is_string(one))
             return serve_refuse(job, CROFT_E_USAGE, "input", "'input[%u]' must be a string.", i);
-        job->ask[i].submitted = true; /* before: on_done may come at once */
-        rc = task_model_ask(task, json_string_value(one), &call, &ticket, e);
-        if (rc)
-            job->ask[i].submitted = false;
-        else
-            serve_job_ticket(job, i, ticket);
+        rc = ask(job, task, i, json_string_value(one), e);
     }
     return rc;
 }
@@ -122,8 +150,17 @@ static json_t *classified(const struct answers *d, const struct answer *a)
                      n > 1 ? fmax(0, (n * p - 1) / (n - 1)) : 1.0, "probabilities", probabilities);
 }
 
+/* What a tier answered. */
+static json_t *remote_json(const struct answers *d, const struct serve_leg *leg)
+{
+    if (d->task->kind == TASK_CLASSIFY) return json_pack("{s:s s:n}", "label", leg->text, "confidence");
+    json_t *output = d->task->kind == TASK_EXTRACT ? json_loads(leg->text, JSON_DECODE_ANY, NULL) : NULL;
+    return output ? json_pack("{s:o}", "output", output) : json_pack("{s:s}", "text", leg->text);
+}
+
 static json_t *answer_json(const struct serve_job *job, const struct answers *d, const struct answer *a)
 {
+    if (job->leg && job->leg[a->i].tier >= 0) return remote_json(d, &job->leg[a->i]);
     if (a->probability) return classified(d, a);
     if (a->vector) {
         json_t *list = json_array();
@@ -139,7 +176,11 @@ static void finish(struct serve_job *job)
 {
     struct answers *d = job->data;
     json_t *body, *results = json_array();
-    for (uint32_t i = 0; i < d->n; i++) json_array_append_new(results, answer_json(job, d, &d->answer[i]));
+    for (uint32_t i = 0; i < d->n; i++) {
+        json_t *one = answer_json(job, d, &d->answer[i]);
+        if (job->leg && d->several) json_object_set_new(one, "croft", serve_leg_json(&job->leg[i]));
+        json_array_append_new(results, one);
+    }
     if (d->task->kind == TASK_EXTRACT)
         job->digits = infer_json_digits(results); /* the model's own, as it wrote them */
     body = d->several ? json_pack("{s:O}", "results", results) : json_incref(json_array_get(results, 0));

@@ -5,12 +5,15 @@
  * and done flags; nothing is called under it but infer_ticket_cancel. Read next: serve.c (where requests come from),
  * ep_chat.c (what endpoints do with pieces). */
 #include "fields.h"
+#include "routing.h"
 
 enum { MAIL_MAX = 8 << 20, REPLY_MAX = 256 << 20 };
 
 /* ---- from the scheduler's and preparation threads ---- */
 
 /* Under the lock. */
+static void wake(struct net_post *p);
+
 static void post(struct serve_job *job)
 {
     if (job->posted) return;
@@ -104,10 +107,18 @@ static void cancel_all(struct serve_job *job)
 void serve_job_prepare(struct serve_job *job)
 {
     struct err e = {0};
+    if (job->deferring) {
+        if (serve_leg_defer(&job->leg[0], &e)) job->fault.err = e;
+        pthread_mutex_lock(&job->lock);
+        job->prepare_ended = true;
+        post(job);
+        pthread_mutex_unlock(&job->lock);
+        return;
+    }
     int rc = atomic_load(&job->left) ? ERR(&e, CANCELLED, "The client left.") : 0;
     if (rc == 0 && job->deadline_s > 0 && clock_now_s() > job->deadline_s)
         rc = ERR(&e, DEADLINE, "The deadline passed before the request was looked at.");
-    if (rc == 0) rc = serve_body_parse(job);
+    if (rc == 0 && strcmp(job->endpoint->method, "POST") == 0) rc = serve_body_parse(job);
     if (rc == 0) rc = job->endpoint->prepare(job, &e);
     if (rc && !job->fault.err.code) job->fault.err = e;
     if (rc) cancel_all(job);
@@ -119,15 +130,52 @@ void serve_job_prepare(struct serve_job *job)
 
 /* ---- the loop ---- */
 
+void serve_job_wake(struct serve_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    post(job);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static void drop_asks(struct serve_job *job)
+{
+    if (job->data && job->endpoint->free_data) job->endpoint->free_data(job->data);
+    for (uint32_t i = 0; i < job->n_ask; i++) infer_ticket_free(job->ask[i].ticket);
+    mem_free(job->ask);
+    job->data = NULL;
+    job->ask = NULL;
+    job->n_ask = 0;
+}
+
+bool serve_job_defer(struct serve_job *job)
+{
+    job->deferring = true;
+    job->prepare_ended = false;
+    if (serve_prep_add(job->serve->prep, job)) return true;
+    return !(job->prepare_ended = true);
+}
+
+bool serve_job_again(struct serve_job *job)
+{
+    drop_asks(job);
+    job->again = true;
+    job->prepare_ended = false;
+    serve_model_unref(job->model);
+    job->model = NULL;
+    if (serve_prep_add(job->serve->prep, job)) return true;
+    job->prepare_ended = true;
+    ERR(&job->fault.err, FULL, "Too many requests wait to be looked at. Try again later.");
+    return false;
+}
+
 static void job_free(struct serve_job *job)
 {
     job->serve->n_jobs--;
-    if (job->data && job->endpoint->free_data) job->endpoint->free_data(job->data);
+    drop_asks(job);
+    serve_legs_free(job);
     json_decref(job->in);
     buf_done(&job->body);
     buf_done(&job->mail);
-    for (uint32_t i = 0; i < job->n_ask; i++) infer_ticket_free(job->ask[i].ticket);
-    mem_free(job->ask);
     serve_model_unref(job->model);
     pthread_mutex_destroy(&job->lock);
     mem_free(job);
@@ -139,6 +187,7 @@ static void on_left(struct net_exchange *x, void *user)
     job->x = NULL;
     atomic_store(&job->left, true);
     cancel_all(job);
+    serve_legs_cancel(job);
 }
 
 /* One line a request, without content; figures for /metrics. */
@@ -177,25 +226,76 @@ static void sum_up(struct serve_job *job)
         job->cached_tokens += o->n_cached;
         job->answer_tokens += o->n_generated;
         if (o->queued_s > job->queued_s) job->queued_s = o->queued_s;
-        if (!o->err.code || job->fault.err.code) continue;
+        if (!o->err.code || job->fault.err.code || job->leg) continue;
         job->fault.err = o->err;
         if (o->err.code == CROFT_E_LIMIT) job->fault.status = 400; /* a grammar that is too ambiguous */
+    }
+    for (uint32_t i = 0; i < job->n_legs && !job->fault.err.code; i++) {
+        const struct err *why = serve_leg_error(&job->leg[i]);
+        if (!why->code) continue;
+        job->fault.err = *why;
+        if (job->leg[i].plan.reason == ROUTE_R_REFUSED && job->leg[i].plan.n_tiers) job->fault.status = 503;
+        else if (why->code == CROFT_E_LIMIT) job->fault.status = 400;
     }
     if (job->mail.failed && !job->fault.err.code) /* nobody would want a part */
         ERR(&job->fault.err, LIMIT, "The answer outgrew its buffer.");
 }
 
+/* Nobody waits for it: receipts, and whoever asked for it. */
+static void finish_silent(struct serve_job *job)
+{
+    struct serve_job **at = &job->serve->routing->silent;
+    while (*at != job) at = &(*at)->next_silent;
+    *at = job->next_silent;
+    serve_legs_close(job, job->leg && job->leg[0].tier >= 0 ? 200 : 503);
+    job_free(job);
+}
+
+struct serve_job *serve_job_silent(struct serve *s, const struct serve_silent *like)
+{
+    struct serve_job *job = mem_calloc(1, sizeof *job);
+    if (!job) return NULL;
+    s->n_jobs++;
+    job->post.fn = wake;
+    job->serve = s;
+    job->endpoint = like->endpoint;
+    job->key = like->key;
+    job->model = like->model;
+    atomic_fetch_add(&job->model->references, 1);
+    job->created = clock_unix_s();
+    job->arrived_s = clock_now_s();
+    job->n_body = like->n_body;
+    job->prepare_ended = job->silent = true;
+    snprintf(job->id, sizeof job->id, "%s", like->id);
+    snprintf(job->subject, sizeof job->subject, "%s", like->subject);
+    atomic_store(&job->left, true);
+    pthread_mutex_init(&job->lock, NULL);
+    buf_init(&job->mail, MAIL_MAX);
+    job->next_silent = s->routing->silent;
+    s->routing->silent = job;
+    return job;
+}
+
 static void finish(struct serve_job *job)
 {
     int status = 200;
+    if (job->silent) {
+        finish_silent(job);
+        return;
+    }
     sum_up(job);
     if (job->fault.err.code) status = serve_fault_status(&job->fault);
-    if (!job->x)
-        status = 499;
-    else if (job->fault.err.code)
+    if (!job->x && !job->replied) status = 499;
+    if (status == 200 && job->leg && job->leg[0].receipt.deferred) status = 202;
+    if (job->leg) serve_legs_close(job, status);
+    if (!job->x) {
+    } else if (job->fault.err.code) {
         serve_job_fail(job, &job->fault);
-    else
+    } else if (job->leg && job->leg[0].receipt.deferred) {
+        serve_job_reply(job, 202, serve_leg_deferred_json(&job->leg[0]));
+    } else if (!serve_leg_reply_chat(job)) {
         job->endpoint->finish(job);
+    }
     if (job->x && !job->replied) { /* an endpoint that forgot, or had no memory */
         ERR(&job->fault.err, INTERNAL, "There is no answer.");
         serve_job_fail(job, &job->fault);
@@ -235,7 +335,28 @@ static void wake(struct net_post *p)
     if (mail.len && job->first_s == 0) job->first_s = clock_now_s();
     deliver(job, &mail);
     buf_done(&mail);
-    if (over) finish(job);
+    if (over && !serve_legs_go(job)) finish(job);
+}
+
+static int read_name(struct serve_job *job, const struct net_head *head, const char *header, char out[64])
+{
+    struct str v = net_head_get(head, header);
+    if (v.n >= 64) return serve_refuse(job, CROFT_E_USAGE, header, "The header %s is too long.", header);
+    memcpy(out, v.p ? v.p : "", v.n);
+    return 0;
+}
+
+/* What a request may say about where it is answered; without tiers, nothing. */
+static int read_routing(struct serve_job *job, const struct net_head *head)
+{
+    char user[64] = "";
+    if (!job->serve->routing) return 0;
+    int rc = read_name(job, head, "X-Croft-Class", job->asked_class);
+    if (rc == 0) rc = read_name(job, head, "X-Croft-Tier", job->asked_tier);
+    if (rc == 0) rc = read_name(job, head, "X-Croft-Subject", user);
+    job->may_wait = str_eqz(net_head_get(head, "X-Croft-Urgent"), "false");
+    if (rc == 0 && user[0]) route_subject_hash(&job->serve->routing->salt, user, job->subject);
+    return rc;
 }
 
 static int read_deadline(struct serve_job *job, const struct net_head *head)
@@ -283,6 +404,7 @@ void serve_job_start(struct serve *s, const struct serve_endpoint *ep, struct ne
     job->x = x;
     job->key = key;
     job->body = net_exchange_take_body(x);
+    job->n_body = job->body.len;
     job->created = clock_unix_s();
     job->arrived_s = clock_now_s();
     snprintf(job->id, sizeof job->id, "%llx%06llx", (unsigned long long)job->created, (unsigned long long)++s->n_ids);
@@ -291,8 +413,9 @@ void serve_job_start(struct serve *s, const struct serve_endpoint *ep, struct ne
     pthread_mutex_init(&job->lock, NULL);
     buf_init(&job->mail, MAIL_MAX);
     net_exchange_set_user(x, job, on_left);
-    int rc = check_type(job, head);
+    int rc = strcmp(ep->method, "POST") == 0 ? check_type(job, head) : 0;
     if (rc == 0) rc = read_deadline(job, head);
+    if (rc == 0) rc = read_routing(job, head);
     if (rc == 0 && !serve_prep_add(s->prep, job))
         rc = serve_refuse(job, CROFT_E_FULL, "", "Too many requests wait to be looked at. Try again later.");
     if (rc == 0) return;
@@ -307,6 +430,7 @@ static void keep_answer(struct serve_job *job, struct str answer)
     struct serve *s = job->serve;
     struct serve_question q = {job->endpoint, job->key, job->tail, {job->body.data, job->body.len}};
     bool same_models = serve_models_generation(s->models) == job->generation;
+    if (job->leg) return; /* each answer has a receipt of its own */
     if (s->cache && job->endpoint->repeats && same_models) serve_cache_keep(s->cache, &q, job->generation, answer);
 }
 
@@ -326,6 +450,7 @@ void serve_job_reply(struct serve_job *job, int status, json_t *body)
         job->replied = true;
         if (status == 200) keep_answer(job, (struct str){b.data, b.len});
         net_exchange_header(job->x, "X-Request-Id", job->id);
+        serve_legs_headers(job);
         net_exchange_reply(job->x, status, "application/json", b.data, b.len);
         job->x = NULL;
         atomic_store(&job->left, true);
@@ -339,6 +464,7 @@ static void begin_stream(struct serve_job *job)
     if (job->streaming) return;
     job->streaming = true;
     net_exchange_header(job->x, "X-Request-Id", job->id);
+    serve_legs_headers(job);
     net_exchange_stream(job->x, 200, "text/event-stream; charset=utf-8");
 }
 
@@ -402,6 +528,7 @@ void serve_job_fail(struct serve_job *job, struct serve_fault *f)
     job->replied = true;
     advise_retry(job, serve_fault_status(f));
     net_exchange_header(job->x, "X-Request-Id", job->id);
+    serve_legs_headers(job);
     serve_reply_fault(job->serve, job->x, f);
     job->x = NULL;
 }

@@ -61,6 +61,17 @@ struct serve_job {
     uint32_t n_ask;
 
     void *data; /* the endpoint's; freed by endpoint->free_data */
+
+    /* Where there are tiers (routing.h); the loop's, once prepared. */
+    struct serve_leg *leg;    /* [n_legs] one an answer; NULL: none */
+    uint32_t n_legs, n_away;  /* away: being answered elsewhere */
+    bool again;               /* prepared for the second time: the tiers failed */
+    bool leg_headers;         /* are out */
+    bool silent;              /* there is no client (background.c) */
+    bool may_wait, deferring; /* the client can wait for its answer; the request is being put on disk */
+    struct serve_job *next_silent;
+    size_t n_body; /* bytes of the request */
+    char asked_class[64], asked_tier[64], subject[65];
 };
 
 /* A piece of an answer in the mailbox: the head, then n_top struct croft_logprob, then n bytes of text. */
@@ -77,6 +88,12 @@ int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e) ERR_CHECK; 
  * ends. */
 void serve_job_ticket(struct serve_job *job, uint32_t i, struct infer_ticket *ticket);
 void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcome *o);
+
+/* The loop: look at the job again. Prepare it once more, without what its endpoint made of it; false: the queue is
+ * full. */
+void serve_job_wake(struct serve_job *job);
+bool serve_job_again(struct serve_job *job);
+bool serve_job_defer(struct serve_job *job); /* likewise: put its request on disk */
 
 /* The loop, in endpoint callbacks: answer. */
 void serve_job_reply(struct serve_job *job, int status, json_t *body);        /* takes body; NULL is out of memory */

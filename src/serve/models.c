@@ -11,6 +11,7 @@
  * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
 #include "job.h"
 #include "plat_file.h"
+#include "task_calib.h"
 #include "task_fit.h"
 #include "task_model.h"
 
@@ -189,6 +190,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
     if (rc == 0)
         rc = infer_engine_open(path, &(struct infer_engine_params){.n_threads = s->p.n_threads}, &m->engine, e);
     if (rc == 0) rc = tok_new(infer_engine_gguf(m->engine), &m->tok, e);
+    if (rc == 0 && s->routing) rc = gguf_fingerprint(infer_engine_gguf(m->engine), m->fingerprint, e);
     if (rc == 0) {
         const struct model *model = infer_engine_model(m->engine);
         struct err none;

@@ -6,11 +6,12 @@
  *
  * Read next: job.c, then the endpoints, ep_*.c. */
 #include "fields.h"
+#include "routing.h"
 
 static const struct serve_endpoint *const endpoints[] = {
     &serve_ep_health,    &serve_ep_ready,       &serve_ep_metrics,    &serve_ep_models,    &serve_ep_model,
     &serve_ep_chat,      &serve_ep_completions, &serve_ep_embeddings, &serve_ep_responses, &serve_ep_decisions,
-    &serve_ep_systemone, &serve_ep_tasks,       &serve_ep_task,
+    &serve_ep_systemone, &serve_ep_tasks,       &serve_ep_task, &serve_ep_deferred,
 };
 enum { N_ENDPOINTS = sizeof endpoints / sizeof endpoints[0] };
 
@@ -197,6 +198,8 @@ static int check_address(const struct serve_params *p, const struct err *why, st
 
 int serve_new(const struct serve_params *p, struct serve **out, struct err *e)
 {
+    int rc = serve_check(p, e);
+    if (rc) return rc;
     struct serve *s = mem_calloc(1, sizeof *s);
     struct err why = {0};
     if (!s) return err_nomem(e, sizeof *s);
@@ -205,7 +208,7 @@ int serve_new(const struct serve_params *p, struct serve **out, struct err *e)
     s->reload.fn = on_reload;
     json_object_seed(0);
     make_metrics(&s->m);
-    int rc = p->keys_file ? serve_keys_load(p->keys_file, &s->keys, e) : 0;
+    rc = p->keys_file ? serve_keys_load(p->keys_file, &s->keys, e) : 0;
     struct net_server_params np = {.host = p->host,
                                    .port = p->port,
                                    .tls_cert = p->tls_cert,
@@ -222,8 +225,10 @@ int serve_new(const struct serve_params *p, struct serve **out, struct err *e)
         if (rc == CROFT_E_DENIED) rc = check_address(p, &why, e);
     }
     if (rc == 0 && p->answers_bytes && !(s->cache = serve_cache_new(p->answers_bytes))) rc = err_nomem(e, 0);
+    if (rc == 0 && p->routing) rc = serve_routing_new(s, p->routing, &s->routing, e);
     if (rc == 0) rc = serve_prep_new(s, 2, 1024, &s->prep, e);
     if (rc == 0) rc = serve_models_new(s, &s->models, e);
+    if (rc == 0 && s->routing) rc = serve_background_start(s->routing, e);
     if (rc)
         serve_free(s);
     else
@@ -235,6 +240,7 @@ int serve_run(struct serve *s, struct err *e)
 {
     int rc = net_server_run(s->net, e);
     /* nobody is connected any more; what was asked of the schedulers was cancelled and comes back */
+    if (s->routing) serve_background_stop(s->routing);
     while (s->n_jobs) net_server_posts(s->net, 0.1);
     return rc;
 }
@@ -244,6 +250,7 @@ void serve_free(struct serve *s)
     if (!s) return;
     serve_prep_free(s->prep);
     serve_models_free(s->models);
+    serve_routing_free(s->routing);
     net_server_free(s->net);
     serve_cache_free(s->cache);
     serve_keys_free(s->keys);

@@ -24,6 +24,8 @@ struct task;
 struct task_model;
 struct serve_prep;
 struct serve_cache;
+struct serve_routing;
+struct serve_leg;
 struct serve_fault;
 
 /* ---- endpoints: one file each ---- */
@@ -45,7 +47,7 @@ struct serve_endpoint {
 struct serve_piece;
 extern const struct serve_endpoint serve_ep_health, serve_ep_ready, serve_ep_metrics, serve_ep_models, serve_ep_model,
     serve_ep_chat, serve_ep_completions, serve_ep_embeddings, serve_ep_responses, serve_ep_decisions,
-    serve_ep_systemone, serve_ep_tasks, serve_ep_task;
+    serve_ep_systemone, serve_ep_tasks, serve_ep_task, serve_ep_deferred;
 
 /* ---- the server ---- */
 
@@ -62,6 +64,7 @@ struct serve {
     struct serve_keys *keys; /* NULL: none are needed */
     struct serve_prep *prep;
     struct serve_cache *cache; /* NULL: off */
+    struct serve_routing *routing; /* NULL: there are no tiers */
     struct net_post reload;
     atomic_bool reload_posted;
     bool loopback;
@@ -118,6 +121,7 @@ void serve_keys_replace(struct serve_keys *k, struct serve_keys *fresh);
 struct serve_key *serve_key_find(struct serve_keys *k, struct str authorization, struct serve_fault *f);
 /* May it make a request now? false with a fault (429) and *retry_s. */
 bool serve_key_admit(struct serve_key *k, struct serve_fault *f, double *retry_s);
+struct serve_key *serve_key_named(struct serve_keys *k, const char *name); /* or NULL */
 bool serve_key_may_model(const struct serve_key *k, const char *name);
 bool serve_key_may_task(const struct serve_key *k, const char *name);
 void serve_key_spend(struct serve_key *k, uint64_t tokens);
@@ -132,6 +136,7 @@ struct serve_model { /* read-only once loaded, but for what a lock guards */
     struct serve_models *owner;
     struct serve_model *next_retired;
     char *name, *path;
+    char fingerprint[65]; /* of its weights (task_fit.h) */
     int64_t created;
     struct infer_engine *engine;
     struct tok *tok;

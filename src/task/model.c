@@ -175,6 +175,11 @@ void task_model_free(struct task_model *m)
 
 const struct task *task_model_task(const struct task_model *m) { return m->task; }
 
+int task_model_check(struct task_model *m, const char *text, size_t n, struct err *e)
+{
+    return m->grammar ? infer_grammar_check(m->grammar, text, n, e) : 0;
+}
+
 /* ---- a call ---- */
 
 static void job_free(struct job *j)

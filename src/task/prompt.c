@@ -4,14 +4,14 @@
 #include "task_prompt.h"
 #include "base_mem.h"
 #include "base_str.h"
+#include "prompt.h"
 
 static json_t *message(const char *role, const char *content)
 {
     return json_pack("{s:s, s:s}", "role", role, "content", content);
 }
 
-/* The user message: the task's prompt with every {{input}} replaced. NULL without memory. */
-static char *user_text(const struct task *t, const char *input)
+char *task_user_text(const struct task *t, const char *input)
 {
     struct buf b;
     buf_init(&b, TASK_PROMPT_BYTES);
@@ -60,7 +60,7 @@ int task_prompt_tokens(const struct task *t, const struct infer_chat *chat, cons
                        int32_t **out_ids, size_t *out_n, struct err *e)
 {
     if (!utf8_valid(input, strlen(input))) return ERR(e, FORMAT, "The input is not valid UTF-8 text.");
-    char *user = user_text(t, input);
+    char *user = task_user_text(t, input);
     if (!user) return err_nomem(e, strlen(input));
     int rc = chat && t->kind != TASK_EMBED ? chat_tokens(t, chat, user, out_ids, out_n, e)
                                            : plain_tokens(t, tok, user, out_ids, out_n, e);

@@ -12,11 +12,23 @@
 
 enum { MAX_DEPTH = 64, MAX_VISITS = 100000, MAX_JSON = 1 << 20 };
 
+struct task_yaml_lines {
+    struct entry {
+        const json_t *parent;
+        const char *key; /* a member's, borrowed from the parent; NULL: an item's */
+        size_t index;
+        int line;
+    } *list;
+    size_t n, cap;
+};
+
 struct walk {
     yaml_document_t *doc;
+    struct task_yaml_lines *lines; /* NULL: nobody asks */
     int visits;
     bool unusable;              /* too deep, too large, or a key is no text */
     const yaml_node_t *foreign; /* the node with a tag that is not YAML's own, if there is one */
+    const yaml_node_t *twice;   /* a key that its mapping has already */
 };
 
 static json_t *scalar(const yaml_node_t *n)
@@ -33,6 +45,25 @@ static json_t *scalar(const yaml_node_t *n)
     }
     return json_stringn(s, n->data.scalar.length);
 }
+
+static bool note_line(struct walk *w, const json_t *parent, const char *key, size_t index, int id)
+{
+    struct task_yaml_lines *l = w->lines;
+    if (!l) return true;
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 64;
+        struct entry *list = mem_realloc(l->list, cap * sizeof *list);
+        if (!list) return false;
+        l->list = list;
+        l->cap = cap;
+    }
+    int line = (int)yaml_document_get_node(w->doc, id)->start_mark.line + 1;
+    l->list[l->n++] = (struct entry){parent, key, index, line};
+    return true;
+}
+
+/* The object's own copy of a key, which lives as long as the member does. */
+static const char *member_key(json_t *o, const char *key) { return json_object_iter_key(json_object_iter_at(o, key)); }
 
 /* NULL: w says why; if it does not, memory ran out. */
 static json_t *convert(struct walk *w, int id, int depth)
@@ -52,7 +83,8 @@ static json_t *convert(struct walk *w, int id, int depth)
     if (list) {
         for (yaml_node_item_t *i = n->data.sequence.items.start; out && i < n->data.sequence.items.top; i++) {
             json_t *v = convert(w, *i, depth + 1);
-            if (v && json_array_append_new(out, v) == 0) continue;
+            if (v && json_array_append_new(out, v) == 0 && note_line(w, out, NULL, json_array_size(out) - 1, *i))
+                continue;
             json_decref(out);
             return NULL;
         }
@@ -63,8 +95,15 @@ static json_t *convert(struct walk *w, int id, int depth)
         bool named = key && key->type == YAML_SCALAR_NODE;
         json_t *v = named ? convert(w, p->value, depth + 1) : NULL;
         if (!named) w->unusable = true;
+        if (named && json_object_getn(out, (const char *)key->data.scalar.value, key->data.scalar.length)) {
+            w->twice = key;
+            json_decref(v);
+            json_decref(out);
+            return NULL;
+        }
         if (v &&
-            json_object_setn_new(out, (const char *)key->data.scalar.value, key->data.scalar.length, v) == 0)
+            json_object_setn_new(out, (const char *)key->data.scalar.value, key->data.scalar.length, v) == 0 &&
+            note_line(w, out, member_key(out, (const char *)key->data.scalar.value), 0, p->key))
             continue;
         json_decref(out);
         return NULL;
@@ -88,6 +127,10 @@ static int find(yaml_document_t *doc, const char *key)
 static int not_converted(const struct walk *w, const char *path, const char *what, struct err *e)
 {
     const yaml_node_t *n = w->foreign;
+    if (w->twice)
+        return err_set(e, CROFT_E_FORMAT, path, (long long)w->twice->start_mark.line + 1,
+                       "'%s': '%.60s' in line %zu stands there for the second time.", path,
+                       (const char *)w->twice->data.scalar.value, w->twice->start_mark.line + 1);
     if (!n && !w->unusable) return err_nomem(e, 0);
     if (!n) return ERR(e, FORMAT, "%s in '%s' is too deep or too large, or has a key that is no text.", what, path);
     long long line = (long long)n->start_mark.line + 1;
@@ -146,18 +189,51 @@ int task_yaml_value(const char *path, const char *key, char **out, struct err *e
     return rc;
 }
 
-int task_yaml_load(const char *path, json_t **out, struct err *e)
+int task_yaml_load_lines(const char *path, json_t **out, struct task_yaml_lines **out_lines, struct err *e)
 {
     yaml_document_t doc;
+    struct task_yaml_lines *lines = NULL;
+    if (out_lines && !(lines = mem_calloc(1, sizeof *lines))) return err_nomem(e, sizeof *lines);
     int rc = parse_file(path, &doc, e);
-    if (rc) return rc;
+    if (rc) {
+        task_yaml_lines_free(lines);
+        return rc;
+    }
     yaml_node_t *root = yaml_document_get_root_node(&doc);
-    struct walk w = {.doc = &doc};
+    struct walk w = {.doc = &doc, .lines = lines};
     json_t *v = root && root->type == YAML_MAPPING_NODE ? convert(&w, 1, 0) : NULL;
-    if (v) *out = v;
-    else if (!root || root->type != YAML_MAPPING_NODE)
+    if (!root || root->type != YAML_MAPPING_NODE)
         rc = ERR(e, FORMAT, "'%s' must hold names with values.", path);
-    else rc = not_converted(&w, path, "What stands", e);
+    else if (!v)
+        rc = not_converted(&w, path, "What stands", e);
     yaml_document_delete(&doc);
-    return rc;
+    if (rc) {
+        task_yaml_lines_free(lines);
+        return rc;
+    }
+    *out = v;
+    if (out_lines) *out_lines = lines;
+    return 0;
+}
+
+int task_yaml_load(const char *path, json_t **out, struct err *e)
+{
+    return task_yaml_load_lines(path, out, NULL, e);
+}
+
+void task_yaml_lines_free(struct task_yaml_lines *l)
+{
+    if (!l) return;
+    mem_free(l->list);
+    mem_free(l);
+}
+
+int task_yaml_line(const struct task_yaml_lines *l, const json_t *parent, const char *key, size_t index)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct entry *x = &l->list[i];
+        if (x->parent != parent || !x->key != !key) continue;
+        if (key ? strcmp(x->key, key) == 0 : x->index == index) return x->line;
+    }
+    return 0;
 }

@@ -10,7 +10,7 @@ tells what it has seen: {"requests", "answered", "texts": the last 10,000 user m
 
 Faults: none, hang (no answer), slow (10 s), garbage (no JSON), html, empty, shape (JSON, but no answer), reset (the
 connection breaks before the head), cut (in the middle of the answer or stream), 400, 401, 429 (Retry-After: 1), 500, 503,
-529, redirect, flap (two seconds good, two seconds reset), lie (any of the garbage, by chance)."""
+529, redirect, flap (two seconds good, two seconds reset), lie (any of the garbage, by chance), echo (the answer is the last user message)."""
 import argparse
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ p.add_argument("--delay", type=float, default=0)
 p.add_argument("--fault", default="none")
 args = p.parse_args()
 
-FAULTS = ("none hang slow garbage html empty shape reset cut 400 401 429 500 503 529 redirect flap lie").split()
+FAULTS = ("none hang slow garbage html empty shape reset cut 400 401 429 500 503 529 redirect flap lie echo").split()
 if args.fault not in FAULTS:
     p.error(f"no such fault: {args.fault}")
 state = {"fault": args.fault, "share": 1.0}
@@ -38,7 +38,7 @@ if args.gold:
     with open(args.gold, encoding="utf-8") as f:
         for line in f:
             row = json.loads(line)
-            gold[row["text"]] = row["label"]
+            gold[row.get("text", row.get("input"))] = row["label"]
     labels = sorted(set(gold.values()))
 
 
@@ -145,7 +145,8 @@ async def chat(writer, path, headers, body):
         await asyncio.sleep(args.delay)
     fault = fault_now()
     make = anthropic if path.endswith("/messages") else openai
-    good = make(request, word_for(text), max(1, len(body) // 4))
+    word = text if fault == "echo" else word_for(text)
+    good = make(request, word, max(1, len(body) // 4))
     if fault == "reset":
         return False
     if fault == "hang":

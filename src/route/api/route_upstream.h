@@ -95,6 +95,8 @@ struct route_request {
     bool once;             /* no second try (comparisons in the background) */
 
     void *user;
+    /* At each try: the bytes that leave, for the receipt. host: "api.example.com", with ":port" unless 443. Or NULL. */
+    void (*on_sent)(void *user, const char *host, const void *body, size_t n);
     /* chat.completion.chunk objects, in order, borrowed: the receiver may change them. False ends the call (STOPPED).
      * The end of the stream is on_end without a failure; "[DONE]" is not handed on. */
     bool (*on_chunk)(void *user, json_t *chunk);

@@ -7,6 +7,7 @@
 #include "net_server.h"
 
 struct serve;
+struct route_config;
 struct serve_model_source {
     const char *name;  /* as requests call it */
     const char *model; /* what `resolve` turns into a file */
@@ -20,6 +21,8 @@ struct serve_params {
     size_t n_models;
     const struct serve_task_source *tasks; /* [n_tasks]; borrowed */
     size_t n_tasks;
+    const struct route_config *routing; /* tiers and policy (route_policy.h); NULL: everything is answered here */
+    const char *receipts;               /* folder of receipts, budgets and deferred work; needed with routing */
     void *user;
     /* A model's file, mem_free. Called again at every reload, from a thread of the server. */
     int (*resolve)(void *user, const char *model, char **out_path, struct err *e);
@@ -33,12 +36,15 @@ struct serve_params {
     uint32_t n_ctx, n_cache, n_parallel, n_queue; /* as infer_schedule.h */
     enum infer_kv kv;
     bool batch_invariant, log_content;
-    uint64_t answers_bytes; /* of decisions, embeddings and tasks' answers kept for the same request; 0: none */
+    uint64_t answers_bytes;   /* of decisions, embeddings and tasks' answers kept for the same request; 0: none */
     const char *prefixes_dir; /* where the tasks' prefixes stay from one start to the next, a file a model; or NULL */
-    double deadline_s;   /* of requests that name none; 0: none */
-    uint32_t max_tokens; /* ceiling for one answer; 0: the context */
+    double deadline_s;        /* of requests that name none; 0: none */
+    uint32_t max_tokens;      /* ceiling for one answer; 0: the context */
 };
-/* Loads the models, then listens: when it returns, requests are answered. */
+/* Is all that the settings name there and sound: keys, models, tasks, tiers and their keys, thresholds? Loads
+ * nothing. */
+int serve_check(const struct serve_params *p, struct err *e) ERR_CHECK;
+/* Checks, loads the models, then listens: when it returns, requests are answered. */
 int serve_new(const struct serve_params *p, struct serve **out, struct err *e) ERR_CHECK;
 int serve_run(struct serve *s, struct err *e) ERR_CHECK; /* until serve_drain or serve_stop */
 void serve_free(struct serve *s);

@@ -27,6 +27,8 @@ int task_model_new(const struct task_engine *g, const struct task *task, struct 
                    struct err *e) ERR_CHECK;
 void task_model_free(struct task_model *m); /* after its last answer */
 const struct task *task_model_task(const struct task_model *m);
+/* Does a text that another model wrote keep to the task's schema? 0 (also without one), or FORMAT. */
+int task_model_check(struct task_model *m, const char *text, size_t n, struct err *e) ERR_CHECK;
 /* The calibration that judges its answers, borrowed; NULL: they are all `uncalibrated`. Then *why (may be NULL) says
  * why: NOT_FOUND: there is none; DIGEST, FORMAT: there is one, and it is refused. */
 const struct task_calibration *task_model_calibration(const struct task_model *m, struct err *why);

@@ -11,5 +11,11 @@
 int task_yaml_value(const char *path, const char *key, char **out, struct err *e) ERR_CHECK;
 /* The whole file, whose top must be a mapping, as a JSON object (json_decref). */
 int task_yaml_load(const char *path, json_t **out, struct err *e) ERR_CHECK;
+/* Likewise, and where everything stands: which line of the file a member (by key) or an item (key NULL, by index) of
+ * an object or array of the result begins in; 0: it is none of the file's. */
+struct task_yaml_lines;
+int task_yaml_load_lines(const char *path, json_t **out, struct task_yaml_lines **out_lines, struct err *e) ERR_CHECK;
+void task_yaml_lines_free(struct task_yaml_lines *l);
+int task_yaml_line(const struct task_yaml_lines *l, const json_t *parent, const char *key, size_t index);
 
 #endif

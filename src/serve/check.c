@@ -1,0 +1,82 @@
+/* Is everything there that the settings name? Looked at before a model is loaded or a socket opened, so that a wrong
+ * setting is told at once; `croft serve --check` does no more than this. Read next: serve.c. */
+#include "routing.h"
+#include "net_url.h"
+#include "task_calib.h"
+#include "task_model.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* A tier that is this very server would ask itself for ever. */
+static int check_tier(const struct serve_params *p, const struct route_tier *t, struct err *e)
+{
+    char key[ROUTE_KEY_MAX];
+    struct net_url u;
+    int rc = net_url_parse(t->url, &u, e);
+    if (rc) return rc;
+    if (u.loopback && p->port && u.port == p->port)
+        return ERR(e, USAGE, "The tier '%s' is this server itself (%.200s). Leave it out.", t->name, t->url);
+    rc = route_tier_key(t, key, e);
+    memset(key, 0, sizeof key);
+    return rc;
+}
+
+static int check_routing(const struct serve_params *p, struct err *e)
+{
+    const struct route_config *c = p->routing;
+    if (!p->receipts) return ERR(e, USAGE, "'%.200s' has tiers: name a folder for receipts.", c->path);
+    for (int i = 0; i < c->n_tiers; i++) {
+        int rc = check_tier(p, &c->tier[i], e);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+/* A confidence that nobody calibrated is a number without meaning: no threshold can stand on it. */
+static int check_threshold(const struct serve_params *p, const struct task *t, const char *model, struct err *e)
+{
+    struct task_calibration *c = NULL;
+    struct route_rule rule = route_rule_for(p->routing, t->name, NULL);
+    struct err why = {0};
+    if (!(rule.min_confidence > 0)) return 0;
+    int rc = task_calibration_load(t, model, &c, &why);
+    task_calibration_free(c);
+    if (rc == CROFT_E_NOT_FOUND)
+        return err_set(e, CROFT_E_USAGE, p->routing->path, rule.line,
+                       "%s:%d: 'min_confidence' for the task '%s' means nothing: there is no calibration. Run 'croft "
+                       "calibrate', or leave it out.",
+                       p->routing->path, rule.line, t->name);
+    if (rc) *e = why;
+    return rc;
+}
+
+static int check_task(const struct serve_params *p, const struct serve_task_source *source, struct err *e)
+{
+    struct task *t = NULL;
+    char *model = NULL;
+    size_t k = 0;
+    int rc = task_load(source->path, &t, e);
+    while (rc == 0 && source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
+    if (rc == 0 && p->routing && k < p->n_models) rc = p->resolve(p->user, p->models[k].model, &model, e);
+    if (rc == 0 && model) rc = check_threshold(p, t, model, e);
+    mem_free(model);
+    task_free(t);
+    return rc;
+}
+
+int serve_check(const struct serve_params *p, struct err *e)
+{
+    struct serve_keys *keys = NULL;
+    int rc = p->keys_file ? serve_keys_load(p->keys_file, &keys, e) : 0;
+    serve_keys_free(keys);
+    for (size_t i = 0; i < p->n_models && rc == 0; i++) {
+        char *path = NULL;
+        rc = p->resolve(p->user, p->models[i].model, &path, e);
+        if (rc == 0 && access(path, R_OK)) rc = err_errno(e, errno, "open", path);
+        mem_free(path);
+    }
+    if (rc == 0 && p->routing) rc = check_routing(p, e);
+    for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = check_task(p, &p->tasks[i], e);
+    return rc;
+}

@@ -1,0 +1,158 @@
+/* Answers from elsewhere: the server's tiers, policy, books and receipts (routing.c), and the way of one answer
+ * (leg.c). Without tiers in the settings file none of this exists: serve->routing and job->leg are NULL.
+ *
+ *     preparation   serve_leg_begin ── plan: local first? ──┬─ ask the local model
+ *                                                            └─ (nothing is asked here)
+ *     loop          serve_legs_go ── verdict stands ─────────▶ over
+ *                        └─ away: budget, redaction, receipt's place, tier ─▶ answer ─▶ over
+ *                                 ▲ next tier ◀──── failure, garbage, no money ──┘
+ *     loop          serve_legs_close: receipts, headers, figures */
+#ifndef ROUTING_H
+#define ROUTING_H
+
+#include "job.h"
+#include "route_agree.h"
+#include "route_policy.h"
+#include "route_receipt.h"
+#include "route_upstream.h"
+
+struct task;
+struct task_judgement;
+
+enum { SERVE_PACES = 256 };
+
+struct serve_routing {
+    struct serve *serve;
+    const struct route_config *c;
+    struct net_client *client;
+    struct route_upstream *up[ROUTE_MAX_TIERS]; /* by the config's tiers */
+    struct route_detectors *detectors;          /* NULL: nothing is looked for */
+    struct route_health *health;
+    struct route_receipts *log;
+    struct route_store *store;
+    struct route_subject_salt salt;
+    struct metric *answers, *cost, *tier_state, *lost, *checks, *trusts;
+    struct serve_trust { /* the loop's */
+        char task[ROUTE_NAME_MAX];
+        uint64_t version; /* of model, fit and calibration */
+        struct route_agreement a;
+    } trust[SERVE_PACES];
+    size_t n_trusts;
+    struct serve_job *silent; /* jobs without a client that are under way; the loop's */
+    struct metric *deferred;
+    pthread_t worker; /* delivers deferred work */
+    bool has_worker;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t some;
+    bool stopping, worker_ended;
+    struct serve_pace {
+        char task[ROUTE_NAME_MAX];
+        double ms; /* what a local answer takes: running mean */
+    } pace[SERVE_PACES];
+    size_t n_paces;
+};
+int serve_routing_new(struct serve *s, const struct route_config *c, struct serve_routing **out,
+                      struct err *e) ERR_CHECK;
+void serve_routing_free(struct serve_routing *r);                /* NULL is fine */
+void serve_routing_figures(struct serve_routing *r);             /* before /metrics is written */
+double serve_pace_ms(struct serve_routing *r, const char *task); /* 0: not known yet */
+void serve_pace_note(struct serve_routing *r, const char *task, double ms);
+
+/* What a job without a client is for; all borrowed but the request, of which a reference is taken. */
+struct serve_silent {
+    const struct serve_endpoint *endpoint;
+    struct serve_model *model;
+    struct serve_key *key;
+    const struct task *task;
+    const struct route_plan *plan;
+    json_t *request;
+    const char *parent, *id, *subject;
+    size_t n_body;
+};
+/* NULL without memory. It ends when its legs have. */
+struct serve_job *serve_job_silent(struct serve *s, const struct serve_silent *like);
+
+struct serve_leg {
+    struct serve_job *job;
+    uint32_t i;              /* of the job's legs */
+    const struct task *task; /* NULL: a chat */
+    struct route_plan plan;
+    struct route_receipt receipt;
+    json_t *request;                 /* what another tier would be asked; NULL: it cannot be */
+    json_t *sent;                    /* the same as the tier asked last saw it */
+    bool stream, usage_chunk;        /* the client is to get a tier's answer as it comes; with its usage at the end */
+    enum route_verdict_kind verdict; /* of the local answer; set before its ask is done */
+    double confidence;               /* calibrated; NaN: none */
+    char *local_text;                /* the local answer, where it may be compared */
+    struct err local_err, tier_err;  /* why there is no local answer, and none of the tier asked last */
+    bool asked_here, wants_local;    /* wants_local: the tiers failed before the local model was asked */
+
+    int at; /* of the plan's tiers: the next to be asked */
+    struct route_call *call;
+    struct route_conversation *conversation;
+    struct route_reservation money;
+    struct serve_restores *restores; /* of a stream */
+    bool begun;                      /* a piece of a tier's answer has gone out */
+
+    int tier;       /* that answered; -1: here */
+    json_t *answer; /* of a tier: chat.completion, restored */
+    int label;      /* classify */
+    char *text;     /* of a tier: the answer to the task */
+    bool over, degraded;
+    void (*on_over)(struct serve_leg *leg); /* of a job without a client: all is known */
+    void *user;
+};
+
+/* ---- preparation ---- */
+
+int serve_legs_new(struct serve_job *job, uint32_t n, struct err *e) ERR_CHECK;
+/* Plan leg i. texts [n]: what detectors look at. Takes request. DENIED, NOT_FOUND: what the request's headers ask
+ * for. */
+int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, const char *const *texts, size_t n,
+                    json_t *request, struct err *e) ERR_CHECK;
+/* The local model refused the request with rc: 0 if another tier is asked instead, else rc. */
+int serve_leg_refused(struct serve_leg *leg, int rc, struct err *e) ERR_CHECK;
+/* What the calibration says of the local answer; before its ask is done, from any thread. */
+void serve_leg_verdict(struct serve_leg *leg, const struct task_judgement *j, const char *text, size_t n);
+/* A chat request as other tiers may see it, or NULL if it asks for what only Croft has. */
+json_t *serve_leg_chat_request(const json_t *in);
+
+/* ---- the loop ---- */
+
+/* All local answers are there: judge them and ask elsewhere. True while something is under way; then finish comes
+ * when the last has ended. */
+bool serve_legs_go(struct serve_job *job);
+void serve_legs_cancel(struct serve_job *job); /* the client left */
+/* Before the answer: the headers, if it is one answer. */
+void serve_legs_headers(struct serve_job *job);
+void serve_legs_close(struct serve_job *job, int status); /* receipts */
+void serve_legs_free(struct serve_job *job);
+/* "croft": {…} of one result among several. */
+json_t *serve_leg_json(const struct serve_leg *leg);
+/* Has the job a tier's answer to a chat? Then it is the answer. */
+bool serve_leg_reply_chat(struct serve_job *job);
+/* Why leg i has no answer at all; code 0: it has one. */
+const struct err *serve_leg_error(const struct serve_leg *leg);
+
+/* A leg that no local answer precedes: its tiers, now. */
+void serve_leg_start(struct serve_leg *leg);
+
+/* ---- answers that nobody waits for (background.c) ---- */
+
+void serve_trust_load(struct serve_routing *r);
+enum route_trust serve_trust_in(const struct serve_leg *leg); /* the local tier, for this leg's task */
+void serve_check_maybe(struct serve_leg *leg);                /* the local answer stands: compare it, now and then */
+/* May this leg's request wait until a tier can be reached? Preparation thread: put it on disk. */
+bool serve_leg_may_defer(const struct serve_leg *leg);
+int serve_leg_defer(struct serve_leg *leg, struct err *e) ERR_CHECK;
+json_t *serve_leg_deferred_json(const struct serve_leg *leg);
+int serve_background_start(struct serve_routing *r, struct err *e) ERR_CHECK;
+void serve_background_stop(struct serve_routing *r); /* the loop has ended */
+
+/* ---- a tier's stream to the client (leg_stream.c) ---- */
+
+bool serve_leg_chunk(void *user, json_t *chunk);
+void serve_leg_stream_end(struct serve_leg *leg, const struct route_result *r);
+void serve_leg_stream_free(struct serve_leg *leg);
+
+#endif

@@ -1,0 +1,393 @@
+"""Answers between tiers: the demo model here, a stand-in for another tier beside it (upstream.py). Usage: routing.py
+[NAME…]. What left is told by the stand-in, not by Croft."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+from check import HELP, TMP, events, run, same, true
+from server import CROFT, MODEL, ROOT, Server
+
+shared = None
+TASK = os.path.join(ROOT, "examples/helpdesk/task.yaml")
+GOLD = os.path.join(ROOT, "examples/helpdesk/test_intents.jsonl")
+ROWS = [json.loads(x) for x in open(GOLD, encoding="utf-8")]
+SURE = "wheres my parcel??? its late"
+
+
+class Upstream:
+    """The stand-in, on a port of its own."""
+
+    def __init__(self, *args):
+        self.p = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/api/upstream.py"), "--port", "0", "--gold", GOLD,
+                                   *args], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.p.stdout.readline().split()[-1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.kill()
+        self.p.wait()
+
+    def control(self, **body):
+        q = urllib.request.Request("http://127.0.0.1:%d/control" % self.port, data=json.dumps(body).encode() if body else None)
+        with urllib.request.urlopen(q, timeout=10) as r:
+            return json.loads(r.read())
+
+    def requests(self):
+        return self.control()["requests"]
+
+
+def folder():
+    folder.n = getattr(folder, "n", 0) + 1
+    path = os.path.join(TMP, "routing%d" % folder.n)
+    os.makedirs(path)
+    shutil.copy(MODEL, path + "/helpdesk.gguf")
+    return path
+
+
+def settings(at, up, policy="default_class: internal", rules="", tier="", more="", tiers=None):
+    text = """model: [helpdesk=%s/helpdesk.gguf]
+task: [%s]
+receipts: %s/receipts
+classes: [public, internal, patient]
+%s
+tiers:
+%s
+policy: {%s}
+%s
+""" % (at, TASK, at, more, tiers or "  - {name: frontier, place: cloud, wire: openai, url: 'http://127.0.0.1:%d/v1', model: big-1,\n"
+       "     classes: [public, internal], price: {input: 1, output: 2}, max_retries: 0, deadline_s: 5 %s}" % (up.port, tier), policy,
+       rules)
+    with open(at + "/croft.yaml", "w") as f:
+        f.write(text)
+    return at + "/croft.yaml"
+
+
+def calibrated(at, target="0.15"):
+    subprocess.run([CROFT, "calibrate", TASK, "-m", at + "/helpdesk.gguf", "--target-error", target, "--check", "none"], check=True,
+                   capture_output=True)
+
+
+def ask(s, text, **headers):
+    return s.ask("/v1/tasks/helpdesk-intent", {"input": text}, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def croft(*args, code=0):
+    p = subprocess.run([CROFT, *args], capture_output=True, text=True, timeout=60)
+    same(p.returncode, code, p.stdout + p.stderr)
+    return p.stdout
+
+
+def receipts(at, *args):
+    return json.loads(croft("receipts", "--receipts", at + "/receipts", "--json", *args))
+
+
+def receipt_of(at, h):
+    """The receipt of an answer; it reaches the disk some milliseconds after the answer."""
+    for _ in range(50):
+        p = subprocess.run([CROFT, "receipts", "show", h["X-Croft-Receipt"], "--receipts", at + "/receipts", "--json"],
+                           capture_output=True, text=True)
+        if p.returncode == 0:
+            return json.loads(p.stdout)
+        time.sleep(0.1)
+    raise AssertionError(p.stderr)
+
+
+# ---- where an answer comes from --------------------------------------------------------------------------------------
+
+def test_without_a_calibration_nothing_is_vouched_for():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        status, h, body = ask(s, ROWS[0]["input"])
+        same((status, h["X-Croft-Tier"], h["X-Croft-Reason"], h["X-Croft-Model"]), (200, "frontier", "uncalibrated", "big-1"))
+        same(json.loads(body)["label"], ROWS[0]["label"])
+        true(float(h["X-Croft-Cost"]) > 0)
+        same(len(h["X-Croft-Receipt"]), 26)
+        same(up.requests(), 1)
+    with Upstream() as up, Server("-c", settings(at, up, rules="rules:\n  - {task: helpdesk-intent, uncalibrated_here: true}")) as s:
+        _, h, _ = ask(s, SURE)
+        same((h["X-Croft-Tier"], h["X-Croft-Reason"], h["X-Croft-Cost"]), ("local", "local", "0"))
+        same(up.requests(), 0)
+
+
+def test_the_confident_stay_and_the_rest_goes():
+    at = folder()
+    calibrated(at)
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        places, right = {"local": 0, "frontier": 0}, 0
+        for row in ROWS[:120]:
+            status, h, body = ask(s, row["input"])
+            same(status, 200)
+            places[h["X-Croft-Tier"]] += 1
+            true(h["X-Croft-Reason"] in (("confident",) if h["X-Croft-Tier"] == "local" else ("low_confidence", "out_of_scope")))
+            true(("X-Croft-Confidence" in h) == (h["X-Croft-Tier"] == "local"))
+            right += json.loads(body)["label"] == row["label"]
+            if h["X-Croft-Tier"] == "frontier":
+                same(json.loads(body)["label"], row["label"], "the stand-in answers from the gold file")
+        true(places["local"] > 20 and places["frontier"] > 10, str(places))
+        true(right >= 110, str(right))
+        same(up.requests(), places["frontier"], "one request each, and none for what stayed")
+        status, h, body = s.ask("/v1/tasks/helpdesk-intent", {"input": [r["input"] for r in ROWS[:30]]})
+        got = json.loads(body)["results"]
+        same({x["croft"]["tier"] for x in got}, {"local", "frontier"})
+        same(len({x["croft"]["receipt"] for x in got}), 30)
+    same(len(receipts(at, "--limit", "1000")), 150)
+    croft("audit", "verify", "--receipts", at + "/receipts")
+
+
+def test_chats_stay_unless_asked_for():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        _, h, _ = s.ask("/v1/chat/completions", HELP)
+        same((h["X-Croft-Tier"], h["X-Croft-Reason"]), ("local", "local"))
+        same(up.requests(), 0)
+        _, h, body = s.ask("/v1/chat/completions", {**HELP, "user": "somebody", "metadata": {"a": "b"}},
+                           headers={"X-Croft-Tier": "frontier"})
+        same((h["X-Croft-Tier"], json.loads(body)["choices"][0]["message"]["content"]), ("frontier", "ok"))
+        _, h, text = s.ask("/v1/chat/completions", {**HELP, "stream": True}, headers={"X-Croft-Tier": "frontier"})
+        same("".join(e["choices"][0]["delta"].get("content", "") for e in events(text)), "ok")
+        true(text.endswith("data: [DONE]\n\n"))
+        same(s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "moon"})[0], 404)
+        status, _, text = s.ask("/v1/chat/completions", {**HELP, "top_k": 3}, headers={"X-Croft-Tier": "frontier"})
+        same(status, 503, "what only Croft has cannot be asked of another: " + text)
+        long = {"model": "helpdesk", "messages": [{"role": "user", "content": "parcel " * 2000}]}
+        _, h, _ = s.ask("/v1/chat/completions", long)
+        same((h["X-Croft-Tier"], h["X-Croft-Reason"]), ("frontier", "too_long"))
+        status, _, text = s.ask("/v1/chat/completions", long, headers={"X-Croft-Class": "local-only"})
+        same((status, json.loads(text)["error"]["code"]), (400, "context_length_exceeded"))
+
+
+# ---- the perimeter -----------------------------------------------------------------------------------------------------
+
+def test_local_only_never_leaves():
+    at = folder()
+    rules = "rules:\n  - {key: nobody, class: public}"
+    with Upstream() as up, Server("-c", settings(at, up, rules=rules)) as s:
+        for body in ({"input": SURE}, {"input": "parcel " * 2000}, {"input": ["x", "y"]}):
+            for tier in ({}, {"X-Croft-Tier": "frontier"}, {"X-Croft-Tier": "local"}):
+                s.ask("/v1/tasks/helpdesk-intent", body, headers={"X-Croft-Class": "local-only", **tier})
+        for word in ("Local-Only", "local-only ", "local-only;", "LOCAL-ONLY", "local_only", "loc\u0430l-only", "patient", "secret"):
+            try:
+                status, h, _ = s.ask("/v1/tasks/helpdesk-intent", {"input": SURE}, headers={"X-Croft-Class": word})
+            except UnicodeEncodeError:
+                continue
+            true(status in (200, 404), word)
+        s.ask("/v1/chat/completions", {**HELP, "stream": True}, headers={"X-Croft-Class": "local-only", "X-Croft-Tier": "frontier"})
+        s.raw(b"POST /v1/tasks/helpdesk-intent HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+              b"X-Croft-Class: local-only\r\nX-Croft-Class: public\r\nX-Croft-Tier: frontier\r\nContent-Length: 13\r\n"
+              b"Connection: close\r\n\r\n{\"input\":\"a\"}")
+        same(up.requests(), 0)
+        ask(s, SURE)
+        same(up.requests(), 1, "and the way is open for others")
+    left = [r for r in receipts(at, "--limit", "1000") if r["class"] == "local-only" and r.get("left")]
+    same(left, [])
+
+
+def test_tasks_and_keys_say_how_sensitive_data_are():
+    at = folder()
+    task = at + "/ward.yaml"
+    with open(TASK) as f:
+        text = re.sub(r"name: helpdesk-intent", "name: ward\nsensitivity: patient", f.read())
+        text = re.sub(r"data: .*\n", "", text)
+    with open(task, "w") as f:
+        f.write(text)
+    with Upstream() as up, Server("-c", settings(at, up), "--task", task) as s:
+        _, h, _ = s.ask("/v1/tasks/ward", {"input": SURE})
+        same((h["X-Croft-Tier"], h["X-Croft-Reason"]), ("local", "class"))
+        status, _, text = s.ask("/v1/tasks/ward", {"input": SURE}, headers={"X-Croft-Class": "public", "X-Croft-Tier": "frontier"})
+        same(status, 403, text)
+        same(up.requests(), 0)
+
+
+def test_what_leaves_is_redacted_and_what_comes_is_restored():
+    at = folder()
+    policy = "default_class: internal, redact: {cloud: {email: restore, card: block}}, raise: {iban: patient}"
+    with Upstream() as up, Server("-c", settings(at, up, policy=policy)) as s:
+        up.control(fault="echo")
+        text = "write to jane.doe@example.com, again: jane.doe@example.com or bob@example.org"
+        body = {"model": "helpdesk", "messages": [{"role": "user", "content": text}]}
+        _, h, answer = s.ask("/v1/chat/completions", body, headers={"X-Croft-Tier": "frontier"})
+        same(json.loads(answer)["choices"][0]["message"]["content"], text)
+        same(up.control()["texts"][-1], "write to [EMAIL_1], again: [EMAIL_1] or [EMAIL_2]")
+        _, _, stream = s.ask("/v1/chat/completions", {**body, "stream": True}, headers={"X-Croft-Tier": "frontier"})
+        same("".join(e["choices"][0]["delta"].get("content", "") for e in events(stream)), text)
+        n = up.requests()
+        body["messages"][0]["content"] = "my card is 4111 1111 1111 1111"
+        status, h, _ = s.ask("/v1/chat/completions", body, headers={"X-Croft-Tier": "frontier"})
+        same(status, 503)
+        _, h, _ = ask(s, "refund to GB82 WEST 1234 5698 7654 32 please")
+        same((h["X-Croft-Tier"], h["X-Croft-Reason"]), ("local", "class"))
+        same(up.requests(), n)
+        receipt = receipt_of(at, h)
+        same(receipt["class"], "patient")
+
+
+# ---- trouble -----------------------------------------------------------------------------------------------------------
+
+def test_trouble_elsewhere_leaves_the_local_answer():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        for fault in "500 429 401 garbage html empty shape reset cut redirect".split():
+            up.control(fault=fault)
+            status, h, body = ask(s, SURE)
+            same((status, h["X-Croft-Tier"], h["X-Croft-Degraded"], h["X-Croft-Reason"]), (200, "local", "true", "upstream"), fault)
+            true(json.loads(body)["label"] != "", fault)
+        up.control(fault="none")
+        status, h, _ = ask(s, SURE)
+        same((status, h["X-Croft-Tier"]), (200, "local"), "the breaker is open")
+        true('croft_tier_state{tier="frontier"} 1' in s.ask("/metrics")[2])
+        status, h, text = s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "frontier"})
+        same((status, h["X-Croft-Tier"]), (503, "none"), text)
+
+
+def test_a_stream_that_breaks_says_so():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        up.control(fault="cut")
+        status, h, text = s.ask("/v1/chat/completions", {**HELP, "stream": True}, headers={"X-Croft-Tier": "frontier"})
+        true((status == 200 and "event: error" in text and "[DONE]" not in text) or status in (502, 503), text)
+
+
+def test_a_hanging_tier_costs_no_more_than_the_deadline():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        up.control(fault="hang")
+        t = time.time()
+        status, h, _ = ask(s, SURE, X_Croft_Deadline_Ms="1500")
+        true(time.time() - t < 3, "took %.1f s" % (time.time() - t))
+        same((status, h["X-Croft-Degraded"]), (200, "true"))
+
+
+def test_the_next_tier_is_asked():
+    at = folder()
+    with Upstream() as bad, Upstream() as good:
+        bad.control(fault="503")
+        tiers = "\n".join("  - {name: %s, place: cloud, wire: %s, url: 'http://127.0.0.1:%d/v1', model: m-%s, classes: [internal],\n"
+                          "     price: {input: 1, output: 2}, max_retries: 0}" % (n, w, u.port, n)
+                          for n, w, u in (("first", "openai", bad), ("second", "anthropic", good)))
+        with Server("-c", settings(at, bad, tiers=tiers)) as s:
+            status, h, body = ask(s, ROWS[3]["input"])
+            same((status, h["X-Croft-Tier"], json.loads(body)["label"]), (200, "second", ROWS[3]["label"]))
+            receipt = receipt_of(at, h)
+            same([x["tier"] for x in receipt["left"]], ["first", "second"])
+            true("upstream" in receipt["steps"])
+
+
+def test_budgets_are_kept_and_survive():
+    at = folder()
+    policy = "default_class: internal, budgets: [{limit: 0.002, per: day, task: helpdesk-intent}]"
+    with Upstream() as up:
+        with Server("-c", settings(at, up, policy=policy)) as s:
+            spent = 0.0
+            for row in ROWS[:60]:
+                _, h, _ = ask(s, row["input"])
+                spent += float(h["X-Croft-Cost"])
+                if h["X-Croft-Tier"] == "local":
+                    same((h["X-Croft-Reason"], h["X-Croft-Degraded"]), ("budget", "true"))
+                    break
+            same(h["X-Croft-Tier"], "local")
+            true(0.001 < spent <= 0.002, str(spent))
+        n = up.requests()
+        with Server("-c", at + "/croft.yaml") as s:
+            same(ask(s, ROWS[70]["input"])[1]["X-Croft-Reason"], "budget")
+            same(up.requests(), n)
+
+
+def test_a_tier_that_disagrees_demotes_the_local_one():
+    at = folder()
+    calibrated(at)
+    rules = "rules:\n  - {task: helpdesk-intent, check_share: 1, max_disagreement: 0.1}"
+    with Upstream("--error-rate", "1") as up:
+        with Server("-c", settings(at, up, rules=rules)) as s:
+            for row in ROWS[:100]:
+                _, h, _ = ask(s, row["input"])
+                if h["X-Croft-Reason"] == "demoted":
+                    break
+            same((h["X-Croft-Tier"], h["X-Croft-Reason"]), ("frontier", "demoted"))
+            deadline = time.time() + 10
+            while "croft_local_trust{task=\"helpdesk-intent\"} 2" not in s.ask("/metrics")[2] and time.time() < deadline:
+                for row in ROWS[100:140]:
+                    ask(s, row["input"])
+            true("croft_local_trust{task=\"helpdesk-intent\"} " in s.ask("/metrics")[2])
+        with Server("-c", at + "/croft.yaml") as s:  # a restart does not bring trust back …
+            same({ask(s, r["input"])[1]["X-Croft-Tier"] for r in ROWS[:20]}, {"frontier"})
+            time.sleep(1.1)
+            calibrated(at)
+            s.process.send_signal(signal.SIGHUP)
+            deadline = time.time() + 10
+            while time.time() < deadline:  # … another calibration does
+                if ask(s, SURE)[1]["X-Croft-Tier"] == "local":
+                    break
+                time.sleep(0.1)
+            same(ask(s, SURE)[1]["X-Croft-Tier"], "local")
+    true(any(r.get("shadow") for r in receipts(at, "--limit", "1000")))
+
+
+def test_work_waits_for_a_tier_and_is_done_once():
+    at = folder()
+    rules = "rules:\n  - {task: helpdesk-intent, defer: true}"
+    with Upstream() as up:
+        up.control(fault="reset")
+        with Server("-c", settings(at, up, rules=rules)) as s:
+            status, h, text = ask(s, ROWS[5]["input"], X_Croft_Urgent="false")
+            same((status, h["X-Croft-Reason"]), (202, "offline"), text)
+            result = json.loads(text)["result"]
+            true(s.json(result)[1]["status"] in ("waiting",))
+            same(ask(s, ROWS[5]["input"])[0], 200, "what is urgent gets the local answer")
+            same(s.ask("/v1/deferred/01ARZ3NDEKTSV4RRFFQ69G5FAV")[0], 404)
+        up.control(fault="none")  # the server ends and begins in between
+        before = up.control()["answered"]
+        with Server("-c", at + "/croft.yaml") as s:
+            deadline = time.time() + 40
+            while time.time() < deadline and s.json(result)[1]["status"] != "done":
+                time.sleep(0.2)
+            got = s.json(result)[1]
+            same((got["status"], got["answer"]["label"]), ("done", ROWS[5]["label"]))
+            time.sleep(3)
+            same(up.control()["answered"], before + 1)
+    parent = result.rsplit("/", 1)[1]
+    true([r for r in receipts(at, "--limit", "100") if r.get("parent") == parent and r["status"] == 200])
+
+
+# ---- receipts and settings ---------------------------------------------------------------------------------------------
+
+def test_a_decision_can_be_replayed():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        _, h, _ = ask(s, SURE)
+    out = json.loads(croft("route", "explain", "--receipts", at + "/receipts", "-c", at + "/croft.yaml", "--receipt", h["X-Croft-Receipt"], "--json"))
+    same((out["reason"], out["tiers"], out["local"]), ("uncalibrated", ["frontier"], False))
+    out = json.loads(croft("route", "explain", "-c", at + "/croft.yaml", "--class", "local-only", "--health", "heat", "--json"))
+    same((out["reason"], out["tiers"], out["local"]), ("local_only", [], True))
+    true("nobody" not in croft("route", "explain", "-c", at + "/croft.yaml"))
+    croft("route", "explain", "-c", at + "/croft.yaml", "--tier", "moon", code=66)
+
+
+def test_settings_that_cannot_be_are_refused():
+    at = folder()
+    with Upstream() as up:
+        for change, words in ((("receipts: ", "receipt: "), "no setting"), (("place: cloud", "place: sky"), "device, premises or cloud"),
+                              (("input: 1", "input: -1"), "amount of money"),
+                              (("127.0.0.1:%d" % up.port, "127.0.0.1:18231"), "this server itself"),
+                              (("policy: {", "policy: {min_confidence: 0.9, "), "no calibration")):
+            with open(settings(at, up)) as f:
+                text = f.read()
+            true(change[0] in text)
+            with open(at + "/bad.yaml", "w") as f:
+                f.write(text.replace(*change))
+            p = subprocess.run([CROFT, "serve", "--check", "--port", "18231", "-c", at + "/bad.yaml"], capture_output=True, text=True,
+                               timeout=60)
+            true(p.returncode != 0 and words in p.stderr, "%s: %d %s" % (change, p.returncode, p.stderr))
+        p = subprocess.run([CROFT, "serve", "--check", "-c", settings(at, up)], capture_output=True, text=True, timeout=60)
+        same(p.returncode, 0, p.stderr)
+
+
+if __name__ == "__main__":
+    run(globals())
