@@ -23,7 +23,7 @@ import tasks
 
 OOS = "oos"  # clinc150's label of what is out of scope
 HEAD = ["data", "target %", "calibrated with", "answered here %", "of test", "wrong among those %", "wrong of all %",
-        "ECE before %", "ECE after %", "AUROC error", "AUROC scope", "AUROC novelty"]
+        "ECE before %", "ECE after %", "by chance %", "AUROC error", "AUROC scope", "AUROC novelty"]
 
 
 def share(text, of):
@@ -85,7 +85,8 @@ def row(name, target, o):
     c = o["check"]
     area = ["-" if c[k] is None else f"{c[k]:.3f}" for k in ("auroc_error", "auroc_out_of_scope", "auroc_novelty")]
     return [name, f"{100 * target:g}", o["n"], percent(c["coverage"]), c["n"], percent(c["error"]),
-            percent(c["error_of_all"]), percent(c["ece_before"]), percent(c["ece_after"]), *area]
+            percent(c["error_of_all"]), percent(c["ece_before"]), percent(c["ece_after"]), percent(c["ece_by_chance"]),
+            *area]
 
 
 def section(model, rows, broken):
@@ -93,7 +94,7 @@ def section(model, rows, broken):
             f"croft {report.croft_commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}: `bench/calibrate.py "
             f"{os.path.basename(model)}`. `croft calibrate --confidence 0.95` on examples that neither the head nor the "
             "test part has; a head on an encoder's vectors answers. Of what is answered here, at most the target may be "
-            "wrong. ECE in 15 bins; AUROC of the confidence for right and wrong answers in scope and for in and out of "
+            "wrong. ECE in 15 bins, beside what a perfectly calibrated confidence shows in the mean on so few examples; AUROC of the confidence for right and wrong answers in scope and for in and out of "
             "scope, and of novelty alone for the latter.", "",
             "| " + " | ".join(HEAD) + " |", "|---|" + "---:|" * (len(HEAD) - 1),
             *("| " + " | ".join(map(str, r)) + " |" for r in rows), "",

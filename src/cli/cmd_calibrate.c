@@ -162,13 +162,13 @@ static int report_json(const struct run *r)
     json_t *signals = json_array();
     for (size_t i = 0; i < n; i++) json_array_append_new(signals, json_string(names[i]));
     threshold_table(&groups, r);
-    json_t *check = json_pack("{s:s s:I s:I s:f s:f s:f s:o s:o s:o s:o s:o s:I s:I}", "data", r->checked_on, "n",
-                              (json_int_t)k->n, "accepted", (json_int_t)k->n_accepted, "coverage",
-                              (double)k->n_accepted / (double)(k->n ? k->n : 1), "error", k->loss, "error_of_all",
-                              k->loss_all, "ece_before", maybe(k->ece_before), "ece_after", maybe(k->ece_after),
-                              "auroc_error", maybe(k->auroc_error), "auroc_out_of_scope", maybe(k->auroc_scope),
-                              "auroc_novelty", maybe(k->auroc_novelty), "out_of_scope", (json_int_t)k->n_out_of_scope,
-                              "out_of_scope_accepted", (json_int_t)k->n_scope_accepted);
+    json_t *check = json_pack(
+        "{s:s s:I s:I s:f s:f s:f s:o s:o s:o s:o s:o s:o s:I s:I}", "data", r->checked_on, "n", (json_int_t)k->n,
+        "accepted", (json_int_t)k->n_accepted, "coverage", (double)k->n_accepted / (double)(k->n ? k->n : 1), "error",
+        k->loss, "error_of_all", k->loss_all, "ece_before", maybe(k->ece_before), "ece_after", maybe(k->ece_after),
+        "ece_by_chance", maybe(k->ece_chance), "auroc_error", maybe(k->auroc_error), "auroc_out_of_scope",
+        maybe(k->auroc_scope), "auroc_novelty", maybe(k->auroc_novelty), "out_of_scope",
+        (json_int_t)k->n_out_of_scope, "out_of_scope_accepted", (json_int_t)k->n_scope_accepted);
     return cli_json_done(
         json_pack("{s:s s:s s:s s:f s:f s:b s:o s:f s:I s:I s:I s:o s:o s:o s:o}", "task", r->task->name, "model",
                   r->set->model, "file", r->file, "target_error", p.target_error, "confidence", p.confidence, "holds",
@@ -228,6 +228,7 @@ static int report_text(const struct run *r)
     fact(&t, "wrong if all were answered here (%)", 100 * k->loss_all);
     fact(&t, "calibration error before (%)", 100 * k->ece_before);
     fact(&t, "calibration error after (%)", 100 * k->ece_after);
+    fact(&t, "  of so few examples, by chance (%)", 100 * k->ece_chance);
     fact(&t, "AUROC, right from wrong", k->auroc_error);
     if (k->n_out_of_scope) {
         fact(&t, "out of scope, examples", (double)k->n_out_of_scope);

@@ -23,6 +23,20 @@ static int measure(enum task_measure m, const struct task_outcome *x, size_t n, 
     return 0;
 }
 
+/* A bin's gap is then a sum of independent errors with variance c (1 - c) each, and of a normal variable the mean
+ * absolute value is sqrt(2 / pi) of its deviation. */
+static double ece_by_chance(const struct task_outcome *x, size_t n)
+{
+    double variance[TASK_ECE_BINS] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double c = x[i].confidence;
+        int bin = (int)ceil(c * TASK_ECE_BINS) - 1;
+        variance[bin < 0 ? 0 : bin] += c * (1 - c);
+    }
+    for (int b = 0; b < TASK_ECE_BINS; b++) sum += sqrt(M_2_PI * variance[b]);
+    return n ? sum / (double)n : NAN;
+}
+
 static void take(const struct task_calibration *c, const struct task_observation *o, struct lists *l,
                  struct task_calibration_check *k)
 {
@@ -56,6 +70,7 @@ int task_calibration_check(const struct task_calibration *c, const struct task_o
     for (size_t i = 0; i < x->n; i++)
         if (half < 0 || (int)(x->item[i].hash & 1) == half) take(c, &x->item[i], &l, &k);
     k.n = l.n;
+    k.ece_chance = ece_by_chance(l.after, l.n);
     k.loss = k.n_accepted ? k.loss / (double)k.n_accepted : 0;
     k.loss_all = k.n ? k.loss_all / (double)k.n : 0;
     int rc = measure(TASK_M_ECE, l.before, l.n, &k.ece_before, e);

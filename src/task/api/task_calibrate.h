@@ -61,6 +61,7 @@ struct task_calibration_check {
     double loss;              /* mean among the accepted */
     double loss_all;          /* if everything were accepted */
     double ece_before, ece_after; /* of the model's own probability (classify, else NaN), of the confidence: 15 bins */
+    double ece_chance;        /* what a perfectly calibrated confidence would show on so few examples, in the mean */
     double auroc_error;       /* in scope: how well the confidence tells right from wrong; NaN without both */
     double auroc_scope;       /* how well it tells in scope from out of scope */
     double auroc_novelty;     /* how well novelty does */

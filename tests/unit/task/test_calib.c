@@ -283,6 +283,7 @@ static void confidence_is_calibrated(void **state)
         assert_int_equal(k.n, N / 2);
         if (!(k.ece_after < 0.015 && k.ece_before > k.ece_after))
             fail_msg("map %d: ECE %f, was %f", (int)p.map, k.ece_after, k.ece_before);
+        assert_true(k.ece_chance > 0.001 && k.ece_chance < 0.01 && k.ece_after < 4 * k.ece_chance);
         assert_true(k.loss <= target && k.loss_all > target);
         struct task_promise promise = task_calibration_promise(c);
         assert_true(promise.holds && promise.coverage > 0.6 && promise.coverage < 0.72); /* of 0.707 possible */
