@@ -172,8 +172,7 @@ void serve_check_maybe(struct serve_leg *leg)
                                 .request = leg->request,
                                 .parent = leg->receipt.id,
                                 .id = job->id,
-                                .subject = job->subject,
-                                .n_body = job->n_body};
+                                .subject = job->subject};
     struct serve_leg *check = silent_leg(job->serve, &like);
     if (!check) return;
     check->receipt.shadow = true;
@@ -290,8 +289,7 @@ static bool start(struct delivery *d)
                                 .request = request,
                                 .parent = d->lease.receipt,
                                 .id = d->lease.idempotency,
-                                .subject = d->lease.subject,
-                                .n_body = d->lease.n_request};
+                                .subject = d->lease.subject};
     struct serve_leg *leg = ok ? silent_leg(s, &like) : NULL;
     json_decref(request);
     serve_model_unref(m);

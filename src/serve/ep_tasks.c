@@ -3,8 +3,8 @@
  *     {"input": "…"}              classify   {"label", "confidence", "probabilities": {label: p}}
  *     {"input": ["…", …]}         extract    {"output": …}     generate   {"text"}     embed   {"embedding"}
  *
- * One input gives one object; an array gives {"results": […]}, in order. With tiers (routing.h) each input goes its own
- * way, and an answer from elsewhere has no probabilities. */
+ * One input gives one object; an array gives {"results": […]}, in order. With tiers (routing.h) each input goes its
+ * own way, and an answer from elsewhere has no probabilities. */
 #include "fields.h"
 #include "infer_json.h"
 #include "routing.h"
@@ -24,6 +24,7 @@ struct answer {
 };
 struct answers {
     const struct task *task;
+    const char *group; /* for thresholds per group; borrowed from the request, or NULL */
     bool several;
     uint32_t n;
     struct answer *answer; /* [n] */
@@ -79,6 +80,7 @@ static int ask(struct serve_job *job, struct task_model *task, uint32_t i, const
     struct infer_ticket *ticket = NULL;
     struct task_call call = {.owner = job->key ? serve_key_owner(job->key) : 0,
                              .deadline_s = job->deadline_s,
+                             .group = d->group,
                              .on_done = on_done,
                              .user = &d->answer[i]};
     bool here = true;
@@ -110,11 +112,15 @@ static int find_task(struct serve_job *job, struct task_model **out)
 
 static int prepare(struct serve_job *job, struct err *e)
 {
-    static const struct serve_field fields[] = {
-        {"input", SERVE_USED, NULL}, {"user", SERVE_IGNORED, NULL}, {NULL, SERVE_USED, NULL}};
+    static const struct serve_field fields[] = {{"input", SERVE_USED, NULL},
+                                                {"group", SERVE_USED, NULL},
+                                                {"user", SERVE_IGNORED, NULL},
+                                                {NULL, SERVE_USED, NULL}};
     struct task_model *task = NULL;
+    const char *group = NULL;
     json_t *v = json_object_get(job->in, "input");
     int rc = serve_fields_check(job, job->in, "", fields);
+    if (rc == 0) rc = serve_field_string(job, job->in, "", "group", &group);
     if (rc == 0) rc = find_task(job, &task);
     if (rc) return rc;
     if (!v || json_is_null(v)) return serve_field_missing(job, "", "input");
@@ -126,6 +132,7 @@ static int prepare(struct serve_job *job, struct err *e)
     job->data = d;
     if (!d || !(d->answer = mem_calloc(n, sizeof *d->answer))) return err_nomem(e, n * sizeof *d->answer);
     d->task = task_model_task(task);
+    d->group = group;
     d->several = json_is_array(v);
     d->n = n;
     rc = serve_job_asks(job, n, e);

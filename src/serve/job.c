@@ -160,7 +160,7 @@ bool serve_job_again(struct serve_job *job)
     drop_asks(job);
     job->again = true;
     job->prepare_ended = false;
-    serve_model_unref(job->model);
+    job->planned_model = job->model;
     job->model = NULL;
     if (serve_prep_add(job->serve->prep, job)) return true;
     job->prepare_ended = true;
@@ -177,6 +177,7 @@ static void job_free(struct serve_job *job)
     buf_done(&job->body);
     buf_done(&job->mail);
     serve_model_unref(job->model);
+    serve_model_unref(job->planned_model);
     pthread_mutex_destroy(&job->lock);
     mem_free(job);
 }
@@ -187,7 +188,7 @@ static void on_left(struct net_exchange *x, void *user)
     job->x = NULL;
     atomic_store(&job->left, true);
     cancel_all(job);
-    serve_legs_cancel(job);
+    if (job->n_away) serve_legs_cancel(job);
 }
 
 /* One line a request, without content; figures for /metrics. */
@@ -264,7 +265,6 @@ struct serve_job *serve_job_silent(struct serve *s, const struct serve_silent *l
     atomic_fetch_add(&job->model->references, 1);
     job->created = clock_unix_s();
     job->arrived_s = clock_now_s();
-    job->n_body = like->n_body;
     job->prepare_ended = job->silent = true;
     snprintf(job->id, sizeof job->id, "%s", like->id);
     snprintf(job->subject, sizeof job->subject, "%s", like->subject);
@@ -286,6 +286,7 @@ static void finish(struct serve_job *job)
     sum_up(job);
     if (job->fault.err.code) status = serve_fault_status(&job->fault);
     if (!job->x && !job->replied) status = 499;
+    if (!job->leg && job->serve->routing && job->model) serve_leg_plain(job);
     if (status == 200 && job->leg && job->leg[0].receipt.deferred) status = 202;
     if (job->leg) serve_legs_close(job, status);
     if (!job->x) {
@@ -404,7 +405,6 @@ void serve_job_start(struct serve *s, const struct serve_endpoint *ep, struct ne
     job->x = x;
     job->key = key;
     job->body = net_exchange_take_body(x);
-    job->n_body = job->body.len;
     job->created = clock_unix_s();
     job->arrived_s = clock_now_s();
     snprintf(job->id, sizeof job->id, "%llx%06llx", (unsigned long long)job->created, (unsigned long long)++s->n_ids);

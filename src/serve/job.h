@@ -66,11 +66,11 @@ struct serve_job {
     struct serve_leg *leg;    /* [n_legs] one an answer; NULL: none */
     uint32_t n_legs, n_away;  /* away: being answered elsewhere */
     bool again;               /* prepared for the second time: the tiers failed */
+    struct serve_model *planned_model; /* then: a reference to that of the first time, which legs point into */
     bool leg_headers;         /* are out */
     bool silent;              /* there is no client (background.c) */
     bool may_wait, deferring; /* the client can wait for its answer; the request is being put on disk */
     struct serve_job *next_silent;
-    size_t n_body; /* bytes of the request */
     char asked_class[64], asked_tier[64], subject[65];
 };
 

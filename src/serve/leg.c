@@ -70,7 +70,10 @@ int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, 
     note_facts(job, task, &f);
     int rc = look_for(job->serve->routing, texts, n, &f, e);
     if (rc == 0) rc = route_plan_begin(job->serve->routing->c, &f, &leg->plan, e);
+    if (rc == CROFT_E_NOT_FOUND) rc = CROFT_E_USAGE; /* a class or tier that the request names */
     if (rc) return serve_refuse(job, rc, "", "%s", e->msg);
+    if (leg->plan.reason == ROUTE_R_LATENCY) serve_pace_fade(job->serve->routing, task->name);
+    if (task && leg->plan.rule.capture == 1 && !(leg->input = mem_strdup(texts[0]))) return err_nomem(e, 0);
     leg->asked_here = leg->plan.local_first;
     return 0;
 }
@@ -147,7 +150,7 @@ static struct serve_routing *routing_of(const struct serve_leg *leg) { return le
 
 static const struct route_tier *tier_of(const struct serve_leg *leg, int t) { return &routing_of(leg)->c->tier[t]; }
 
-/* What the call can cost at most: a token for three bytes of the prompt, and the longest answer. */
+/* What the call can cost at most: a token for two bytes of the request, and the longest answer. */
 static route_money estimate(const struct serve_leg *leg, const struct route_tier *t)
 {
     const json_t *o = leg->request;
@@ -156,7 +159,7 @@ static route_money estimate(const struct serve_leg *leg, const struct route_tier
     if (n <= 0) n = json_integer_value(json_object_get(o, "max_tokens"));
     if (n <= 0) n = t->max_tokens ? t->max_tokens : 4096;
     if (choices > 1) n *= choices;
-    uint64_t in = leg->job->n_body / 3 + 256;
+    uint64_t in = json_dumpb(o, NULL, 0, JSON_COMPACT) / 2 + 64;
     return route_money_add(route_cost(in, t->price.in), route_cost((uint64_t)n, t->price.out));
 }
 
@@ -236,19 +239,26 @@ static int check_schema(struct serve_leg *leg, struct err *e)
     return m ? task_model_check(m, leg->text, strlen(leg->text), e) : 0;
 }
 
+static const char *content_of(const json_t *answer)
+{
+    const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0);
+    return json_string_value(json_object_get(json_object_get(choice, "message"), "content"));
+}
+
 /* A tier's answer, as the client gets it. */
 static int take_answer(struct serve_leg *leg, const json_t *answer, struct err *e)
 {
+    int label;
     json_t *copy = json_deep_copy(answer);
     const json_t *format = json_object_get(leg->request, "response_format");
     int rc = copy ? 0 : err_nomem(e, 0);
     if (rc == 0 && leg->conversation) rc = route_restore_chat(leg->conversation, copy, format != NULL, e);
     if (rc == 0 && leg->task) {
-        json_t *choice = json_array_get(json_object_get(copy, "choices"), 0);
-        const char *text = json_string_value(json_object_get(json_object_get(choice, "message"), "content"));
+        const char *text = content_of(copy);
         rc = text ? task_remote_answer(leg->task, text, &leg->label, &leg->text, e)
                   : ERR(e, FORMAT, "The other model wrote nothing.");
         if (rc == 0) rc = check_schema(leg, e);
+        if (rc == 0 && leg->input) rc = task_remote_answer(leg->task, content_of(answer), &label, &leg->raw_text, e);
     }
     if (rc) {
         json_decref(copy);
@@ -260,21 +270,26 @@ static int take_answer(struct serve_leg *leg, const json_t *answer, struct err *
     return 0;
 }
 
+/* The input as it left, and the tier's answer without what was put back: training data holds no values. */
 static void capture(struct serve_leg *leg)
 {
-    struct err e;
-    if (leg->plan.rule.capture != 1 || !leg->task) return;
-    json_t *user = json_array_get(json_object_get(leg->sent, "messages"),
-                                  json_array_size(json_object_get(leg->sent, "messages")) - 1);
+    struct err e = {0};
+    struct buf input;
+    if (!leg->input) return;
+    buf_init(&input, 16 << 20);
+    int rc = leg->conversation ? route_redact_text(leg->conversation, leg->input, strlen(leg->input), &input, &e)
+                               : buf_str(&input, leg->input);
     struct route_capture c = {.task = leg->task->name,
-                              .input = json_string_value(json_object_get(user, "content")),
-                              .output = leg->text,
+                              .input = input.data,
+                              .output = leg->raw_text,
                               .form = leg->task->kind == TASK_CLASSIFY  ? ROUTE_OUTPUT_LABEL
                                       : leg->task->kind == TASK_EXTRACT ? ROUTE_OUTPUT_JSON
                                                                         : ROUTE_OUTPUT_TEXT,
                               .subject = leg->job->subject[0] ? leg->job->subject : NULL,
                               .receipt = leg->receipt.id};
-    if (c.input && route_capture_add(routing_of(leg)->store, &c, &e)) log_warn("capture: %s", e.msg);
+    if (rc == 0 && c.input && c.output) rc = route_capture_add(routing_of(leg)->store, &c, &e);
+    if (rc) log_warn("capture: %s", e.msg);
+    buf_done(&input);
 }
 
 static void on_end(void *user, const struct route_result *r)
@@ -348,8 +363,7 @@ no:
     settle(leg, 0);
     if (!e.code) ERR(&e, BUSY, "The tier '%s' failed lately and is left alone for a while.", tier->name);
     leg->tier_err = e;
-    log_info("%s tier=%s not asked: %s %s", job->id, tier->name, route_reason_word(why),
-             e.msg);
+    log_info("%s tier=%s not asked: %s %s", job->id, tier->name, route_reason_word(why), e.msg);
     pass(leg, why, t);
     return false;
 }
@@ -442,7 +456,8 @@ bool serve_legs_go(struct serve_job *job)
     }
     for (uint32_t i = 0; i < job->n_legs; i++) again = again || (job->leg[i].over && job->leg[i].wants_local);
     if (--job->n_away > 0) return true;
-    if (job->n_legs == 1 && job->x && !job->deferring && serve_leg_may_defer(&job->leg[0])) return serve_job_defer(job);
+    if (job->n_legs == 1 && job->x && !job->deferring && serve_leg_may_defer(&job->leg[0]))
+        return serve_job_defer(job);
     return again && job->x && serve_job_again(job);
 }
 
@@ -563,6 +578,19 @@ static void close_leg(struct serve_leg *leg, int status)
     if (route_receipts_add(r->log, x, &e)) log_warn("receipt %s was not kept: %s", x->id, e.msg);
 }
 
+void serve_leg_plain(struct serve_job *job)
+{
+    struct route_facts f = {0};
+    struct err e;
+    if (serve_legs_new(job, 1, &e)) return;
+    note_facts(job, NULL, &f);
+    f.asked_tier = "local";
+    if (route_plan_begin(job->serve->routing->c, &f, &job->leg[0].plan, &e)) return;
+    job->leg[0].plan.reason = ROUTE_R_LOCAL;
+    job->leg[0].plan.n_steps = 0;
+    job->leg[0].over = true;
+}
+
 void serve_legs_close(struct serve_job *job, int status)
 {
     for (uint32_t i = 0; i < job->n_legs; i++) close_leg(&job->leg[i], status);
@@ -577,6 +605,8 @@ void serve_legs_free(struct serve_job *job)
         json_decref(leg->answer);
         mem_free(leg->text);
         mem_free(leg->local_text);
+        mem_free(leg->raw_text);
+        mem_free(leg->input);
         serve_leg_stream_free(leg);
         route_conversation_free(leg->conversation);
     }

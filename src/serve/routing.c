@@ -35,6 +35,14 @@ void serve_pace_note(struct serve_routing *r, const char *task, double ms)
     pthread_mutex_unlock(&r->lock);
 }
 
+void serve_pace_fade(struct serve_routing *r, const char *task)
+{
+    pthread_mutex_lock(&r->lock);
+    struct serve_pace *p = pace_of(r, task);
+    if (p) p->ms *= 0.98;
+    pthread_mutex_unlock(&r->lock);
+}
+
 /* ---- figures ---- */
 
 static void make_metrics(struct serve_routing *r)

@@ -57,6 +57,8 @@ void serve_routing_free(struct serve_routing *r);                /* NULL is fine
 void serve_routing_figures(struct serve_routing *r);             /* before /metrics is written */
 double serve_pace_ms(struct serve_routing *r, const char *task); /* 0: not known yet */
 void serve_pace_note(struct serve_routing *r, const char *task, double ms);
+/* The local model was passed over for its pace: believed a little less each time, so that it is tried again. */
+void serve_pace_fade(struct serve_routing *r, const char *task);
 
 /* What a job without a client is for; all borrowed but the request, of which a reference is taken. */
 struct serve_silent {
@@ -67,7 +69,6 @@ struct serve_silent {
     const struct route_plan *plan;
     json_t *request;
     const char *parent, *id, *subject;
-    size_t n_body;
 };
 /* NULL without memory. It ends when its legs have. */
 struct serve_job *serve_job_silent(struct serve *s, const struct serve_silent *like);
@@ -83,6 +84,7 @@ struct serve_leg {
     bool stream, usage_chunk;        /* the client is to get a tier's answer as it comes; with its usage at the end */
     enum route_verdict_kind verdict; /* of the local answer; set before its ask is done */
     double confidence;               /* calibrated; NaN: none */
+    char *input;                     /* a task's, where it may be captured */
     char *local_text;                /* the local answer, where it may be compared */
     struct err local_err, tier_err;  /* why there is no local answer, and none of the tier asked last */
     bool asked_here, wants_local;    /* wants_local: the tiers failed before the local model was asked */
@@ -98,6 +100,7 @@ struct serve_leg {
     json_t *answer; /* of a tier: chat.completion, restored */
     int label;      /* classify */
     char *text;     /* of a tier: the answer to the task */
+    char *raw_text; /* the same before values were put back, where it may be captured */
     bool over, degraded;
     void (*on_over)(struct serve_leg *leg); /* of a job without a client: all is known */
     void *user;
@@ -134,6 +137,8 @@ bool serve_leg_reply_chat(struct serve_job *job);
 /* Why leg i has no answer at all; code 0: it has one. */
 const struct err *serve_leg_error(const struct serve_leg *leg);
 
+/* The one leg of an endpoint whose answers are always the local model's, so that they have receipts, too. */
+void serve_leg_plain(struct serve_job *job);
 /* A leg that no local answer precedes: its tiers, now. */
 void serve_leg_start(struct serve_leg *leg);
 

@@ -154,7 +154,7 @@ def test_chats_stay_unless_asked_for():
         _, h, text = s.ask("/v1/chat/completions", {**HELP, "stream": True}, headers={"X-Croft-Tier": "frontier"})
         same("".join(e["choices"][0]["delta"].get("content", "") for e in events(text)), "ok")
         true(text.endswith("data: [DONE]\n\n"))
-        same(s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "moon"})[0], 404)
+        same(s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "moon"})[0], 400)
         status, _, text = s.ask("/v1/chat/completions", {**HELP, "top_k": 3}, headers={"X-Croft-Tier": "frontier"})
         same(status, 503, "what only Croft has cannot be asked of another: " + text)
         long = {"model": "helpdesk", "messages": [{"role": "user", "content": "parcel " * 2000}]}
@@ -178,7 +178,7 @@ def test_local_only_never_leaves():
                 status, h, _ = s.ask("/v1/tasks/helpdesk-intent", {"input": SURE}, headers={"X-Croft-Class": word})
             except UnicodeEncodeError:
                 continue
-            true(status in (200, 404), word)
+            true(status in (200, 400), word)
         s.ask("/v1/chat/completions", {**HELP, "stream": True}, headers={"X-Croft-Class": "local-only", "X-Croft-Tier": "frontier"})
         s.raw(b"POST /v1/tasks/helpdesk-intent HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
               b"X-Croft-Class: local-only\r\nX-Croft-Class: public\r\nX-Croft-Tier: frontier\r\nContent-Length: 13\r\n"
@@ -227,6 +227,34 @@ def test_what_leaves_is_redacted_and_what_comes_is_restored():
         same(up.requests(), n)
         receipt = receipt_of(at, h)
         same(receipt["class"], "patient")
+
+
+def test_every_answer_has_a_receipt():
+    at = folder()
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        for path, body in (("/v1/embeddings", {"model": "helpdesk", "input": "a"}), ("/v1/completions", {"model": "helpdesk", "prompt": "a"}),
+                           ("/v1/responses", {"model": "helpdesk", "input": "hi"}),
+                           ("/v1/decisions", {"model": "helpdesk", "input": "hi", "questions": [
+                               {"type": "predicate", "name": "a", "instructions": "Is it so?"}]})):
+            for _ in range(2):
+                status, h, _ = s.ask(path, body)
+                same((status, h["X-Croft-Tier"], len(h["X-Croft-Receipt"])), (200, "local", 26), path)
+        same(up.requests(), 0)
+    same(len(receipts(at, "--limit", "100")), 8)
+
+
+def test_what_was_escalated_becomes_training_data_without_values():
+    at = folder()
+    policy = "default_class: internal, redact: {cloud: {email: restore}}"
+    rules = "rules:\n  - {task: helpdesk-intent, capture: true}"
+    with Upstream() as up, Server("-c", settings(at, up, policy=policy, rules=rules)) as s:
+        ask(s, ROWS[0]["input"])
+        up.control(fault="echo")  # the answer is no label: not an answer, not captured
+        ask(s, "order_status")
+        ask(s, "mail jane.doe@example.com about it")
+    rows = [json.loads(x) for x in croft("receipts", "export", "--captured", "helpdesk-intent", "--receipts", at + "/receipts").splitlines()]
+    same(rows[0], {"input": ROWS[0]["input"], "label": ROWS[0]["label"]})
+    true(not any("jane" in json.dumps(r) for r in rows))
 
 
 # ---- trouble -----------------------------------------------------------------------------------------------------------
