@@ -142,7 +142,16 @@ static double chance(void)
 static int append(const char *p, size_t n, void *arg) { return buf_add(arg, p, n); }
 int route_json_dump(const json_t *v, struct buf *out)
 {
-    return json_dump_callback(v, append, out, JSON_ENCODE_ANY | JSON_COMPACT);
+    int rc = json_dump_callback(v, append, out, JSON_ENCODE_ANY | JSON_COMPACT);
+    return rc ? rc : out->failed; /* jansson does not look at what became of an object's keys */
+}
+
+json_t *route_json_copy(const json_t *object)
+{
+    json_t *o = json_copy((json_t *)object);
+    if (json_object_size(o) == json_object_size(object)) return o;
+    json_decref(o);
+    return NULL;
 }
 
 uint64_t route_json_count(const json_t *o, const char *name)
@@ -482,7 +491,7 @@ static void seal(struct route_call *c, const struct route_request *r)
     }
     const struct route_tier *t = c->up->tier;
     struct route_request kept = *r;
-    json_t *less = t->n_drop ? json_copy((json_t *)r->body) : NULL; /* shallow */
+    json_t *less = t->n_drop ? route_json_copy(r->body) : NULL;
     for (int i = 0; i < t->n_drop && less; i++) json_object_del(less, t->drop[i]);
     if (less) kept.body = less;
     int rc = t->n_drop && !less ? err_nomem(&e, 0) : c->up->wire->request(t, &kept, &c->parcel.bytes, &e);

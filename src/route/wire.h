@@ -56,6 +56,8 @@ int route_anthropic_event(struct route_reader *r, const char *event, json_t *dat
 const char *route_anthropic_complaint(json_t *in);
 
 int route_json_dump(const json_t *v, struct buf *out); /* compact, appended */
+/* A copy whose members are the same values, or NULL. (json_copy leaves out those it finds no memory for.) */
+json_t *route_json_copy(const json_t *object);
 /* A token count of a provider: absent, negative or no number is 0. */
 uint64_t route_json_count(const json_t *o, const char *name);
 /* r->failure and r->why; returns nonzero, for the event functions. */

@@ -267,9 +267,10 @@ static int add_tools(const json_t *in, json_t *o, struct err *e)
             return FAULT(e, "tools", "A tool must be a function with a name.");
         json_t *one = json_pack("{s:O s:o}", "name", name, "input_schema",
                                 json_is_object(schema) ? json_incref(schema) : json_pack("{s:s}", "type", "object"));
-        if (json_is_string(text)) json_object_set(one, "description", text);
-        if (json_is_true(json_object_get(f, "strict"))) json_object_set_new(one, "strict", json_true());
-        if (json_array_append_new(list, one)) return err_nomem(e, 0);
+        int rc = json_is_string(text) ? json_object_set(one, "description", text) : 0;
+        if (json_is_true(json_object_get(f, "strict"))) rc |= json_object_set_new(one, "strict", json_true());
+        rc |= json_array_append_new(list, one);
+        if (rc) return err_nomem(e, 0);
     }
     return 0;
 }
@@ -293,9 +294,10 @@ static int add_tool_choice(const json_t *in, json_t *o, struct err *e)
     }
     if (!type) return FAULT(e, "tool_choice", "This 'tool_choice' has no counterpart in Anthropic's API.");
     json_t *c = json_pack("{s:s}", "type", type);
-    if (name) json_object_set(c, "name", name);
-    if (one && strcmp(type, "none") != 0) json_object_set_new(c, "disable_parallel_tool_use", json_true());
-    return json_object_set_new(o, "tool_choice", c) ? err_nomem(e, 0) : 0;
+    int rc = name ? json_object_set(c, "name", name) : 0;
+    if (one && strcmp(type, "none") != 0) rc |= json_object_set_new(c, "disable_parallel_tool_use", json_true());
+    rc |= json_object_set_new(o, "tool_choice", c);
+    return rc ? err_nomem(e, 0) : 0;
 }
 
 /* ---- the rest ---- */

@@ -110,7 +110,10 @@ static json_t *message_of(struct route_reader *r, json_t *content)
                       said || !json_array_size(calls) ? json_stringn(text.data ? text.data : "", text.len)
                                                       : json_null(),
                       "refusal");
-        if (json_array_size(calls)) json_object_set(m, "tool_calls", calls);
+        if (json_array_size(calls) && json_object_set(m, "tool_calls", calls)) {
+            json_decref(m);
+            m = NULL;
+        }
     }
     buf_done(&text);
     json_decref(calls);
@@ -127,7 +130,10 @@ json_t *route_anthropic_answer(struct route_reader *r, json_t *in)
             json_pack("{s:s s:s s:I s:s s:[{s:i s:o s:n s:s}]}", "id", text_of(in, "id"), "object", "chat.completion",
                       "created", (json_int_t)clock_unix_s(), "model", text_of(in, "model"), "choices", "index", 0,
                       "message", m, "logprobs", "finish_reason", finish_of(text_of(in, "stop_reason")));
-        if (out && r->usage_seen) json_object_set_new(out, "usage", usage_json(&r->usage));
+        if (out && r->usage_seen && json_object_set_new(out, "usage", usage_json(&r->usage))) {
+            json_decref(out);
+            out = NULL;
+        }
     }
     if (!out) {
         const char *text = route_anthropic_complaint(in);
@@ -154,9 +160,11 @@ static int emit_delta(struct route_reader *r, json_t *delta, const char *finish)
 
 static int emit_call(struct route_reader *r, int call, json_t *head, const char *arguments)
 {
-    json_t *c = head ? head : json_object();
-    json_object_set_new(c, "index", json_integer(call));
-    if (!head) json_object_set_new(c, "function", json_pack("{s:s}", "arguments", arguments));
+    json_t *c = head ? head : json_pack("{s:{s:s}}", "function", "arguments", arguments);
+    if (json_object_set_new(c, "index", json_integer(call))) {
+        json_decref(c);
+        return emit_delta(r, NULL, NULL); /* no memory */
+    }
     return emit_delta(r, json_pack("{s:[o]}", "tool_calls", c), NULL);
 }
 

@@ -29,7 +29,7 @@ static int croft_fields(const char *key, const char *data_class, struct buf *sec
 
 static int request(const struct route_tier *t, const struct route_request *r, struct buf *out, struct err *e)
 {
-    json_t *o = json_copy((json_t *)r->body); /* shallow: the members are only read */
+    json_t *o = route_json_copy(r->body);
     int rc = o ? json_object_set_new(o, "model", json_string(t->model)) : -1;
     if (rc == 0) {
         json_object_del(o, "stream");
