@@ -45,7 +45,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench bench-grammar bench-upstream bench-serve docs docs-check install clean
+.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench bench-grammar bench-upstream bench-redact bench-serve docs docs-check install clean
 all: $(BUILD)/croft $(BUILD)/libcroft.a                 ## the program and the library
 
 # A module sees the flags of its own libraries alone; plat and kern have none, so they cross-compile.
@@ -105,16 +105,15 @@ docs: all                                               ## write docs/cli.md and
 bench: all                                              ## beside a peer: make bench LLAMA_CPP_BIN=folder [MODELS="…"]
 	$(Q)CROFT=$(BUILD)/croft BENCH_MODELS=$(or $(BENCH_MODELS),$(BUILD)/bench-models) \
 	    $(if $(LLAMA_CPP_BIN),LLAMA_CPP_BIN=$(LLAMA_CPP_BIN)) python3 bench/bench.py $(MODELS)
-$(BUILD)/bench-grammar: bench/grammar.c $(BUILD)/libcroft.a
-	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(all_incs) $< $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
-bench-grammar: $(BUILD)/bench-grammar                   ## what constrained decoding costs: make bench-grammar VOCAB=file
-	$(Q)$(BUILD)/bench-grammar $(VOCAB) bench/grammar/*
-$(BUILD)/bench-upstream: bench/upstream.c $(BUILD)/libcroft.a
+$(BUILD)/bench-%: bench/%.c $(BUILD)/libcroft.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(all_incs) $< $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
+bench-grammar: $(BUILD)/bench-grammar                   ## what constrained decoding costs: make bench-grammar VOCAB=file
+	$(Q)$(BUILD)/bench-grammar $(VOCAB) bench/grammar/*
 bench-upstream: $(BUILD)/bench-upstream                 ## what asking another tier adds, at 1,000 requests/s
 	$(Q)$(BUILD)/bench-upstream latency
+bench-redact: $(BUILD)/bench-redact                     ## what redaction costs: make bench-redact TEXTS="files"
+	$(Q)$(BUILD)/bench-redact $(TEXTS)
 bench-serve: all                                        ## croft serve beside llama-server: make bench-serve MODEL=file.gguf
 	$(Q)CROFT=$(BUILD)/croft $(if $(LLAMA_CPP_BIN),LLAMA_CPP_BIN=$(LLAMA_CPP_BIN)) python3 bench/serve.py $(MODEL) $(LABELS)
 docs-check: all

@@ -179,6 +179,7 @@ int route_find_kinds(const struct route_detectors *d, uint32_t kinds, const char
     size_t n_hint = strlen(hint);
     if (n > ROUTE_DETECT_MAX_BYTES || n_hint > ROUTE_DETECT_MAX_BYTES)
         return ERR(e, LIMIT, "A text of %zu bytes is too long to be searched for personal data.", n);
+    if (n == 0) return 0;
     if (n_hint == 0) return find(d, kinds, text, n, 0, out, e);
     size_t total = n_hint + 2 + n;
     char *whole = mem_alloc(total);

@@ -154,7 +154,7 @@ int route_scan_run(struct route_scan *s, struct err *e)
 static bool word_at(const struct route_scan *s, size_t i, size_t at, const char *words)
 {
     char c = route_lower(s->s[i]);
-    for (const char *w = words; w; w = strchr(w, '|'), w += w != NULL) {
+    for (const char *w = words; *w; w += strcspn(w, "|"), w += *w == '|') {
         if (*w != c) continue;
         size_t k = 1;
         while (w[k] && w[k] != '|' && i + k < at && route_lower(s->s[i + k]) == w[k]) k++;

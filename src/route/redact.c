@@ -202,6 +202,7 @@ static int find_marks(struct route_conversation *c, const char *text, size_t n, 
 static int find(struct route_conversation *c, const char *text, size_t n, const char *hint, struct err *e)
 {
     c->found.n = 0;
+    if (n == 0) return 0;
     int rc = c->kinds ? route_find_kinds(c->d, c->kinds, text, n, hint, &c->found, e) : 0;
     for (size_t i = 0; i < c->found.n && rc == 0; i++)
         for (int k = 0; k < ROUTE_N_PII; k++)
