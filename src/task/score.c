@@ -237,20 +237,21 @@ void task_reliability(const struct task_outcomes *o, struct task_bin out[TASK_EC
         if (out[i].n) out[i].confidence /= (double)out[i].n;
 }
 
+/* Coverage is cut into 99 slots and what is all of it; a slot has one point, its first. In whole numbers, so that rounding
+ * makes no point too many. */
 size_t task_risk_coverage(const struct task_outcomes *o, struct task_curve_point out[TASK_CURVE_POINTS])
 {
-    double seen = 0, errors = 0, n, bad, next = 0;
-    size_t n_points = 0;
-    if (!o->has_confidence) return 0;
-    for (size_t i = 0; i < o->n;) {
+    double seen = 0, errors = 0, n, bad;
+    size_t n_points = 0, next = 0;
+    for (size_t i = 0; i < o->n && o->has_confidence;) {
         double threshold = o->item[o->order[i]].confidence;
         i = group(o, NULL, i, &n, &bad);
         seen += n;
         errors += bad;
-        double coverage = seen / (double)o->n;
-        if (coverage < next && i < o->n) continue; /* a point for every hundredth at most */
-        out[n_points++] = (struct task_curve_point){threshold, coverage, errors / seen};
-        next = (floor(coverage * (TASK_CURVE_POINTS - 1)) + 1) / (TASK_CURVE_POINTS - 1);
+        size_t slot = i * (TASK_CURVE_POINTS - 1) / o->n;
+        if (slot < next) continue;
+        next = slot + 1;
+        out[n_points++] = (struct task_curve_point){threshold, seen / (double)o->n, errors / seen};
     }
     return n_points;
 }

@@ -152,6 +152,26 @@ static void plots_add_up(void **state)
     }
 }
 
+/* However many confidences there are: points in their places, by rising coverage, the last at 1. */
+static void a_curve_keeps_to_its_points(void **state)
+{
+    static struct task_outcome x[3000];
+    struct task_curve_point p[TASK_CURVE_POINTS + 1];
+    struct task_outcomes o;
+    struct err e = {0};
+    for (int i = 0; i < 3000; i++) x[i] = (struct task_outcome){.right = i % 7, .confidence = 1 - i / 3001.0};
+    for (size_t n = 1; n <= 3000; n += n < 500 ? 1 : 25) {
+        p[TASK_CURVE_POINTS].coverage = -1;
+        assert_int_equal(task_outcomes_init(&o, x, n, TASK_ANSWERS_TEXT, 0, &e), 0);
+        size_t k = task_risk_coverage(&o, p);
+        assert_true(k >= 1 && k <= TASK_CURVE_POINTS && p[TASK_CURVE_POINTS].coverage == -1);
+        assert_true(n < 200 || k == TASK_CURVE_POINTS);
+        assert_true(p[k - 1].coverage == 1);
+        for (size_t i = 1; i < k; i++) assert_true(p[i].coverage > p[i - 1].coverage);
+        task_outcomes_done(&o);
+    }
+}
+
 static void what_is_not_there_is_not_defined(void **state)
 {
     struct err e = {0};
@@ -253,6 +273,7 @@ int main(void)
         cmocka_unit_test(comparisons_are_statsmodels),
         cmocka_unit_test(mcnemar_is_scipys),
         cmocka_unit_test(plots_add_up),
+        cmocka_unit_test(a_curve_keeps_to_its_points),
         cmocka_unit_test(what_is_not_there_is_not_defined),
         cmocka_unit_test(fields_by_hand),
         cmocka_unit_test(slots_are_bags_of_pairs),
