@@ -40,20 +40,6 @@ bool route_price_find(const char *model, struct route_price *out)
     return false;
 }
 
-int route_tier_price(const struct route_tier *t, bool needed, struct route_price *out, struct err *e)
-{
-    struct route_price p = t->price;
-    if (!p.known && t->place == ROUTE_CLOUD && !route_price_find(t->model, &p)) p = (struct route_price){0};
-    if (!p.known && needed)
-        return err_set(
-            e, CROFT_E_USAGE, "price", -1,
-            "There are budgets, and the price of the tier '%s' is not known: '%.80s' is not in the table of %s. "
-            "Give its price.",
-            t->name, t->model, route_prices_date());
-    *out = p;
-    return 0;
-}
-
 bool route_price_cost(const struct route_price *p, const struct route_usage *u, route_money *out)
 {
     bool is_long = p->long_tokens && u->in > p->long_tokens;

@@ -31,7 +31,6 @@ struct route_upstream {
     struct net_client *client;
     const struct route_tier *tier;
     const struct route_wire_ops *wire;
-    struct route_price price;
     struct route_breaker breaker;
     struct route_call *calls;
     uint32_t running;
@@ -206,7 +205,7 @@ static void count_usage(struct route_call *c)
     u->estimated |= !r->usage_seen || half;
     /* each try is priced by itself: a long prompt has a price of its own */
     route_money cost;
-    c->r.cost_known = route_price_cost(&c->up->price, &r->usage, &cost);
+    c->r.cost_known = route_price_cost(&c->up->tier->price, &r->usage, &cost);
     c->r.cost = route_money_add(c->r.cost, cost);
     memset(r, 0, sizeof *r);
 }
@@ -230,7 +229,7 @@ static void leave(struct route_call *c, enum route_failure f)
     up->running--;
     up->ends[f]++;
     c->r.seconds = clock_now_s() - c->begun_s;
-    c->r.cost_known = up->price.known;
+    c->r.cost_known = up->tier->price.known;
     if (f == ROUTE_F_NONE) up->latency[up->n_latencies++ % LATENCIES] = (float)c->r.seconds;
 }
 
@@ -563,8 +562,7 @@ int route_upstream_new(struct net_client *c, const struct route_tier *t, struct 
     u->client = c;
     u->tier = t;
     u->wire = wires[t->wire];
-    rc = route_tier_price(t, false, &u->price, e);
-    if (rc == 0) rc = route_tier_key(t, u->key, e);
+    rc = route_tier_key(t, u->key, e);
     if (rc)
         route_upstream_free(u);
     else

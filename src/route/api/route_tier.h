@@ -71,10 +71,6 @@ int route_gate_check(const struct route_tier *t, struct str data_class, struct e
 bool route_price_find(const char *model, struct route_price *out);
 const char *route_prices_date(void); /* "2026-07-24" */
 
-/* What a tier's tokens cost: its own prices, or for a cloud the table's. needed: there are budgets, which an unknown
- * price would let pass; then it is USAGE. */
-int route_tier_price(const struct route_tier *t, bool needed, struct route_price *out, struct err *e) ERR_CHECK;
-
 struct route_usage {
     uint64_t in; /* all tokens of the prompt, the next two included */
     uint64_t cached, written;

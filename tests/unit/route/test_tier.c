@@ -205,26 +205,6 @@ static void prices(void **state)
     assert_true(m >= 0);
 }
 
-static void prices_of_tiers(void **state)
-{
-    struct route_tier t = tier();
-    struct route_price p;
-    struct err e = {0};
-    assert_int_equal(route_tier_price(&t, false, &p, &e), 0);
-    assert_false(p.known);
-    assert_int_equal(route_tier_price(&t, true, &p, &e), CROFT_E_USAGE);
-    assert_string_equal(e.where, "price");
-    t.model = "gpt-4o";
-    assert_int_equal(route_tier_price(&t, true, &p, &e), 0);
-    assert_int_equal(p.in, 2500000000);
-    t.price = (struct route_price){.known = true, .in = 5};
-    assert_int_equal(route_tier_price(&t, true, &p, &e), 0);
-    assert_int_equal(p.in, 5);
-    t.price.known = false;
-    t.place = ROUTE_PREMISES; /* a machine of our own that serves something of that name */
-    assert_int_equal(route_tier_price(&t, true, &p, &e), CROFT_E_USAGE);
-}
-
 static void the_table_is_sorted(void **state)
 {
     static const char *const names[] = {
@@ -259,7 +239,6 @@ int main(void)
         cmocka_unit_test(the_gate_judges_bytes),
         cmocka_unit_test(prices),
         cmocka_unit_test(words),
-        cmocka_unit_test(prices_of_tiers),
         cmocka_unit_test(the_table_is_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
