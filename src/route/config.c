@@ -252,6 +252,7 @@ static int read_budgets(struct route_reader *r, json_t *policy)
         struct route_budget_rule *b = &c->budget[i];
         snprintf(within, sizeof within, "budgets[%zu]", i);
         r->within = within;
+        b->line = task_yaml_line(r->lines, all, NULL, i);
         int rc = route_read_object(r, all, NULL, i, o, budget_fields, b);
         if (rc) return rc;
         for (size_t k = 0; k < i; k++)

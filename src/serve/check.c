@@ -51,6 +51,46 @@ static int check_threshold(const struct serve_params *p, const struct task *t, c
     return rc;
 }
 
+/* Rules and budgets for a task or key that does not exist would never hold, and nobody would know. */
+static int check_names(const struct serve_params *p, struct serve_keys *keys, const char *task, const char *key,
+                       int line, struct err *e)
+{
+    const char *path = p->routing->path;
+    bool known = !task;
+    for (size_t i = 0; i < p->n_tasks && !known; i++) {
+        struct task *t = NULL;
+        int rc = task_load(p->tasks[i].path, &t, e);
+        if (rc) return rc;
+        known = strcmp(t->name, task) == 0;
+        task_free(t);
+    }
+    if (!known)
+        return err_set(e, CROFT_E_USAGE, path, line, "%s:%d: there is no task '%s' here: name its file with 'task'.",
+                       path, line, task);
+    if (key && !(keys && serve_key_named(keys, key)))
+        return err_set(e, CROFT_E_USAGE, path, line,
+                       "%s:%d: there is no API key '%s': 'api-keys' names the file of keys.", path, line, key);
+    return 0;
+}
+
+static int check_rules(const struct serve_params *p, struct serve_keys *keys, struct err *e)
+{
+    const struct route_config *c = p->routing;
+    int rc = 0;
+    for (int i = 1; i < c->n_rules && rc == 0; i++)
+        rc = check_names(p, keys, c->rule[i].task, c->rule[i].key, c->rule[i].line, e);
+    for (int i = 0; i < c->n_budgets && rc == 0; i++)
+        rc = check_names(p, keys, c->budget[i].task, c->budget[i].key, c->budget[i].line, e);
+    return rc;
+}
+
+static int check_class(const struct serve_params *p, const struct task *t, const char *path, struct err *e)
+{
+    if (!t->sensitivity || route_class_rank(p->routing, t->sensitivity) >= 0) return 0;
+    return ERR(e, USAGE, "The 'sensitivity' of '%.200s', '%s', is not among the 'classes' of '%.200s'.", path,
+               t->sensitivity, p->routing->path);
+}
+
 static int check_task(const struct serve_params *p, const struct serve_task_source *source, struct err *e)
 {
     struct task *t = NULL;
@@ -59,6 +99,7 @@ static int check_task(const struct serve_params *p, const struct serve_task_sour
     int rc = task_load(source->path, &t, e);
     while (rc == 0 && source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
     if (rc == 0 && p->routing && k < p->n_models) rc = p->resolve(p->user, p->models[k].model, &model, e);
+    if (rc == 0 && p->routing) rc = check_class(p, t, source->path, e);
     if (rc == 0 && model) rc = check_threshold(p, t, model, e);
     mem_free(model);
     task_free(t);
@@ -69,7 +110,6 @@ int serve_check(const struct serve_params *p, struct err *e)
 {
     struct serve_keys *keys = NULL;
     int rc = p->keys_file ? serve_keys_load(p->keys_file, &keys, e) : 0;
-    serve_keys_free(keys);
     for (size_t i = 0; i < p->n_models && rc == 0; i++) {
         char *path = NULL;
         rc = p->resolve(p->user, p->models[i].model, &path, e);
@@ -77,6 +117,8 @@ int serve_check(const struct serve_params *p, struct err *e)
         mem_free(path);
     }
     if (rc == 0 && p->routing) rc = check_routing(p, e);
+    if (rc == 0 && p->routing) rc = check_rules(p, keys, e);
     for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = check_task(p, &p->tasks[i], e);
+    serve_keys_free(keys);
     return rc;
 }

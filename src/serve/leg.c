@@ -49,11 +49,7 @@ static void note_facts(struct serve_job *job, const struct task *task, struct ro
     f->n_waiting = load.n_waiting;
     f->local_ms = task ? serve_pace_ms(r, task->name) : 0;
     f->budget_ms = job->deadline_s > 0 ? (job->deadline_s - clock_now_s()) * 1e3 : 0;
-    for (int t = 0; t < r->c->n_tiers; t++) {
-        struct route_upstream_state state;
-        route_upstream_state(r->up[t], &state);
-        f->tier_ms[t] = state.seconds_p50 * 1e3;
-    }
+    serve_tier_paces(r, f->tier_ms);
 }
 
 int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, const char *const *texts, size_t n,
@@ -314,6 +310,7 @@ static void on_end(void *user, const struct route_result *r)
         return;
     }
     leg->tier = t;
+    serve_tier_pace_note(routing_of(leg), t);
     capture(leg);
     ended(leg);
 }

@@ -43,6 +43,23 @@ void serve_pace_fade(struct serve_routing *r, const char *task)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* Upstreams are the loop's; what they tell of their pace is kept for preparation threads. */
+void serve_tier_pace_note(struct serve_routing *r, int t)
+{
+    struct route_upstream_state state;
+    route_upstream_state(r->up[t], &state);
+    pthread_mutex_lock(&r->lock);
+    r->tier_ms[t] = state.seconds_p50 * 1e3;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void serve_tier_paces(struct serve_routing *r, double out_ms[ROUTE_MAX_TIERS])
+{
+    pthread_mutex_lock(&r->lock);
+    memcpy(out_ms, r->tier_ms, sizeof r->tier_ms);
+    pthread_mutex_unlock(&r->lock);
+}
+
 /* ---- figures ---- */
 
 static void make_metrics(struct serve_routing *r)

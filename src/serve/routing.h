@@ -50,6 +50,7 @@ struct serve_routing {
         double ms; /* what a local answer takes: running mean */
     } pace[SERVE_PACES];
     size_t n_paces;
+    double tier_ms[ROUTE_MAX_TIERS]; /* what an answer of a tier takes: median of the last ones; 0: not known */
 };
 int serve_routing_new(struct serve *s, const struct route_config *c, struct serve_routing **out,
                       struct err *e) ERR_CHECK;
@@ -57,6 +58,8 @@ void serve_routing_free(struct serve_routing *r);                /* NULL is fine
 void serve_routing_figures(struct serve_routing *r);             /* before /metrics is written */
 double serve_pace_ms(struct serve_routing *r, const char *task); /* 0: not known yet */
 void serve_pace_note(struct serve_routing *r, const char *task, double ms);
+void serve_tier_pace_note(struct serve_routing *r, int t); /* the loop */
+void serve_tier_paces(struct serve_routing *r, double out_ms[ROUTE_MAX_TIERS]);
 /* The local model was passed over for its pace: believed a little less each time, so that it is tried again. */
 void serve_pace_fade(struct serve_routing *r, const char *task);
 

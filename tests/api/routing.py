@@ -168,8 +168,7 @@ def test_chats_stay_unless_asked_for():
 
 def test_local_only_never_leaves():
     at = folder()
-    rules = "rules:\n  - {key: nobody, class: public}"
-    with Upstream() as up, Server("-c", settings(at, up, rules=rules)) as s:
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
         for body in ({"input": SURE}, {"input": "parcel " * 2000}, {"input": ["x", "y"]}):
             for tier in ({}, {"X-Croft-Tier": "frontier"}, {"X-Croft-Tier": "local"}):
                 s.ask("/v1/tasks/helpdesk-intent", body, headers={"X-Croft-Class": "local-only", **tier})
@@ -404,6 +403,8 @@ def test_settings_that_cannot_be_are_refused():
         for change, words in ((("receipts: ", "receipt: "), "no setting"), (("place: cloud", "place: sky"), "device, premises or cloud"),
                               (("input: 1", "input: -1"), "amount of money"),
                               (("127.0.0.1:%d" % up.port, "127.0.0.1:18231"), "this server itself"),
+                              (("policy: {", "rules: [{task: helpdesk, class: patient}]\npolicy: {"), "no task 'helpdesk'"),
+                              (("policy: {", "rules: [{key: bob, class: patient}]\npolicy: {"), "no API key 'bob'"),
                               (("policy: {", "policy: {min_confidence: 0.9, "), "no calibration")):
             with open(settings(at, up)) as f:
                 text = f.read()

@@ -34,6 +34,7 @@ struct route_rule {
     int defer, capture, uncalibrated_here; /* 0, 1 */
 };
 struct route_budget_rule {
+    int line; /* of the file */
     const char *task, *key; /* both NULL: all */
     enum route_period period;
     route_money limit;
