@@ -364,6 +364,8 @@ static int64_t step_new(struct gram_auto *a, uint32_t state, uint8_t byte)
 {
     size_t n = 0;
     const struct gram_state *s = &a->state[state];
+    a->spent += s->n_stack / 16; /* looking at one is so much quicker than opening one */
+    if (a->spent > GRAM_MAX_WORK) return CROFT_E_LIMIT;
     if (gram_grow(&a->kern, &a->cap_kern, s->n_stack, sizeof *a->kern)) return CROFT_E_NOMEM;
     for (uint32_t i = 0; i < s->n_stack; i++) {
         uint64_t x = a->stack[s->stack + i];

@@ -47,6 +47,7 @@ struct conn {
     struct net_exchange x;
     struct net_chunks chunks;
     int64_t left;     /* of a body with a length */
+    uint64_t counted; /* bytes of the body, in the server's sum of all */
     uint64_t dropped; /* while lingering */
     int hold, n_blank; /* empty lines before this request */
     bool dead, reading, head_begun, keep_alive, shut;
@@ -68,10 +69,18 @@ static void set_deadline(struct conn *c, double seconds)
     evtimer_add(c->timer, &tv);
 }
 
+/* A handler that took the body lets go of it when it has answered, or soon after its client has left. */
+static void drop_body(struct conn *c)
+{
+    buf_done(&c->x.body);
+    c->server->bodies_bytes -= c->counted;
+    c->counted = 0;
+}
+
 static void reset_exchange(struct net_exchange *x)
 {
+    drop_body(conn_of(x));
     buf_done(&x->text);
-    buf_done(&x->body);
     buf_done(&x->extra);
     buf_init(&x->extra, EXTRA_MAX);
     x->user = NULL;
@@ -207,6 +216,7 @@ static void refuse(struct conn *c, int status, const char *sentence)
     write_head(c, status, "application/json", (int64_t)body.len);
     bufferevent_write(c->bev, body.data ? body.data : "", body.len);
     buf_done(&body);
+    drop_body(c);
     close_after_output(c);
 }
 
@@ -308,12 +318,16 @@ static void read_body(struct conn *c, struct evbuffer *in)
         c->left -= (int64_t)taken;
         if (status == NET_CHUNKS_MORE && c->left == 0) status = NET_CHUNKS_DONE;
     }
+    c->counted += taken;
+    c->server->bodies_bytes += taken;
     if (status == NET_CHUNKS_BAD)
         refuse(c, 400, "The chunked body is malformed.");
     else if (status == NET_CHUNKS_FULL && x->body.failed == CROFT_E_NOMEM)
         refuse(c, 503, "Out of memory.");
     else if (status == NET_CHUNKS_FULL)
         refuse(c, 413, "The body is larger than this server accepts.");
+    else if (c->server->bodies_bytes > c->server->p.limits.bodies_bytes)
+        refuse(c, 503, "Too many large requests are under way. Try again later.");
     else {
         evbuffer_drain(in, taken);
         if (status == NET_CHUNKS_DONE) hand_over(c);

@@ -180,6 +180,7 @@ static void fill_limits(struct net_limits *l)
 {
     if (!l->header_bytes) l->header_bytes = 32 << 10;
     if (!l->body_bytes) l->body_bytes = 8 << 20;
+    if (!l->bodies_bytes) l->bodies_bytes = 64 * l->body_bytes;
     if (!l->output_bytes) l->output_bytes = 1 << 20;
     if (!l->connections) l->connections = 4096;
     if (l->header_s <= 0) l->header_s = 10;

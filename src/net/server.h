@@ -27,6 +27,7 @@ struct net_server {
     void *every_user;
     struct conn *conns; /* all of them */
     struct net_counts counts;
+    uint64_t bodies_bytes; /* read for requests that are not answered yet */
     bool draining;
     char address[96];
     int port;

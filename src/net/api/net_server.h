@@ -20,6 +20,7 @@ struct net_exchange;
 struct net_limits {        /* 0: the default */
     uint64_t header_bytes; /* request line and headers; 32 KiB */
     uint64_t body_bytes;   /* 8 MiB */
+    uint64_t bodies_bytes; /* of all requests under way together; 64 times body_bytes. More: 503 */
     uint64_t output_bytes; /* of a stream, not yet taken by the client; 1 MiB. More: cut off */
     double header_s;       /* from a request's first byte (or the connection) to its last header; 10 */
     double body_s;         /* from there to the last byte of the body; 60 */

@@ -69,6 +69,7 @@ static int start(void **state)
                                   .on_request = on_request,
                                   .on_refuse = on_refuse,
                                   .limits = {.body_bytes = 1000,
+                                             .bodies_bytes = 1500,
                                              .header_bytes = 2048,
                                              .output_bytes = 100000,
                                              .header_s = 0.3,
@@ -248,6 +249,37 @@ static void test_drips_are_not_waited_for(void **state)
     }
 }
 
+/* What is read for all requests together has a ceiling; each that ends makes room. */
+static void test_bodies_share_a_ceiling(void **state)
+{
+    char some[901];
+    memset(some, 'a', sizeof some - 1);
+    some[sizeof some - 1] = 0;
+    for (int round = 0; round < 3; round++) {
+        int one = dial(), two = dial(), three = dial();
+        static const char head[] = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+        say(one, head);
+        say(one, some);
+        usleep(50000);
+        say(two, head);
+        say(two, some);
+        assert_int_equal(strncmp(hear(two, NULL), "HTTP/1.1 503", 12), 0);
+        if (round == 1) { /* answered */
+            say(one, some + 800);
+            assert_non_null(strstr(hear(one, "aaa"), "Content-Length: 1000"));
+        }
+        close(one); /* or left */
+        usleep(50000);
+        say(three, head);
+        say(three, some);
+        say(three, some + 800);
+        assert_non_null(strstr(hear(three, "aaa"), "HTTP/1.1 200"));
+        close(two);
+        close(three);
+        usleep(50000);
+    }
+}
+
 static void test_many_requests_in_one_write(void **state)
 {
     static const char one[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -398,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, start, finish),
         cmocka_unit_test_setup_teardown(test_nothing_is_smuggled, start, finish),
         cmocka_unit_test_setup_teardown(test_drips_are_not_waited_for, start, finish),
+        cmocka_unit_test_setup_teardown(test_bodies_share_a_ceiling, start, finish),
         cmocka_unit_test_setup_teardown(test_many_requests_in_one_write, start, finish),
         cmocka_unit_test_setup_teardown(test_a_slow_reader_gets_all, start, finish),
         cmocka_unit_test_setup_teardown(test_a_client_that_leaves_is_noticed, start, finish),
