@@ -110,8 +110,10 @@ static int look(struct route_scan *s, size_t from, size_t to, unsigned classes, 
     enum route_pii kind = ROUTE_PII_SECRET;
     size_t i = from;
     if ((classes & DIGIT) && (classes & ALPHA) && wants(s, ROUTE_PII_SECRET)) {
-        size_t end = route_match_said(s, from, to);
-        int rc = end ? add(s, from, end, kind, e) : 0;
+        size_t value = from;
+        while (s->s[value] == '"' || s->s[value] == '\'' || s->s[value] == '`') value++; /* letters follow */
+        size_t end = route_match_said(s, value, to);
+        int rc = end ? add(s, value, end, kind, e) : 0;
         if (rc) return rc;
     }
     while (i < to) {

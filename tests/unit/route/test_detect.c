@@ -83,6 +83,7 @@ static void secrets(void **state)
     FINDS("password=correcthorse; x", "secret:correcthorse");
     FINDS("{\"api_key\": \"a1b2c3d4e5\"}", "secret:a1b2c3d4e5");
     FINDS("my password is hunter2.", "secret:hunter2");
+    FINDS("my password is \"hunter2\".", "secret:hunter2");
     FINDS("passwords are stored hashed; the secret: none; token: yes", "");
     FINDS("password: ${DB_PASSWORD} password=****", "");
 }
