@@ -47,6 +47,7 @@ static void on_done(void *user, const struct task_result *t)
 
 static int room_for(struct task_runner *r, unsigned n, struct err *e)
 {
+    if (r->probability && r->n_probability == n) return 0;
     double *p = mem_realloc(r->probability, (n ? n : 1) * sizeof *p);
     if (!p) return err_nomem(e, n * sizeof *p);
     r->probability = p;

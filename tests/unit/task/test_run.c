@@ -164,12 +164,14 @@ static void an_evaluation_counts_right(void **state)
     struct task_example x[2] = {{.input = inputs[0], .label = labels[a[0].label].name},
                                 {.input = inputs[1], .label = labels[(a[1].label + 1) % 6].name}};
     struct task_examples set = {x, 2, {0}};
+    double p[6]; /* an answer's probabilities are gone with the next one */
+    memcpy(p, a[1].probability, sizeof p);
     struct task_evaluation v;
     assert_int_equal(task_eval(r, &task, &set, NULL, NULL, &v, &e), 0);
     assert_true(v.outcome[0].right && !v.outcome[1].right && v.n_classes == 6);
     assert_int_equal(v.outcome[1].answer, a[1].label);
     double brier = 0;
-    for (int k = 0; k < 6; k++) brier += pow(a[1].probability[k] - (k == (a[1].label + 1) % 6), 2);
+    for (int k = 0; k < 6; k++) brier += pow(p[k] - (k == (a[1].label + 1) % 6), 2);
     assert_true(fabs(v.outcome[1].brier - brier) < 1e-6 && v.outcome[1].confidence > v.outcome[1].p_truth);
     assert_true(v.record[0].ms > 0 && v.record[0].n_prompt == a[0].n_prompt);
     assert_string_equal(v.record[1].answer, labels[a[1].label].name);
