@@ -169,14 +169,15 @@ static int report_json(const struct run *r)
         "ece_by_chance", maybe(k->ece_chance), "auroc_error", maybe(k->auroc_error), "auroc_out_of_scope",
         maybe(k->auroc_scope), "auroc_novelty", maybe(k->auroc_novelty), "out_of_scope",
         (json_int_t)k->n_out_of_scope, "out_of_scope_accepted", (json_int_t)k->n_scope_accepted);
-    return cli_json_done(
-        json_pack("{s:s s:s s:s s:f s:f s:b s:o s:f s:I s:I s:I s:o s:o s:o s:o}", "task", r->task->name, "model",
-                  r->set->model, "file", r->file, "target_error", p.target_error, "confidence", p.confidence, "holds",
-                  p.holds, "threshold", p.holds ? json_real(p.threshold) : json_null(), "coverage", p.coverage, "n",
-                  (json_int_t)p.n, "n_needed", (json_int_t)needed(r), "n_in_training_data", (json_int_t)r->n_known,
-                  "temperature", maybe(task_calibration_temperature(r->calibration)), "signals", signals, "groups",
-                  cli_table_take(&groups), "check", check),
-        "calibrate");
+    return cli_json_done(json_pack("{s:s s:s s:s s:f s:f s:b s:o s:f s:I s:I s:I s:I s:o s:o s:o s:o}", "task",
+                                   r->task->name, "model", r->set->model, "file", r->file, "target_error",
+                                   p.target_error, "confidence", p.confidence, "holds", p.holds, "threshold",
+                                   p.holds ? json_real(p.threshold) : json_null(), "coverage", p.coverage, "n",
+                                   (json_int_t)p.n, "n_needed", (json_int_t)needed(r), "n_unanswered",
+                                   (json_int_t)r->seen.n_unanswered, "n_in_training_data", (json_int_t)r->n_known,
+                                   "temperature", maybe(task_calibration_temperature(r->calibration)), "signals",
+                                   signals, "groups", cli_table_take(&groups), "check", check),
+                         "calibrate");
 }
 
 static void print_promise(const struct run *r, const struct task_promise *p)
@@ -218,6 +219,7 @@ static int report_text(const struct run *r)
     printf("Signals:");
     for (size_t i = 0; i < n; i++) printf("%s %s", i ? "," : "", names[i]);
     printf("\nWritten to %s\n", r->file);
+    if (r->seen.n_unanswered) printf("Left out: %zu examples that were not answered\n", r->seen.n_unanswered);
     if (r->n_known) printf("Left out: %zu examples that stand in the training data\n", r->n_known);
     printf("\n%s\n", r->checked.n ? "On examples that nothing was fitted to or chosen by:"
                                   : "On the half that the threshold was chosen by (the task has no other data):");

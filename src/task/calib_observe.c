@@ -48,18 +48,22 @@ static int written_loss(const struct task *t, const struct task_example *x, cons
     return rc;
 }
 
+/* Adds one. Where there is no answer (the input is too long, the answer did not end), or one without a token, there
+ * is nothing to judge: no calibration will accept it, so none is made from it. */
 static int observe(struct task_runner *r, const struct task *t, const struct task_example *x, const char *scope_label,
-                   struct task_observations *o, size_t i, struct buf *text, struct err *e)
+                   struct task_observations *o, struct buf *text, struct err *e)
 {
     struct task_answer a;
+    size_t i = o->n;
     struct task_observation *item = &o->item[i];
     buf_clear(text);
     int rc = task_runner_answer(r, x->input, &a, text, e);
-    if (rc == CROFT_E_LIMIT) { /* an answer that never ended is a wrong one; of it there are no signals */
-        a = (struct task_answer){.label = -1, .judgement = {TASK_UNCALIBRATED, NAN, NAN}};
-    } else if (rc) {
-        return rc;
+    if (rc == CROFT_E_LIMIT || rc == CROFT_E_NO_ROOM || (!rc && !a.probability && !a.tokens.n)) {
+        o->n_unanswered++;
+        return 0;
     }
+    if (rc) return rc;
+    o->n++;
     *item = (struct task_observation){.signals = {NULL, a.label, a.tokens, NULL, x->group},
                                       .truth = -1,
                                       .hash = hash_of(x->input),
@@ -74,7 +78,7 @@ static int observe(struct task_runner *r, const struct task *t, const struct tas
     }
     item->loss = 1;
     item->truth = x->label && t->kind == TASK_CLASSIFY ? task_label_find(t, x->label) : -1;
-    if (rc || (item->out_of_scope && item->truth < 0)) return 0;
+    if (item->out_of_scope && item->truth < 0) return 0;
     if (t->kind != TASK_CLASSIFY) return written_loss(t, x, text, &item->loss, e);
     if (item->truth < 0)
         return ERR(
@@ -98,8 +102,7 @@ int task_observe(struct task_runner *r, const struct task *t, const struct task_
     o.vector = mem_calloc(x->n, o.n_embd * sizeof *o.vector);
     int rc = o.item && o.probability && o.vector ? 0 : err_nomem(e, x->n * o.n_labels * sizeof *o.probability);
     for (size_t i = 0; i < x->n && !rc; i++) {
-        rc = observe(r, t, &x->item[i], scope_label, &o, i, &text, e);
-        if (!rc) o.n = i + 1;
+        rc = observe(r, t, &x->item[i], scope_label, &o, &text, e);
         if (!rc && each && each(arg, i, x->n)) rc = ERR(e, CANCELLED, "Stopped after %zu examples.", i + 1);
     }
     for (size_t i = 0; i < o.n; i++)

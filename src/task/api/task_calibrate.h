@@ -25,7 +25,7 @@ struct task_observation {
 };
 struct task_observations {
     struct task_observation *item; /* [n] */
-    size_t n;
+    size_t n, n_unanswered;        /* unanswered: examples that there is no answer to judge of; they are left out */
     unsigned n_labels, n_embd;     /* n_embd 0: without vectors */
     double *probability;           /* [n, n_labels] */
     float *vector;                 /* [n, n_embd] */

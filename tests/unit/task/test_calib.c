@@ -221,7 +221,7 @@ static struct task task = {.name = "made-up", .kind = TASK_CLASSIFY, .labels = l
 
 static struct task_observations of(struct world *w, size_t n)
 {
-    return (struct task_observations){w->item, n, N_LABELS, N_EMBD, w->probability, w->vector};
+    return (struct task_observations){w->item, n, 0, N_LABELS, N_EMBD, w->probability, w->vector};
 }
 
 static void calibrations_keep_it_too(void **state)
@@ -414,7 +414,7 @@ static void written_answers(void **state)
         w.item[i] =
             (struct task_observation){.signals = {NULL, -1, t, v, NULL}, .loss = wrong, .truth = -1, .hash = i};
     }
-    struct task_observations x = {w.item, N, 0, N_EMBD, NULL, w.vector};
+    struct task_observations x = {w.item, N, 0, 0, N_EMBD, NULL, w.vector};
     assert_int_equal(task_calibrate(&text, &x, &p, &c, &e), 0);
     assert_int_equal(task_calibration_signals(c, names, 16), 6);
     assert_true(task_calibration_wants_tokens(c) && task_calibration_wants_vector(c) == N_EMBD);
