@@ -46,6 +46,7 @@ struct infer_scheduler {
     uint32_t n_running;
     double decode_s[INFER_PARALLEL_MAX + 1]; /* a step in which so many decode and nothing else; 0: not known yet */
     double row_s;                            /* what a row of a prompt adds to a step. Running means, both */
+    double earned_s;                         /* time that long prompts may take of the streams' */
     struct {                                 /* the file of pinned prefixes (schedule_keep.c) */
         char *path;                          /* NULL: none */
         struct infer_image *image;           /* while the thread writes it */

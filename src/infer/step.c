@@ -5,8 +5,9 @@
  * prompt. Everyone who decodes is in every step. Prompts are added to it in the order in which requests came:
  *
  *   short ones   whole, at most SHORT rows of them in a step: a question behind a known prefix is answered at once
- *   long ones    in pieces: as many rows as make the step longer by SHARE, as earlier steps took, so that streams
- * keep their pace; PIECE rows when nobody decodes, so that those who come wait for no more than that
+ *   long ones    in pieces. Each step that decodes earns them SHARE of the time it takes; when that is enough for
+ * LEAST rows, as earlier rows took, they are spent, so that streams keep their pace, and rows come in a number that
+ * kernels are good at. PIECE rows when nobody decodes, so that those who come wait for no more than that
  *
  * Of a recurrent family a prompt stops where others will go on: behind what it pins, and where it leaves what an
  * earlier one had, if that is WORTH more tokens than it found. There it leaves its state.
@@ -17,8 +18,8 @@
 #include "base_clock.h"
 #include "base_mem.h"
 
-enum { SHORT = 64, PIECE = 256, LEAST = 4, TEXTS = 64, WORTH = 32 };
-static const double SHARE = 0.2;
+enum { SHORT = 64, PIECE = 256, LEAST = 8, TEXTS = 64, WORTH = 32 };
+static const double SHARE = 0.2; /* streams keep 1 / (1 + SHARE) of their pace: 83 % */
 
 /* ---- beginning ---- */
 
@@ -140,18 +141,30 @@ static void guess(struct infer_scheduler *s, struct infer_ticket *t, uint32_t *e
     *extra -= t->seq.n_guess;
 }
 
-/* Rows that prompts may add to a step in which others decode. */
+/* How long a step takes in which n decode and nothing else; of numbers not seen yet the nearest one's. 0: not known.
+ */
+static double pace(const struct infer_scheduler *s, uint32_t n)
+{
+    for (uint32_t d = 0; d <= INFER_PARALLEL_MAX; d++) {
+        if (d < n && s->decode_s[n - d] > 0) return s->decode_s[n - d];
+        if (n + d <= INFER_PARALLEL_MAX && s->decode_s[n + d] > 0) return s->decode_s[n + d];
+    }
+    return 0;
+}
+
+/* Rows of long prompts that may be in a step in which others decode. */
 static uint32_t long_rows(const struct infer_scheduler *s, uint32_t n_decoding)
 {
     if (n_decoding == 0) return PIECE;
-    if (s->row_s <= 0 || s->decode_s[n_decoding] <= 0) return LEAST;
-    double n = SHARE * s->decode_s[n_decoding] / s->row_s;
-    return n < LEAST ? LEAST : n > PIECE ? PIECE : (uint32_t)n;
+    if (s->row_s <= 0 || pace(s, n_decoding) <= 0) return LEAST;
+    double n = s->earned_s / s->row_s;
+    return n < LEAST ? 0 : n > PIECE ? PIECE : (uint32_t)n;
 }
 
 struct plan {
     struct infer_ticket *who[INFER_PARALLEL_MAX]; /* whose each item is */
-    uint32_t n, n_decoding, n_rows;               /* items; of them decoding; rows of prompts and trees */
+    uint32_t n, n_decoding;                       /* items; of them decoding */
+    uint32_t n_rows, n_long;                      /* rows of prompts and trees; of them of long prompts */
 };
 
 static struct plan choose(struct infer_scheduler *s)
@@ -188,6 +201,7 @@ static struct plan choose(struct infer_scheduler *s)
         uint32_t rows = n + (s->item[p.n].tree ? nodes_of(t) : 0);
         *budget = rows < *budget ? *budget - rows : 0;
         p.n_rows += rows;
+        if (budget == &lengthy) p.n_long += rows;
         p.who[p.n++] = t;
     }
     return p;
@@ -250,10 +264,24 @@ static bool settle(struct infer_scheduler *s, struct infer_ticket *t, const stru
 /* A running mean, a fifth of it new. */
 static void mean(double *m, double x) { *m = *m > 0 ? 0.8 * *m + 0.2 * x : x; }
 
+/* What long prompts have earned by a step, and what they have used up of it: at most twice what LEAST rows take, in
+ * saving and in debt, so that neither a stream's time alone nor a hiccup of the machine holds up somebody later. */
+static void earn(struct infer_scheduler *s, const struct plan *p, double took)
+{
+    double alone = pace(s, p->n_decoding), most = 2 * LEAST * s->row_s;
+    if (p->n_decoding == 0 || alone <= 0) return;
+    if (p->n_long) s->earned_s -= (took - alone) * p->n_long / p->n_rows;
+    s->earned_s += SHARE * alone;
+    if (most < SHARE * alone) most = SHARE * alone;
+    if (s->earned_s > most) s->earned_s = most;
+    if (s->earned_s < -most) s->earned_s = -most;
+}
+
 /* What the step teaches about the next ones. */
 static void learn(struct infer_scheduler *s, const struct plan *p, double took)
 {
     double *decode_s = &s->decode_s[p->n_decoding];
+    earn(s, p, took);
     if (p->n_rows == 0)
         mean(decode_s, took);
     else if (p->n_decoding == 0)
