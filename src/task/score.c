@@ -237,8 +237,8 @@ void task_reliability(const struct task_outcomes *o, struct task_bin out[TASK_EC
         if (out[i].n) out[i].confidence /= (double)out[i].n;
 }
 
-/* Coverage is cut into 99 slots and what is all of it; a slot has one point, its first. In whole numbers, so that rounding
- * makes no point too many. */
+/* Coverage is cut into 99 slots and what is all of it; a slot has one point, its first. In whole numbers, so that
+ * rounding makes no point too many. */
 size_t task_risk_coverage(const struct task_outcomes *o, struct task_curve_point out[TASK_CURVE_POINTS])
 {
     double seen = 0, errors = 0, n, bad;
