@@ -8,40 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 
 from check import HELP, TMP, events, run, same, true
-from server import CROFT, MODEL, ROOT, Server
+from server import CROFT, GOLD, MODEL, ROOT, Server, Upstream
 
 shared = None
 TASK = os.path.join(ROOT, "examples/helpdesk/task.yaml")
-GOLD = os.path.join(ROOT, "examples/helpdesk/test_intents.jsonl")
 ROWS = [json.loads(x) for x in open(GOLD, encoding="utf-8")]
 SURE = "wheres my parcel??? its late"
-
-
-class Upstream:
-    """The stand-in, on a port of its own."""
-
-    def __init__(self, *args):
-        self.p = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/api/upstream.py"), "--port", "0", "--gold", GOLD,
-                                   *args], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.p.stdout.readline().split()[-1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.p.kill()
-        self.p.wait()
-
-    def control(self, **body):
-        q = urllib.request.Request("http://127.0.0.1:%d/control" % self.port, data=json.dumps(body).encode() if body else None)
-        with urllib.request.urlopen(q, timeout=10) as r:
-            return json.loads(r.read())
-
-    def requests(self):
-        return self.control()["requests"]
 
 
 def folder():

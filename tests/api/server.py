@@ -1,10 +1,11 @@
-"""A croft server for a test, and requests to it."""
+"""A croft server for a test, requests to it, and a stand-in for another tier."""
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -13,6 +14,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CROFT = os.path.abspath(os.environ.get("CROFT", os.path.join(ROOT, "build/croft")))
 MODEL = os.path.join(ROOT, "models/helpdesk-q8_0.gguf")
+GOLD = os.path.join(ROOT, "examples/helpdesk/test_intents.jsonl")
 
 
 class Server:
@@ -100,3 +102,27 @@ class Server:
                 return True
             time.sleep(0.05)
         return False
+
+
+class Upstream:
+    """The stand-in of upstream.py, on a port of its own; it knows the labels of the help desk's test set."""
+
+    def __init__(self, *args):
+        self.p = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/api/upstream.py"), "--port", "0", "--gold", GOLD,
+                                   *args], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.p.stdout.readline().split()[-1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.kill()
+        self.p.wait()
+
+    def control(self, **body):
+        q = urllib.request.Request("http://127.0.0.1:%d/control" % self.port, data=json.dumps(body).encode() if body else None)
+        with urllib.request.urlopen(q, timeout=10) as r:
+            return json.loads(r.read())
+
+    def requests(self):
+        return self.control()["requests"]
