@@ -192,8 +192,8 @@ static json_t *redacted(struct serve_leg *leg, const struct route_tier *t, struc
     json_t *copy = json_deep_copy(leg->request);
     route_conversation_free(leg->conversation);
     leg->conversation = NULL;
-    if (!copy || !r->detectors) return copy;
-    int rc = route_conversation_new(r->detectors, &r->c->redact[t->place], &leg->conversation, e);
+    if (copy && !r->detectors) return copy;
+    int rc = !copy ? err_nomem(e, 0) : route_conversation_new(r->detectors, &r->c->redact[t->place], &leg->conversation, e);
     if (rc == 0) rc = route_redact_chat(leg->conversation, copy, e);
     if (rc) {
         json_decref(copy);
@@ -241,14 +241,20 @@ static const char *content_of(const json_t *answer)
     return json_string_value(json_object_get(json_object_get(choice, "message"), "content"));
 }
 
+int serve_leg_content_depth(const struct serve_leg *leg)
+{
+    const json_t *format = json_object_get(leg->request, "response_format");
+    const char *type = json_string_value(json_object_get(format, "type"));
+    return type && strcmp(type, "text") != 0;
+}
+
 /* A tier's answer, as the client gets it. */
 static int take_answer(struct serve_leg *leg, const json_t *answer, struct err *e)
 {
     int label;
     json_t *copy = json_deep_copy(answer);
-    const json_t *format = json_object_get(leg->request, "response_format");
     int rc = copy ? 0 : err_nomem(e, 0);
-    if (rc == 0 && leg->conversation) rc = route_restore_chat(leg->conversation, copy, format != NULL, e);
+    if (rc == 0 && leg->conversation) rc = route_restore_chat(leg->conversation, copy, serve_leg_content_depth(leg), e);
     if (rc == 0 && leg->task) {
         const char *text = content_of(copy);
         rc = text ? task_remote_answer(leg->task, text, &leg->label, &leg->text, e)

@@ -73,7 +73,7 @@ static int restore(struct serve_leg *leg, json_t *chunk, struct err *e)
     if (!leg->restores) {
         leg->restores = mem_calloc(1, sizeof *leg->restores);
         if (!leg->restores) return err_nomem(e, sizeof *leg->restores);
-        leg->restores->content_depth = json_object_get(leg->request, "response_format") != NULL;
+        leg->restores->content_depth = serve_leg_content_depth(leg);
     }
     json_array_foreach(json_object_get(chunk, "choices"), i, choice) if (rc == 0) rc = restore_choice(leg, choice, e);
     return rc;

@@ -159,6 +159,8 @@ void serve_background_stop(struct serve_routing *r); /* the loop has ended */
 
 /* ---- a tier's stream to the client (leg_stream.c) ---- */
 
+/* How many JSON strings the texts of a tier's answer stand in: is its content a JSON document? */
+int serve_leg_content_depth(const struct serve_leg *leg);
 bool serve_leg_chunk(void *user, json_t *chunk);
 void serve_leg_stream_end(struct serve_leg *leg, const struct route_result *r);
 void serve_leg_stream_free(struct serve_leg *leg);
