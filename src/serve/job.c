@@ -283,6 +283,10 @@ static void finish(struct serve_job *job)
         finish_silent(job);
         return;
     }
+    if (!job->model && job->planned_model) { /* it was asked again, and did not get as far as having a model */
+        job->model = job->planned_model;
+        job->planned_model = NULL;
+    }
     sum_up(job);
     if (job->fault.err.code) status = serve_fault_status(&job->fault);
     if (!job->x && !job->replied) status = 499;

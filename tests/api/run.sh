@@ -1,5 +1,5 @@
 #!/bin/sh
-# The server's tests, schemas at random, and a short load. Usage: tests/api/run.sh CROFT [TEST…], from the root. Clients
+# The server's tests, schemas at random, and short loads. Usage: tests/api/run.sh CROFT [TEST…], from the root. Clients
 # that others wrote are installed into build/api-node and build/api-python, at the versions below, when npm and pip are
 # there and can reach their registries; without them their tests are skips.
 set -u
@@ -27,4 +27,5 @@ python3 tests/api/edges.py "$@" || rc=1
 python3 tests/api/routing.py "$@" || rc=1
 [ $# -gt 0 ] || python3 tests/api/schemas.py "${SCHEMAS_SECONDS:-10}" || rc=1
 [ $# -gt 0 ] || python3 tests/api/load.py 6 || rc=1
+[ $# -gt 0 ] || python3 tests/api/chaos_serve.py 10 || rc=1
 exit $rc

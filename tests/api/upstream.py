@@ -2,11 +2,13 @@
 """A stand-in for another tier: speaks OpenAI's and Anthropic's wires, and fails as it is told.
 
     tests/api/upstream.py [--port N] [--tls CERT KEY] [--gold FILE.jsonl] [--error-rate F] [--delay S] [--fault NAME]
+                          [--record FILE]
 
 It answers every chat with one word: from the gold file ({"text": …, "label": …} a line) when the last user message is
 in it, wrong at --error-rate (always on the same messages), otherwise "ok". It listens on 127.0.0.1 and prints
 "listening on PORT". While it runs, POST /control {"fault": "hang", "share": 0.5} changes how it fails, and GET /control
 tells what it has seen: {"requests", "answered", "texts": the last 10,000 user messages, "keys": their credentials}.
+With --record each chat is added to FILE, a line {"fault", "body"} each, before it is answered: that outlives the program.
 
 Faults: none, hang (no answer), slow (10 s), garbage (no JSON), html, empty, shape (JSON, but no answer), reset (the
 connection breaks before the head), cut (in the middle of the answer or stream), 400, 401, 429 (Retry-After: 1), 500, 503,
@@ -26,6 +28,7 @@ p.add_argument("--gold")
 p.add_argument("--error-rate", type=float, default=0)
 p.add_argument("--delay", type=float, default=0)
 p.add_argument("--fault", default="none")
+p.add_argument("--record", type=lambda path: open(path, "a", encoding="utf-8", buffering=1))
 args = p.parse_args()
 
 FAULTS = ("none hang slow garbage html empty shape reset cut 400 401 429 500 503 529 redirect flap lie echo").split()
@@ -144,6 +147,8 @@ async def chat(writer, path, headers, body):
     if args.delay:
         await asyncio.sleep(args.delay)
     fault = fault_now()
+    if args.record:
+        args.record.write(json.dumps({"fault": fault, "body": request}, ensure_ascii=False) + "\n")
     make = anthropic if path.endswith("/messages") else openai
     word = text if fault == "echo" else word_for(text)
     good = make(request, word, max(1, len(body) // 4))
