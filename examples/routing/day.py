@@ -152,6 +152,8 @@ def report(answers, c, checks, spent):
           "           %d that the calibration saw" % (100 * c["target_error"], 100 * c["confidence"], c["n"]))
     if stand:
         print("happened   %d of %d were wrong: %.1f %%" % (wrong, len(stand), 100 * wrong / len(stand)))
+    else:
+        print("happened   no answer stood" + ("" if c["holds"] else ": no threshold keeps this promise"))
     scope = [a for a in answers if a.row["label"] == "out_of_scope"]
     print("           %d messages were not for a shop's help desk at all; %d of them went to the frontier, %d were labelled so"
           % (len(scope), sum(a.tier != "local" for a in scope), sum(a.right for a in scope)))
