@@ -315,17 +315,31 @@ const json_t *gram_schema_all(struct schema *s, const struct part *p, size_t n)
 
 /* ---- values ---- */
 
+uint32_t gram_schema_comma(struct schema *s)
+{
+    s->styled = true;
+    return gram_lit(&s->g, ", ", 1 + s->gap);
+}
+
+/* Flags of json_dumps for a value in the style that is being made. */
+static size_t styled_dump(struct schema *s, const json_t *value)
+{
+    s->styled = s->styled || json_is_object(value) || json_is_array(value);
+    return JSON_ENCODE_ANY | (s->gap ? 0 : JSON_COMPACT) | infer_json_digits(value);
+}
+
 uint32_t gram_json_text(struct schema *s, const json_t *value, bool key)
 {
     struct buf b;
     buf_init(&b, GRAM_MAX_TEXT);
-    char *text = json_dumps(value, JSON_ENCODE_ANY | infer_json_digits(value));
+    char *text = json_dumps(value, styled_dump(s, value));
     if (!text) return nomem(s);
     buf_str(&b, text);
     json_free_t release;
     json_get_alloc_funcs(NULL, &release);
     release(text);
-    if (key) buf_str(&b, ": ");
+    if (key) buf_add(&b, ": ", 1 + s->gap);
+    s->styled = s->styled || key;
     uint32_t r = b.failed ? nomem(s) : gram_lit(&s->g, b.data, b.len);
     buf_done(&b);
     return r;
@@ -348,7 +362,7 @@ static uint32_t values(struct schema *s, const json_t *const *value, size_t n, c
             if (rc && rc != CROFT_E_FORMAT) *s->e = why;
             fits = rc == 0;
         }
-        char *t = fits ? json_dumps(value[i], JSON_ENCODE_ANY | infer_json_digits(value[i])) : NULL;
+        char *t = fits ? json_dumps(value[i], styled_dump(s, value[i])) : NULL;
         if (t)
             text[m] = owned[m] = str_of(t), m++;
         else if (fits)
@@ -671,7 +685,12 @@ static int compile(struct schema *s, const json_t *root, uint32_t *out)
     arena_init(&s->a, 64u << 20);
     s->e->code = 0;
     if (!s->made || gram_nodes_init(&s->g)) return err_nomem(s->e, sizeof *s);
+    s->gap = 1;
     *out = gram_schema_node(s, root, "#");
+    if (!s->e->code && s->styled && s->g.n < GRAM_MAX_NODES / 2) {
+        s->gap = s->n_memo = s->any = 0;
+        *out = gram_alt2(&s->g, *out, gram_schema_node(s, root, "#"));
+    }
     if (!s->e->code && gram_nodes_check(&s->g, s->e)) return s->e->code;
     return s->e->code;
 }

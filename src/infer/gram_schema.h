@@ -1,8 +1,9 @@
 /* JSON Schema, inside: what gram_schema*.c share. A schema is a set of `parts` that all hold at one place (its own
  * keywords, those of its $ref, of its allOf); from the parts each file reads the keywords of one type of value.
  *
- * Generated text has one fixed style: ", " between members and items, ": " behind keys, no other white space; strings
- * as gram_json_chars writes them. */
+ * Generated text has one of two styles, with or without a space behind ':' and ',', the same from its beginning to its
+ * end and no other white space; strings as gram_json_chars writes them. Each style is a grammar of its own, and a
+ * schema the choice between both. */
 #ifndef GRAM_SCHEMA_H
 #define GRAM_SCHEMA_H
 
@@ -25,6 +26,8 @@ struct schema {
     size_t n_memo, cap_memo;
     uint32_t any; /* rule of any value, + 1; 0: not yet made */
     int depth;
+    size_t gap;  /* spaces behind ':' and ',' in the style that is being made: 1 or 0 */
+    bool styled; /* there are such places: the styles differ */
     struct err *e;
 };
 
@@ -40,7 +43,9 @@ const json_t *gram_schema_all(struct schema *s, const struct part *p, size_t n);
 const char *gram_schema_at(struct schema *s, const char *at, const char *key, const char *key2); /* at/key/key2 */
 uint32_t gram_schema_fail(struct schema *s, int code, const char *at, const char *keyword, const char *why);
 uint32_t gram_json_text(struct schema *s, const json_t *value,
-                        bool key); /* the value, or the key with ": " behind it */
+                        bool key); /* the value, or the key with its colon */
+/* ", " or "," */
+uint32_t gram_schema_comma(struct schema *s);
 /* The target of a local reference, or NULL. */
 const json_t *gram_schema_resolve(const json_t *root, const char *ref);
 /* A number as its shortest decimal: digits (no leading or trailing zeros) × 10^exp; false if not finite. */

@@ -3,7 +3,7 @@
  * Members come in the order in which the schema first names them; one that is not required may be left out. With i
  * members looked at and c of them written:
  *
- *   O(i, c) ::= [", " if c] "name": value O(i+1, c+1)  |  O(i+1, c) if optional       O(n, c) ::= others(c) "}"
+ *   O(i, c) ::= [comma if c] "name": value O(i+1, c+1)  |  O(i+1, c) if optional       O(n, c) ::= others(c) "}"
  *
  * c stops at what matters: 1 for the comma, more with minProperties and maxProperties. Others are members with keys
  * that are not named: those of patternProperties, and any when additionalProperties is true or a schema, or when
@@ -254,7 +254,7 @@ static uint32_t others_matching(struct object *o, unsigned set)
         return 0;
     if (key == gram_none(&s->g)) return key;
     uint32_t value = node_of(s, p, n_p);
-    return gram_seq(&s->g, (uint32_t[]){gram_byte(&s->g, '"'), key, gram_lit(&s->g, "\": ", 3), value}, 4);
+    return gram_seq(&s->g, (uint32_t[]){gram_byte(&s->g, '"'), key, gram_lit(&s->g, "\": ", 2 + s->gap), value}, 4);
 }
 
 static bool others(struct object *o)
@@ -314,7 +314,7 @@ static uint32_t tail(struct object *o, uint32_t c)
 {
     struct gram_nodes *g = &o->s->g;
     uint32_t min = c < o->min ? o->min - c : 0, max = o->max == GRAM_INF ? GRAM_INF : o->max - c;
-    uint32_t comma = gram_seq2(g, gram_lit(g, ", ", 2), o->other), list;
+    uint32_t comma = gram_seq2(g, gram_schema_comma(o->s), o->other), list;
     if (min > 1) return gram_none(g); /* their keys may repeat: a second one cannot be counted on */
     if (c)
         list = gram_rep(g, comma, min, max);
@@ -336,7 +336,7 @@ static uint32_t chain(struct object *o)
     for (uint32_t c = 0; c <= top; c++) behind[c] = c <= o->max ? tail(o, c) : gram_none(g);
     for (size_t i = o->n; i-- > 0 && !g->failed;)
         for (uint32_t c = 0; c <= top; c++) { /* in place: behind[c + 1] is still what follows this member */
-            uint32_t comma = gram_lit(g, ", ", c ? 2 : 0), next = behind[c < top ? c + 1 : top];
+            uint32_t comma = c ? gram_schema_comma(o->s) : gram_lit(g, "", 0), next = behind[c < top ? c + 1 : top];
             uint32_t with = c < o->max ? gram_seq(g, (uint32_t[]){comma, o->value[i], next}, 3) : gram_none(g);
             behind[c] = o->m[i].required ? with : gram_alt2(g, with, behind[c]);
         }
@@ -428,7 +428,7 @@ uint32_t gram_schema_array(struct schema *s, const struct part *p, size_t n)
     /* Behind prefixes, items that nobody speaks of are written only when minItems asks for them. */
     if (n_says == 0 && a.n_prefix && a.max > a.n_prefix) a.max = a.min > a.n_prefix ? a.min : (uint32_t)a.n_prefix;
     if (a.max < a.min) return gram_none(g);
-    uint32_t k = (uint32_t)a.n_prefix, behind, close = gram_byte(g, ']'), comma = gram_lit(g, ", ", 2);
+    uint32_t k = (uint32_t)a.n_prefix, behind, close = gram_byte(g, ']'), comma = gram_schema_comma(s);
     if (a.max > k) {
         uint32_t item = node_of(s, says_, n_says), min = a.min > k ? a.min - k : 0,
                  max = a.max == GRAM_INF ? GRAM_INF : a.max - k;
@@ -461,9 +461,9 @@ uint32_t gram_schema_any(struct schema *s)
     if (s->any) return gram_ref(g, s->any - 1);
     uint32_t rule = gram_rule_new(g, "any value", 9);
     s->any = rule + 1;
-    uint32_t value = gram_ref(g, rule), quote = gram_byte(g, '"'), comma = gram_lit(g, ", ", 2);
+    uint32_t value = gram_ref(g, rule), quote = gram_byte(g, '"'), comma = gram_schema_comma(s);
     uint32_t string = gram_seq(g, (uint32_t[]){quote, gram_rep(g, gram_json_any(g), 0, GRAM_INF), quote}, 3);
-    uint32_t member = gram_seq(g, (uint32_t[]){string, gram_lit(g, ": ", 2), value}, 3);
+    uint32_t member = gram_seq(g, (uint32_t[]){string, gram_lit(g, ": ", 1 + s->gap), value}, 3);
     uint32_t members = gram_opt(g, gram_seq2(g, member, gram_rep(g, gram_seq2(g, comma, member), 0, GRAM_INF)));
     uint32_t items = gram_opt(g, gram_seq2(g, value, gram_rep(g, gram_seq2(g, comma, value), 0, GRAM_INF)));
     uint32_t body = gram_alt(g,

@@ -193,7 +193,8 @@ static json_t *redacted(struct serve_leg *leg, const struct route_tier *t, struc
     route_conversation_free(leg->conversation);
     leg->conversation = NULL;
     if (copy && !r->detectors) return copy;
-    int rc = !copy ? err_nomem(e, 0) : route_conversation_new(r->detectors, &r->c->redact[t->place], &leg->conversation, e);
+    int rc = copy ? 0 : err_nomem(e, 0);
+    if (rc == 0) rc = route_conversation_new(r->detectors, &r->c->redact[t->place], &leg->conversation, e);
     if (rc == 0) rc = route_redact_chat(leg->conversation, copy, e);
     if (rc) {
         json_decref(copy);
