@@ -118,7 +118,7 @@ void serve_job_prepare(struct serve_job *job)
     int rc = atomic_load(&job->left) ? ERR(&e, CANCELLED, "The client left.") : 0;
     if (rc == 0 && job->deadline_s > 0 && clock_now_s() > job->deadline_s)
         rc = ERR(&e, DEADLINE, "The deadline passed before the request was looked at.");
-    if (rc == 0 && strcmp(job->endpoint->method, "POST") == 0) rc = serve_body_parse(job);
+    if (rc == 0 && !job->in && strcmp(job->endpoint->method, "POST") == 0) rc = serve_body_parse(job);
     if (rc == 0) rc = job->endpoint->prepare(job, &e);
     if (rc && !job->fault.err.code) job->fault.err = e;
     if (rc) cancel_all(job);
