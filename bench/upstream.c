@@ -1,9 +1,11 @@
 /* What asking another tier costs, and whether it holds under load.
  *
- *     bench-upstream latency [RATE] [SECONDS]       against an upstream inside this program that answers at once: a
- * bare socket, the client (net_client.h), the whole way (route_upstream.h) bench-upstream load URL RATE SECONDS
- * [WIRE]   against any, at a fixed rate whatever it answers: how the calls ended; exit 1 if one of them did not end
- * exactly once
+ *     bench-upstream latency [RATE] [SECONDS]         against an upstream inside this program that answers at once: a
+ *                                                     bare socket, the client (net_client.h), the whole way
+ *                                                     (route_upstream.h)
+ *     bench-upstream load URL RATE SECONDS [WIRE]     against any, at a fixed rate whatever it answers: how the calls
+ *                                                     ended; exit 1 if one of them did not end exactly once
+ *     bench-upstream stub                             that upstream alone, until it is killed; prints its port
  *
  * Requests start at fixed times, not when the one before has ended; latencies count from the start of sending. Three
  * ways are measured in turns of a quarter second, so that a busy machine is busy for all of them. */
@@ -245,14 +247,19 @@ static void make_upstream(const char *base, enum route_wire wire, struct route_t
     body = json_loads(question, 0, NULL);
 }
 
-static int latency(double rate, double seconds)
+static void make_server(void)
 {
     struct net_server_params p = {.loopback_only = true, .on_request = on_request, .on_refuse = on_refuse};
     struct err e;
+    if (net_server_new(&p, &server, &e)) die("the upstream", &e);
+}
+
+static int latency(double rate, double seconds)
+{
     struct route_tier tier;
     char base[64];
     pthread_t loop;
-    if (net_server_new(&p, &server, &e)) die("the upstream", &e);
+    make_server();
     pthread_create(&loop, NULL, serve, NULL);
     snprintf(base, sizeof base, "http://127.0.0.1:%d/v1", net_server_port(server));
     snprintf(url, sizeof url, "%s/chat/completions", base);
@@ -349,7 +356,14 @@ int main(int argc, char **argv)
     int wire = argc > 5 ? route_wire_find(argv[5]) : ROUTE_OPENAI;
     if (argc >= 5 && strcmp(argv[1], "load") == 0 && wire >= 0)
         return load(argv[2], strtod(argv[3], NULL), strtod(argv[4], NULL), (enum route_wire)wire);
+    if (argc == 2 && strcmp(argv[1], "stub") == 0) {
+        make_server();
+        printf("%d\n", net_server_port(server));
+        fflush(stdout);
+        serve(NULL);
+        return 0;
+    }
     fprintf(stderr,
-            "usage: bench-upstream latency [RATE] [SECONDS] | load URL RATE SECONDS [openai|anthropic|croft]\n");
+            "usage: bench-upstream latency [RATE] [SECONDS] | stub | load URL RATE SECONDS [openai|anthropic|croft]\n");
     return 64;
 }
