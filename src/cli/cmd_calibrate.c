@@ -222,7 +222,7 @@ static int report_text(const struct run *r)
     if (r->seen.n_unanswered) printf("Left out: %zu examples that were not answered\n", r->seen.n_unanswered);
     if (r->n_known) printf("Left out: %zu examples that stand in the training data\n", r->n_known);
     printf("\n%s\n", r->checked.n ? "On examples that nothing was fitted to or chosen by:"
-                                  : "On the half that the threshold was chosen by (the task has no other data):");
+                                  : "On the half that the threshold was chosen by, for want of other examples:");
     cli_table_init(&t, cols);
     fact(&t, "examples", (double)k->n);
     fact(&t, "answered here (%)", 100 * (double)k->n_accepted / (double)(k->n ? k->n : 1));

@@ -114,6 +114,7 @@ static int on_piece(void *user, const struct croft_piece *p)
 
 static void print_stats(const struct croft_result *x)
 {
+    fflush(stdout); /* the answer stands before it, also where both go to one pipe */
     fprintf(stderr,
             "prompt: %zu tokens (%zu reused) in %.2f s, %.1f tokens/s; answer: %zu tokens in %.2f s, %.1f "
             "tokens/s\n",
