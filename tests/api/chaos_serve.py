@@ -250,7 +250,7 @@ def examine(at, record):
     spent = sum(float(x.get("cost", 0)) for x in own if x.get("task") == "limited")
     with open(record, encoding="utf-8") as f:
         seen = [json.loads(line) for line in f]
-    asked = [x for x in seen if "limited" in json.dumps(x["body"])]
+    asked = [x for x in seen if "Classify the limited" in json.dumps(x["body"])]
     real = sum((len(json.dumps(x["body"])) // 4 + 2) * 1e-6 for x in asked if x["fault"] in ("none", "echo"))
     if not 0 < spent <= LIMIT or real > LIMIT * 1.05:
         bad.append("spent %.6f, at the stand-in %.6f, of %.6f" % (spent, real, LIMIT))
@@ -260,7 +260,7 @@ def examine(at, record):
     if MAIL in raw or "[EMAIL_1]" not in raw:
         bad.append("an address left as it is")
     print("receipts %d, of them %d of answers, %d of checks and work put off (%d done); the stand-in saw %d requests; the small "
-          "budget: %.6f of %.6f" % (len(rows), len(receipts), len(rows) - len(own), len(done), len(seen), spent, LIMIT))
+          "budget: %.6f of %.6f (%.6f at the stand-in)" % (len(rows), len(receipts), len(rows) - len(own), len(done), len(seen), spent, LIMIT, real))
     return bad
 
 
