@@ -70,9 +70,10 @@ def score(model, name, folder, head):
             json.dump(task, f)  # JSON is YAML
         fit = run("task", "fit", path, "-m", link, *(["--head"] if head else []))
         o = run("eval", path, "-m", link)
+        accuracy, f1, ms = o["measures"]["accuracy"], o["measures"]["macro_f1"], o["latency_ms"]
         return [os.path.basename(model), name, len(labels), fit["fit"], fit["examples"], round(fit["seconds"], 1), o["n"],
-                round(100 * o["accuracy"], 2), round(100 * o["accuracy_lo"], 2), round(100 * o["accuracy_hi"], 2),
-                round(100 * o["macro_f1"], 2), round(o["p50_ms"], 2), round(o["p99_ms"], 2), round(o["answers_per_s"])]
+                *(round(100 * accuracy[k], 2) for k in ("value", "lo", "hi")), round(100 * f1["value"], 2),
+                round(ms["p50"], 2), round(ms["p99"], 2), round(o["answers_per_s"])]
 
 
 HEAD = ["model", "data", "labels", "fit", "fitted to", "seconds", "test", "accuracy %", "from", "to", "macro-F1 %", "p50 ms",
