@@ -561,7 +561,8 @@ static void close_leg(struct serve_leg *leg, int status)
     snprintf(x->request, sizeof x->request, "%s", job->id);
     snprintf(x->endpoint, sizeof x->endpoint, "%s", job->endpoint->name);
     snprintf(x->task, sizeof x->task, "%s", leg->task ? leg->task->name : "");
-    snprintf(x->tier, sizeof x->tier, "%s", tier_name(leg));
+    snprintf(x->tier, sizeof x->tier, "%s",
+             status == 499 && leg->tier < 0 ? "none" : tier_name(leg)); /* nobody to answer */
     snprintf(x->model, sizeof x->model, "%s", model_name(leg));
     snprintf(x->model_digest, sizeof x->model_digest, "%s", leg->tier < 0 ? job->model->fingerprint : "");
     snprintf(x->rule, sizeof x->rule, "%s", leg->plan.rule.name);
