@@ -63,10 +63,13 @@ int serve_job_asks(struct serve_job *job, uint32_t n, struct err *e)
             job, CROFT_E_USAGE, "",
             "This request asks for %u answers at once; this server takes %u (--parallel and --queue).", n,
             load.n_most);
-    job->ask = mem_calloc(n, sizeof *job->ask);
-    if (!job->ask) return err_nomem(e, n * sizeof *job->ask);
-    for (uint32_t i = 0; i < n; i++) job->ask[i].job = job;
+    struct serve_ask *ask = mem_calloc(n, sizeof *ask);
+    if (!ask) return err_nomem(e, n * sizeof *ask);
+    for (uint32_t i = 0; i < n; i++) ask[i].job = job;
+    pthread_mutex_lock(&job->lock); /* the client may leave just now (cancel_all) */
+    job->ask = ask;
     job->n_ask = n;
+    pthread_mutex_unlock(&job->lock);
     return 0;
 }
 
