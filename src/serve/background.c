@@ -2,18 +2,18 @@
  * until a tier can be reached. Both are jobs without a client, whose single leg goes the way of all legs, with a
  * receipt of its own that names the receipt it belongs to.
  *
- *     check     a confident local answer, by chance ─▶ the same request to the first tier ─▶ the same answer?
- * (route_agree.h) deferred  no tier answered, the client can wait ─▶ on disk (a preparation thread), 202 own thread:
- * due? ─▶ the loop ─▶ tiers ─▶ own thread: kept as done, or tried again later
+ *     check      a confident local answer, by chance ─▶ the same request to the first tier ─▶ agrees? (route_agree.h)
+ *     deferred   no tier answered, the client can wait ─▶ on disk (a preparation thread), 202
+ *                own thread: due? ─▶ the loop ─▶ tiers ─▶ own thread: kept as done, or tried again later
  *
- * What is known of the local tier's agreement is kept in the state folder, by task and version of model, fit and
+ * What is known of the local tier's agreement is kept in the folder of receipts, by task and version of model, fit and
  * calibration: a restart does not bring trust back, another calibration does. */
 #include "routing.h"
 #include "fields.h"
+#include "plat_file.h"
 #include "task_model.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 enum {
     LEASE_S = 600,
@@ -21,7 +21,8 @@ enum {
     RETRY_FIRST_S = 5,
     RETRY_MOST_S = 600,
     EXPIRES_S = 7 * 86400,
-    REQUEST_MAX = 16 << 20
+    REQUEST_MAX = 16 << 20,
+    TRUST_MAX = 1 << 20
 };
 
 /* ---- trust ---- */
@@ -34,7 +35,8 @@ static void trust_path(const struct serve_routing *r, char out[4096])
 /* Changes of trust are rare: writing them may take the loop a moment. */
 static void keep_trust(struct serve_routing *r)
 {
-    char path[4096], fresh[4104], id[24];
+    char path[4096], id[24];
+    struct buf text;
     json_t *all = json_object();
     for (size_t i = 0; i < r->n_trusts; i++) {
         struct serve_trust *t = &r->trust[i];
@@ -45,9 +47,11 @@ static void keep_trust(struct serve_routing *r)
                                       t->a.evidence));
     }
     trust_path(r, path);
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    if (json_dump_file(all, fresh, JSON_INDENT(1)) || rename(fresh, path))
-        log_warn("'%s' could not be written: %s", path, strerror(errno));
+    buf_init(&text, TRUST_MAX);
+    serve_json_dump(all, &text, JSON_INDENT(1));
+    int rc = text.failed ? -ENOMEM : plat_file_write(path, text.data, text.len);
+    if (rc) log_warn("'%s' could not be written: %s", path, strerror(-rc));
+    buf_done(&text);
     json_decref(all);
 }
 

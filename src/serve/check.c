@@ -52,18 +52,12 @@ static int check_threshold(const struct serve_params *p, const struct task *t, c
 }
 
 /* Rules and budgets for a task or key that does not exist would never hold, and nobody would know. */
-static int check_names(const struct serve_params *p, struct serve_keys *keys, const char *task, const char *key,
-                       int line, struct err *e)
+static int check_names(const struct serve_params *p, struct task *const *tasks, struct serve_keys *keys,
+                       const char *task, const char *key, int line, struct err *e)
 {
     const char *path = p->routing->path;
     bool known = !task;
-    for (size_t i = 0; i < p->n_tasks && !known; i++) {
-        struct task *t = NULL;
-        int rc = task_load(p->tasks[i].path, &t, e);
-        if (rc) return rc;
-        known = strcmp(t->name, task) == 0;
-        task_free(t);
-    }
+    for (size_t i = 0; i < p->n_tasks && !known; i++) known = strcmp(tasks[i]->name, task) == 0;
     if (!known)
         return err_set(e, CROFT_E_USAGE, path, line, "%s:%d: there is no task '%s' here: name its file with 'task'.",
                        path, line, task);
@@ -73,14 +67,15 @@ static int check_names(const struct serve_params *p, struct serve_keys *keys, co
     return 0;
 }
 
-static int check_rules(const struct serve_params *p, struct serve_keys *keys, struct err *e)
+static int check_rules(const struct serve_params *p, struct task *const *tasks, struct serve_keys *keys,
+                       struct err *e)
 {
     const struct route_config *c = p->routing;
     int rc = 0;
     for (int i = 1; i < c->n_rules && rc == 0; i++)
-        rc = check_names(p, keys, c->rule[i].task, c->rule[i].key, c->rule[i].line, e);
+        rc = check_names(p, tasks, keys, c->rule[i].task, c->rule[i].key, c->rule[i].line, e);
     for (int i = 0; i < c->n_budgets && rc == 0; i++)
-        rc = check_names(p, keys, c->budget[i].task, c->budget[i].key, c->budget[i].line, e);
+        rc = check_names(p, tasks, keys, c->budget[i].task, c->budget[i].key, c->budget[i].line, e);
     return rc;
 }
 
@@ -91,24 +86,25 @@ static int check_class(const struct serve_params *p, const struct task *t, const
                t->sensitivity, p->routing->path);
 }
 
-static int check_task(const struct serve_params *p, const struct serve_task_source *source, struct err *e)
+/* With tiers: a task's class and threshold. */
+static int check_task(const struct serve_params *p, const struct serve_task_source *source, const struct task *t,
+                      struct err *e)
 {
-    struct task *t = NULL;
     char *model = NULL;
     size_t k = 0;
-    int rc = task_load(source->path, &t, e);
-    while (rc == 0 && source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
-    if (rc == 0 && p->routing && k < p->n_models) rc = p->resolve(p->user, p->models[k].model, &model, e);
-    if (rc == 0 && p->routing) rc = check_class(p, t, source->path, e);
+    while (source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
+    int rc = k < p->n_models ? p->resolve(p->user, p->models[k].model, &model, e) : 0;
+    if (rc == 0) rc = check_class(p, t, source->path, e);
     if (rc == 0 && model) rc = check_threshold(p, t, model, e);
     mem_free(model);
-    task_free(t);
     return rc;
 }
 
 int serve_check(const struct serve_params *p, struct err *e)
 {
     struct serve_keys *keys = NULL;
+    struct task **task = mem_calloc(p->n_tasks + 1, sizeof *task); /* [n_tasks] each file is read once */
+    if (!task) return err_nomem(e, p->n_tasks * sizeof *task);
     int rc = p->keys_file ? serve_keys_load(p->keys_file, &keys, e) : 0;
     for (size_t i = 0; i < p->n_models && rc == 0; i++) {
         char *path = NULL;
@@ -117,8 +113,11 @@ int serve_check(const struct serve_params *p, struct err *e)
         mem_free(path);
     }
     if (rc == 0 && p->routing) rc = check_routing(p, e);
-    if (rc == 0 && p->routing) rc = check_rules(p, keys, e);
-    for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = check_task(p, &p->tasks[i], e);
+    for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = task_load(p->tasks[i].path, &task[i], e);
+    if (rc == 0 && p->routing) rc = check_rules(p, task, keys, e);
+    for (size_t i = 0; i < p->n_tasks && rc == 0 && p->routing; i++) rc = check_task(p, &p->tasks[i], task[i], e);
+    for (size_t i = 0; i < p->n_tasks; i++) task_free(task[i]);
+    mem_free(task);
     serve_keys_free(keys);
     return rc;
 }

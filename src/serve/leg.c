@@ -226,13 +226,18 @@ static void note_usage(struct serve_leg *leg, const struct route_tier *t, const 
     if (r->cost) metric_add(routing->cost, (double)r->cost / ROUTE_MONEY_ONE, t->name, routing->c->currency);
 }
 
+/* The leg's task as the local model answers it, or NULL. */
+static struct task_model *task_model_of(const struct serve_leg *leg)
+{
+    for (size_t i = 0; i < leg->job->model->n_tasks; i++)
+        if (task_model_task(leg->job->model->task[i]) == leg->task) return leg->job->model->task[i];
+    return NULL;
+}
+
 /* Does the JSON of another model keep to the task's schema? */
 static int check_schema(struct serve_leg *leg, struct err *e)
 {
-    struct task_model *m = NULL;
-    if (leg->task->kind != TASK_EXTRACT) return 0;
-    for (size_t i = 0; i < leg->job->model->n_tasks; i++)
-        if (task_model_task(leg->job->model->task[i]) == leg->task) m = leg->job->model->task[i];
+    struct task_model *m = leg->task->kind == TASK_EXTRACT ? task_model_of(leg) : NULL;
     return m ? task_model_check(m, leg->text, strlen(leg->text), e) : 0;
 }
 
@@ -404,12 +409,9 @@ static bool trusted(const struct serve_leg *leg)
 {
     enum route_trust trust = serve_trust_in(leg);
     if (trust != ROUTE_WATCHED) return trust == ROUTE_TRUSTED;
-    for (size_t i = 0; i < leg->job->model->n_tasks; i++) {
-        struct task_model *m = leg->job->model->task[i];
-        const struct task_calibration *c = task_model_task(m) == leg->task ? task_model_calibration(m, NULL) : NULL;
-        if (c) return leg->confidence >= (1 + task_calibration_promise(c).threshold) / 2;
-    }
-    return false;
+    struct task_model *m = task_model_of(leg);
+    const struct task_calibration *c = m ? task_model_calibration(m, NULL) : NULL;
+    return c && leg->confidence >= (1 + task_calibration_promise(c).threshold) / 2;
 }
 
 static bool stays(struct serve_leg *leg)

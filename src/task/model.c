@@ -4,8 +4,10 @@
  * input evaluates only what follows.
  *
  * classify   the labels' branching nodes behind the prompt, in one pass (infer_choice.h), corrected by a prior if
- * there is one; or a head over the text's vector (task_fit.h) extract    greedy text constrained to the schema;
- * checked against it again before it leaves generate   greedy text embed      one vector
+ *            there is one; or a head over the text's vector (task_fit.h)
+ * extract    greedy text constrained to the schema; checked against it again before it leaves
+ * generate   greedy text
+ * embed      one vector
  *
  * A call's memory is one struct job, freed after its callback. Read next: prompt.c, run.c. */
 #include "task_model.h"
