@@ -123,25 +123,25 @@ struct cli_group *cli_group_get(struct cli_groups *g, const char *name)
 void cli_group_pay(struct cli_group *g, const json_t *receipt)
 {
     const char *currency = cli_receipts_text(receipt, "currency");
-    route_money cost;
+    money cost;
     struct err e;
-    if (!*currency || route_money_parse(cli_receipts_text(receipt, "cost"), &cost, &e)) return;
+    if (!*currency || money_parse(cli_receipts_text(receipt, "cost"), &cost, &e)) return;
     for (size_t i = 0; i < sizeof g->paid / sizeof g->paid[0]; i++) {
         if (g->paid[i].currency[0] && strcmp(g->paid[i].currency, currency) != 0) continue;
         snprintf(g->paid[i].currency, sizeof g->paid[i].currency, "%s", currency);
-        g->paid[i].cost = route_money_add(g->paid[i].cost, cost);
+        g->paid[i].cost = money_add(g->paid[i].cost, cost);
         return;
     }
 }
 
 void cli_group_cost(const struct cli_group *g, char out[160])
 {
-    char money[32];
+    char amount[32];
     size_t at = 0;
     out[0] = 0;
     for (size_t i = 0; i < sizeof g->paid / sizeof g->paid[0] && g->paid[i].currency[0]; i++) {
-        route_money_text(g->paid[i].cost, money);
-        at += (size_t)snprintf(out + at, 160 - at, "%s%s %s", at ? ", " : "", money, g->paid[i].currency);
+        money_text(g->paid[i].cost, amount);
+        at += (size_t)snprintf(out + at, 160 - at, "%s%s %s", at ? ", " : "", amount, g->paid[i].currency);
     }
 }
 

@@ -56,7 +56,7 @@ struct cli_group {
     char name[320];       /* the parts of a name end with a line end each */
     uint64_t n, bytes, tokens, redacted;
     double ms;
-    struct { char currency[4]; route_money cost; } paid[4]; /* more currencies than four: the rest is not shown */
+    struct { char currency[4]; money cost; } paid[4]; /* more currencies than four: the rest is not shown */
 };
 struct cli_groups {
     struct cli_group *list; /* [n], mem_free */

@@ -4,8 +4,9 @@
  * cannot tell is checked: do the classes and tiers that are named exist, do two rules speak of the same requests.
  *
  * Read next: policy.c, docs/ROUTING.md. */
-#include "config.h"
 #include "base_mem.h"
+#include "route_policy.h"
+#include "task_fields.h"
 
 #include <string.h>
 
@@ -14,38 +15,38 @@ enum { MAX_CONFIG_BYTES = 8 << 20 };
 /* ---- tiers ---- */
 
 #define TIER(field) offsetof(struct route_tier, field)
-static const struct route_field tier_fields[] = {
-    {"name", T_NAME, .at = TIER(name), .required = true},
-    {"place", T_PLACE, .at = TIER(place), .required = true},
-    {"wire", T_WIRE, .at = TIER(wire)},
-    {"url", T_TEXT, .at = TIER(url), .required = true},
-    {"model", T_TEXT, .at = TIER(model), .required = true},
-    {"key_env", T_NAME, .at = TIER(key_env)},
-    {"key_file", T_TEXT, .at = TIER(key_file)},
-    {"region", T_NAME, .at = TIER(region)},
-    {"classes", T_NAMES, .at = TIER(classes), .at_n = TIER(n_classes), .required = true},
-    {"drop", T_NAMES, .at = TIER(drop), .at_n = TIER(n_drop)},
-    {"ca_file", T_TEXT, .at = TIER(ca_file)},
-    {"insecure_http", T_FLAG, .at = TIER(insecure_http)},
-    {"price", T_SKIP, .at = 0},
-    {"connect_s", T_NUMBER, .at = TIER(connect_s), .min = 0.001, .max = 3600},
-    {"answer_s", T_NUMBER, .at = TIER(answer_s), .min = 0.001, .max = 86400},
-    {"stall_s", T_NUMBER, .at = TIER(stall_s), .min = 0.001, .max = 86400},
-    {"deadline_s", T_NUMBER, .at = TIER(deadline_s), .min = 0.001, .max = 86400},
-    {"max_concurrent", T_WHOLE, .at = TIER(max_concurrent), .min = 1, .max = 10000},
-    {"max_retries", T_WHOLE, .at = TIER(max_retries), .min = 0, .max = 10},
-    {"max_answer_bytes", T_BYTES, .at = TIER(max_answer_bytes), .min = 1024, .max = 1 << 30},
-    {"max_tokens", T_WHOLE, .at = TIER(max_tokens), .min = 1, .max = 1ll << 32},
+static const struct task_field tier_fields[] = {
+    {"name", TASK_NAME, .at = TIER(name), .required = true},
+    {"place", TASK_WORD, .at = TIER(place), .required = true, .words = route_places},
+    {"wire", TASK_WORD, .at = TIER(wire), .words = route_wires},
+    {"url", TASK_TEXT, .at = TIER(url), .required = true},
+    {"model", TASK_TEXT, .at = TIER(model), .required = true},
+    {"key_env", TASK_NAME, .at = TIER(key_env)},
+    {"key_file", TASK_TEXT, .at = TIER(key_file)},
+    {"region", TASK_NAME, .at = TIER(region)},
+    {"classes", TASK_NAMES, .at = TIER(classes), .at_n = TIER(n_classes), .required = true},
+    {"drop", TASK_NAMES, .at = TIER(drop), .at_n = TIER(n_drop)},
+    {"ca_file", TASK_TEXT, .at = TIER(ca_file)},
+    {"insecure_http", TASK_FLAG, .at = TIER(insecure_http)},
+    {"price", TASK_SKIP, .at = 0},
+    {"connect_s", TASK_NUMBER, .at = TIER(connect_s), .min = 0.001, .max = 3600},
+    {"answer_s", TASK_NUMBER, .at = TIER(answer_s), .min = 0.001, .max = 86400},
+    {"stall_s", TASK_NUMBER, .at = TIER(stall_s), .min = 0.001, .max = 86400},
+    {"deadline_s", TASK_NUMBER, .at = TIER(deadline_s), .min = 0.001, .max = 86400},
+    {"max_concurrent", TASK_WHOLE, .at = TIER(max_concurrent), .min = 1, .max = 10000},
+    {"max_retries", TASK_WHOLE, .at = TIER(max_retries), .min = 0, .max = 10},
+    {"max_answer_bytes", TASK_BYTES, .at = TIER(max_answer_bytes), .min = 1024, .max = 1 << 30},
+    {"max_tokens", TASK_WHOLE, .at = TIER(max_tokens), .min = 1, .max = 1ll << 32},
     {.name = NULL}};
 
 #define PRICE(field) offsetof(struct route_price, field)
-static const struct route_field price_fields[] = {{"input", T_MONEY, .at = PRICE(in), .required = true},
-                                                  {"output", T_MONEY, .at = PRICE(out), .required = true},
-                                                  {"cached", T_MONEY, .at = PRICE(cached)},
-                                                  {"written", T_MONEY, .at = PRICE(written)},
-                                                  {.name = NULL}};
+static const struct task_field price_fields[] = {{"input", TASK_MONEY, .at = PRICE(in), .required = true},
+                                                 {"output", TASK_MONEY, .at = PRICE(out), .required = true},
+                                                 {"cached", TASK_MONEY, .at = PRICE(cached)},
+                                                 {"written", TASK_MONEY, .at = PRICE(written)},
+                                                 {.name = NULL}};
 
-static int read_price(struct route_reader *r, json_t *o, struct route_tier *t)
+static int read_price(struct task_reader *r, json_t *o, struct route_tier *t)
 {
     json_t *v = json_object_get(o, "price");
     if (!v) {
@@ -55,7 +56,7 @@ static int read_price(struct route_reader *r, json_t *o, struct route_tier *t)
             route_price_find(t->model, &t->price);
         return 0;
     }
-    int rc = route_read_object(r, o, "price", 0, v, price_fields, &t->price);
+    int rc = task_read_fields(r, o, "price", 0, v, price_fields, &t->price);
     if (rc) return rc;
     if (!json_object_get(v, "cached")) t->price.cached = t->price.in;
     if (!json_object_get(v, "written")) t->price.written = t->price.in;
@@ -63,14 +64,14 @@ static int read_price(struct route_reader *r, json_t *o, struct route_tier *t)
     return 0;
 }
 
-static int read_tiers(struct route_reader *r, const json_t *file, json_t *list)
+static int read_tiers(struct task_reader *r, const json_t *file, json_t *list)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     json_t *o;
     size_t i;
     char within[24];
     if (!json_is_array(list) || json_array_size(list) > ROUTE_MAX_TIERS)
-        return route_complain(r, file, "tiers", 0, "'tiers' must be a list of at most %d.", ROUTE_MAX_TIERS);
+        return task_complain(r, file, "tiers", 0, "'tiers' must be a list of at most %d.", ROUTE_MAX_TIERS);
     c->tier = arena_alloc(&c->arena, (json_array_size(list) + 1) * sizeof *c->tier);
     if (!c->tier) return err_nomem(r->e, 0);
     r->within = within;
@@ -79,22 +80,22 @@ static int read_tiers(struct route_reader *r, const json_t *file, json_t *list)
         struct route_tier *t = &c->tier[i];
         struct err why = {0};
         snprintf(within, sizeof within, "tiers[%zu]", i);
-        int rc = route_read_object(r, list, NULL, i, o, tier_fields, t);
+        int rc = task_read_fields(r, list, NULL, i, o, tier_fields, t);
         if (rc == 0) rc = read_price(r, o, t);
         if (rc) return rc;
         if (t->max_retries == 0 && json_object_get(o, "max_retries")) t->max_retries = -1;
-        if (route_tier_check(t, &why)) return route_complain(r, list, NULL, i, "%.200s", why.msg);
+        if (route_tier_check(t, &why)) return task_complain(r, list, NULL, i, "%.200s", why.msg);
         if (strcmp(t->name, "local") == 0)
-            return route_complain(r, o, "name", 0,
-                                  "'local' is what this server's own models are called. Choose another name.");
+            return task_complain(r, o, "name", 0,
+                                 "'local' is what this server's own models are called. Choose another name.");
         for (size_t k = 0; k < i; k++)
             if (strcmp(c->tier[k].name, t->name) == 0)
-                return route_complain(r, o, "name", 0, "two tiers are called '%s'.", t->name);
+                return task_complain(r, o, "name", 0, "two tiers are called '%s'.", t->name);
         for (int k = 0; k < t->n_classes; k++)
             if (route_class_rank(c, t->classes[k]) < 0)
-                return route_complain(r, o, "classes", 0,
-                                      "'classes' of %s names '%s', which is not in the list 'classes' of the file.",
-                                      within, t->classes[k]);
+                return task_complain(r, o, "classes", 0,
+                                     "'classes' of %s names '%s', which is not in the list 'classes' of the file.",
+                                     within, t->classes[k]);
         c->n_tiers++;
     }
     return 0;
@@ -103,41 +104,41 @@ static int read_tiers(struct route_reader *r, const json_t *file, json_t *list)
 /* ---- policy ---- */
 
 #define CONF(field) offsetof(struct route_config, field)
-static const struct route_field policy_fields[] = {
-    {"default_class", T_NAME, .at = CONF(default_class)},
-    {"currency", T_NAME, .at = CONF(currency)},
-    {"regions", T_NAMES, .at = CONF(regions), .at_n = CONF(n_regions)},
-    {"max_waiting", T_WHOLE, .at = CONF(max_waiting), .min = 1, .max = 1ll << 32},
-    {"names_file", T_TEXT, .at = CONF(names_file)},
-    {"addresses_file", T_TEXT, .at = CONF(addresses_file)},
-    {"terms_file", T_TEXT, .at = CONF(terms_file)},
-    {"health", T_SKIP, .at = 0},
-    {"redact", T_SKIP, .at = 0},
-    {"raise", T_SKIP, .at = 0},
-    {"budgets", T_SKIP, .at = 0},
-    {"tiers", T_SKIP, .at = 0}, /* these also stand in rules */
-    {"latency_ms", T_SKIP, .at = 0},
-    {"min_confidence", T_SKIP, .at = 0},
-    {"check_share", T_SKIP, .at = 0},
-    {"defer", T_SKIP, .at = 0},
-    {"capture", T_SKIP, .at = 0},
-    {"uncalibrated_here", T_SKIP, .at = 0},
+static const struct task_field policy_fields[] = {
+    {"default_class", TASK_NAME, .at = CONF(default_class)},
+    {"currency", TASK_NAME, .at = CONF(currency)},
+    {"regions", TASK_NAMES, .at = CONF(regions), .at_n = CONF(n_regions)},
+    {"max_waiting", TASK_WHOLE, .at = CONF(max_waiting), .min = 1, .max = 1ll << 32},
+    {"names_file", TASK_TEXT, .at = CONF(names_file)},
+    {"addresses_file", TASK_TEXT, .at = CONF(addresses_file)},
+    {"terms_file", TASK_TEXT, .at = CONF(terms_file)},
+    {"health", TASK_SKIP, .at = 0},
+    {"redact", TASK_SKIP, .at = 0},
+    {"raise", TASK_SKIP, .at = 0},
+    {"budgets", TASK_SKIP, .at = 0},
+    {"tiers", TASK_SKIP, .at = 0}, /* these also stand in rules */
+    {"latency_ms", TASK_SKIP, .at = 0},
+    {"min_confidence", TASK_SKIP, .at = 0},
+    {"check_share", TASK_SKIP, .at = 0},
+    {"defer", TASK_SKIP, .at = 0},
+    {"capture", TASK_SKIP, .at = 0},
+    {"uncalibrated_here", TASK_SKIP, .at = 0},
     {.name = NULL}};
 
 #define RULE(field) offsetof(struct route_rule, field)
-static const struct route_field rule_fields[] = {
-    {"name", T_NAME, .at = RULE(name)},
-    {"task", T_NAME, .at = RULE(task)},
-    {"key", T_NAME, .at = RULE(key)},
-    {"class", T_NAME, .at = RULE(data_class)},
-    {"tiers", T_NAMES, .at = RULE(tiers), .at_n = RULE(n_tiers)},
-    {"latency_ms", T_NUMBER, .at = RULE(latency_ms), .min = 0.001, .max = 86400000},
-    {"min_confidence", T_NUMBER, .at = RULE(min_confidence), .min = 0, .max = 1},
-    {"check_share", T_NUMBER, .at = RULE(check_share), .min = 0, .max = 1},
-    {"max_disagreement", T_NUMBER, .at = RULE(max_disagreement), .min = 0.001, .max = 0.999},
-    {"defer", T_FLAG, .at = RULE(defer), .max = 1},
-    {"capture", T_FLAG, .at = RULE(capture), .max = 1},
-    {"uncalibrated_here", T_FLAG, .at = RULE(uncalibrated_here), .max = 1},
+static const struct task_field rule_fields[] = {
+    {"name", TASK_NAME, .at = RULE(name)},
+    {"task", TASK_NAME, .at = RULE(task)},
+    {"key", TASK_NAME, .at = RULE(key)},
+    {"class", TASK_NAME, .at = RULE(data_class)},
+    {"tiers", TASK_NAMES, .at = RULE(tiers), .at_n = RULE(n_tiers)},
+    {"latency_ms", TASK_NUMBER, .at = RULE(latency_ms), .min = 0.001, .max = 86400000},
+    {"min_confidence", TASK_NUMBER, .at = RULE(min_confidence), .min = 0, .max = 1},
+    {"check_share", TASK_NUMBER, .at = RULE(check_share), .min = 0, .max = 1},
+    {"max_disagreement", TASK_NUMBER, .at = RULE(max_disagreement), .min = 0.001, .max = 0.999},
+    {"defer", TASK_FLAG, .at = RULE(defer), .max = 1},
+    {"capture", TASK_FLAG, .at = RULE(capture), .max = 1},
+    {"uncalibrated_here", TASK_FLAG, .at = RULE(uncalibrated_here), .max = 1},
     {.name = NULL}};
 static const struct route_rule silent = {.n_tiers = -1,
                                          .latency_ms = -1,
@@ -149,85 +150,88 @@ static const struct route_rule silent = {.n_tiers = -1,
                                          .uncalibrated_here = -1};
 
 #define HEALTH(field) offsetof(struct route_health_conf, field)
-static const struct route_field health_fields[] = {
-    {"pressure_enter", T_NUMBER, .at = HEALTH(pressure_enter), .min = 0, .max = 100},
-    {"pressure_leave", T_NUMBER, .at = HEALTH(pressure_leave), .min = 0, .max = 100},
-    {"available_enter", T_NUMBER, .at = HEALTH(available_enter), .min = 0, .max = 100},
-    {"available_leave", T_NUMBER, .at = HEALTH(available_leave), .min = 0, .max = 100},
-    {"heat_margin_enter", T_NUMBER, .at = HEALTH(heat_margin_enter), .min = 0, .max = 100},
-    {"heat_margin_leave", T_NUMBER, .at = HEALTH(heat_margin_leave), .min = 0, .max = 100},
-    {"battery_enter", T_NUMBER, .at = HEALTH(battery_enter), .min = 0, .max = 100},
-    {"battery_leave", T_NUMBER, .at = HEALTH(battery_leave), .min = 0, .max = 100},
+static const struct task_field health_fields[] = {
+    {"pressure_enter", TASK_NUMBER, .at = HEALTH(pressure_enter), .min = 0, .max = 100},
+    {"pressure_leave", TASK_NUMBER, .at = HEALTH(pressure_leave), .min = 0, .max = 100},
+    {"available_enter", TASK_NUMBER, .at = HEALTH(available_enter), .min = 0, .max = 100},
+    {"available_leave", TASK_NUMBER, .at = HEALTH(available_leave), .min = 0, .max = 100},
+    {"heat_margin_enter", TASK_NUMBER, .at = HEALTH(heat_margin_enter), .min = 0, .max = 100},
+    {"heat_margin_leave", TASK_NUMBER, .at = HEALTH(heat_margin_leave), .min = 0, .max = 100},
+    {"battery_enter", TASK_NUMBER, .at = HEALTH(battery_enter), .min = 0, .max = 100},
+    {"battery_leave", TASK_NUMBER, .at = HEALTH(battery_leave), .min = 0, .max = 100},
     {.name = NULL}};
 
+static const char *const periods[] = {"day", "month", NULL}; /* enum route_period */
 #define BUDGET(field) offsetof(struct route_budget_rule, field)
-static const struct route_field budget_fields[] = {{"limit", T_MONEY, .at = BUDGET(limit), .required = true},
-                                                   {"per", T_PERIOD, .at = BUDGET(period), .required = true},
-                                                   {"key", T_NAME, .at = BUDGET(key)},
-                                                   {"task", T_NAME, .at = BUDGET(task)},
-                                                   {.name = NULL}};
+static const struct task_field budget_fields[] = {
+    {"limit", TASK_MONEY, .at = BUDGET(limit), .required = true},
+    {"per", TASK_WORD, .at = BUDGET(period), .required = true, .words = periods},
+    {"key", TASK_NAME, .at = BUDGET(key)},
+    {"task", TASK_NAME, .at = BUDGET(task)},
+    {.name = NULL}};
 
 /* The members that a rule may have, out of the policy. */
-static int read_base_rule(struct route_reader *r, json_t *policy, struct route_rule *rule)
+static int read_base_rule(struct task_reader *r, json_t *policy, struct route_rule *rule)
 {
-    for (const struct route_field *f = rule_fields; f->name; f++) {
+    for (const struct task_field *f = rule_fields; f->name; f++) {
         json_t *v = json_object_get(policy, f->name);
         if (!v || f->at == RULE(name) || f->at == RULE(task) || f->at == RULE(key) || f->at == RULE(data_class))
             continue;
-        int rc = route_read_value(r, policy, f, v, rule);
+        int rc = task_read_field(r, policy, f, v, rule);
         if (rc) return rc;
     }
     return 0;
 }
 
 /* redact: {cloud: {email: restore, card: block}, premises: {…}} */
-static int read_redact(struct route_reader *r, json_t *policy)
+static int read_redact(struct task_reader *r, json_t *policy)
 {
+    struct route_config *c = r->of;
     json_t *all = json_object_get(policy, "redact"), *kinds, *v;
     const char *place, *kind;
     if (!all) return 0;
     if (!json_is_object(all))
-        return route_complain(r, policy, "redact", 0, "'redact' must hold 'premises' and 'cloud'.");
+        return task_complain(r, policy, "redact", 0, "'redact' must hold 'premises' and 'cloud'.");
     json_object_foreach(all, place, kinds)
     {
         int p = route_place_find(place);
         if (p < 0 || p == ROUTE_DEVICE || !json_is_object(kinds))
-            return route_complain(r, all, place, 0,
-                                  "'redact' has 'premises' and 'cloud', each with kinds and what to do.");
+            return task_complain(r, all, place, 0,
+                                 "'redact' has 'premises' and 'cloud', each with kinds and what to do.");
         json_object_foreach(kinds, kind, v)
         {
             int k = route_pii_find(kind), a = json_is_string(v) ? route_redact_action_find(json_string_value(v)) : -1;
             if (k < 0)
-                return route_complain(r, kinds, kind, 0,
-                                      "there is no kind '%.40s' to redact. docs/REDACTION.md lists them.", kind);
-            if (a < 0) return route_complain(r, kinds, kind, 0, "'%s' must be keep, mask, restore or block.", kind);
-            r->c->redact[p].action[k] = (uint8_t)a;
+                return task_complain(r, kinds, kind, 0,
+                                     "there is no kind '%.40s' to redact. docs/REDACTION.md lists them.", kind);
+            if (a < 0) return task_complain(r, kinds, kind, 0, "'%s' must be keep, mask, restore or block.", kind);
+            c->redact[p].action[k] = (uint8_t)a;
         }
     }
     return 0;
 }
 
 /* raise: {national_id: patient} */
-static int read_raise(struct route_reader *r, json_t *policy)
+static int read_raise(struct task_reader *r, json_t *policy)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     json_t *all = json_object_get(policy, "raise"), *v;
     const char *kind;
     if (!all) return 0;
     if (!json_is_object(all))
-        return route_complain(r, policy, "raise", 0,
-                              "'raise' must hold kinds and the class that each makes of a request.");
+        return task_complain(r, policy, "raise", 0,
+                             "'raise' must hold kinds and the class that each makes of a request.");
     c->raise = arena_alloc(&c->arena, (json_object_size(all) + 1) * sizeof *c->raise);
     if (!c->raise) return err_nomem(r->e, 0);
     json_object_foreach(all, kind, v)
     {
         int k = route_pii_find(kind);
         if (k < 0)
-            return route_complain(r, all, kind, 0, "there is no kind '%.40s'. docs/REDACTION.md lists them.", kind);
+            return task_complain(r, all, kind, 0, "there is no kind '%.40s'. docs/REDACTION.md lists them.", kind);
         if (!json_is_string(v) || route_class_rank(c, json_string_value(v)) < 0)
-            return route_complain(r, all, kind, 0, "'%s' must raise to one of the file's 'classes', or local-only.",
-                                  kind);
-        const char *name = route_keep(r, json_string_value(v));
+            return task_complain(r, all, kind, 0, "'%s' must raise to one of the file's 'classes', or local-only.",
+                                 kind);
+        const char *name = task_reader_keep(r, json_string_value(v));
         if (!name) return err_nomem(r->e, 0);
         c->raise[c->n_raise++] = (struct route_raise){(enum route_pii)k, name};
     }
@@ -236,15 +240,15 @@ static int read_raise(struct route_reader *r, json_t *policy)
 
 static bool same(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : !a && !b; }
 
-static int read_budgets(struct route_reader *r, json_t *policy)
+static int read_budgets(struct task_reader *r, json_t *policy)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     json_t *all = json_object_get(policy, "budgets"), *o;
     size_t i;
     char within[24];
     if (!all) return 0;
     if (!json_is_array(all) || json_array_size(all) > ROUTE_MAX_RULES)
-        return route_complain(r, policy, "budgets", 0, "'budgets' must be a list.");
+        return task_complain(r, policy, "budgets", 0, "'budgets' must be a list.");
     c->budget = arena_alloc(&c->arena, (json_array_size(all) + 1) * sizeof *c->budget);
     if (!c->budget) return err_nomem(r->e, 0);
     json_array_foreach(all, i, o)
@@ -253,32 +257,32 @@ static int read_budgets(struct route_reader *r, json_t *policy)
         snprintf(within, sizeof within, "budgets[%zu]", i);
         r->within = within;
         b->line = task_yaml_line(r->lines, all, NULL, i);
-        int rc = route_read_object(r, all, NULL, i, o, budget_fields, b);
+        int rc = task_read_fields(r, all, NULL, i, o, budget_fields, b);
         if (rc) return rc;
         for (size_t k = 0; k < i; k++)
             if (same(c->budget[k].task, b->task) && same(c->budget[k].key, b->key) &&
                 c->budget[k].period == b->period)
-                return route_complain(r, all, NULL, i, "budgets[%zu] and budgets[%zu] are for the same requests.", k,
-                                      i);
+                return task_complain(r, all, NULL, i, "budgets[%zu] and budgets[%zu] are for the same requests.", k,
+                                     i);
         c->n_budgets++;
     }
     for (int i2 = 0; i2 < c->n_tiers; i2++)
         if (c->n_budgets && !c->tier[i2].price.known)
-            return route_complain(
+            return task_complain(
                 r, policy, "budgets", 0,
                 "budgets need prices, and that of '%.60s' (tier '%s') is not known. Give the tier a 'price'.",
                 c->tier[i2].model, c->tier[i2].name);
     return 0;
 }
 
-static int read_policy(struct route_reader *r, const json_t *file, json_t *policy)
+static int read_policy(struct task_reader *r, const json_t *file, json_t *policy)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     struct route_health *probe = NULL;
     struct err why = {0};
     json_t *health = json_object_get(policy, "health");
     r->within = "policy";
-    int rc = route_read_object(r, file, "policy", 0, policy, policy_fields, c);
+    int rc = task_read_fields(r, file, "policy", 0, policy, policy_fields, c);
     if (rc == 0) rc = read_base_rule(r, policy, &c->rule[0]);
     c->rule[0].line = task_yaml_line(r->lines, file, "policy", 0);
     if (rc == 0) rc = read_redact(r, policy);
@@ -286,48 +290,48 @@ static int read_policy(struct route_reader *r, const json_t *file, json_t *polic
     if (rc == 0) rc = read_budgets(r, policy);
     if (rc == 0 && health) {
         r->within = "health";
-        rc = route_read_object(r, policy, "health", 0, health, health_fields, &c->health);
+        rc = task_read_fields(r, policy, "health", 0, health, health_fields, &c->health);
         if (rc == 0 && route_health_new(&c->health, &probe, &why))
-            rc = route_complain(r, policy, "health", 0, "%.200s", why.msg);
+            rc = task_complain(r, policy, "health", 0, "%.200s", why.msg);
         route_health_free(probe);
     }
     if (rc == 0 && c->default_class && route_class_rank(c, c->default_class) < 0)
-        rc = route_complain(r, policy, "default_class", 0,
-                            "'default_class' must be one of the file's 'classes', or local-only.");
+        rc = task_complain(r, policy, "default_class", 0,
+                           "'default_class' must be one of the file's 'classes', or local-only.");
     if (rc == 0 && strlen(c->currency) != 3)
-        rc = route_complain(r, policy, "currency", 0, "'currency' must be three letters, such as USD.");
+        rc = task_complain(r, policy, "currency", 0, "'currency' must be three letters, such as USD.");
     return rc;
 }
 
 /* ---- rules ---- */
 
-static int check_rule(struct route_reader *r, const json_t *list, size_t i, json_t *o, const struct route_rule *rule)
+static int check_rule(struct task_reader *r, const json_t *list, size_t i, json_t *o, const struct route_rule *rule)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     if (i != SIZE_MAX && !rule->task && !rule->key)
-        return route_complain(
+        return task_complain(
             r, list, NULL, i,
             "%s is for nobody: give it a 'task', a 'key', or both. What is for all stands in 'policy'.", r->within);
     for (int k = 1; k < c->n_rules; k++)
         if (i != SIZE_MAX && same(c->rule[k].task, rule->task) && same(c->rule[k].key, rule->key))
-            return route_complain(r, list, NULL, i, "%s and rules[%d] are for the same requests.", r->within, k - 1);
+            return task_complain(r, list, NULL, i, "%s and rules[%d] are for the same requests.", r->within, k - 1);
     for (int k = 0; k < rule->n_tiers; k++)
         if (route_tier_find(c, rule->tiers[k]) < 0)
-            return route_complain(r, o, "tiers", 0, "there is no tier '%s'.", rule->tiers[k]);
+            return task_complain(r, o, "tiers", 0, "there is no tier '%s'.", rule->tiers[k]);
     if (rule->data_class && route_class_rank(c, rule->data_class) < 0)
-        return route_complain(r, o, "class", 0, "'class' must be one of the file's 'classes', or local-only.");
+        return task_complain(r, o, "class", 0, "'class' must be one of the file's 'classes', or local-only.");
     return 0;
 }
 
-static int read_rules(struct route_reader *r, const json_t *file, json_t *list)
+static int read_rules(struct task_reader *r, const json_t *file, json_t *list)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     json_t *o;
     size_t i;
     char within[24];
     if (!list) return 0;
     if (!json_is_array(list) || json_array_size(list) >= ROUTE_MAX_RULES)
-        return route_complain(r, file, "rules", 0, "'rules' must be a list of fewer than %d.", ROUTE_MAX_RULES);
+        return task_complain(r, file, "rules", 0, "'rules' must be a list of fewer than %d.", ROUTE_MAX_RULES);
     r->within = within;
     json_array_foreach(list, i, o)
     {
@@ -335,10 +339,10 @@ static int read_rules(struct route_reader *r, const json_t *file, json_t *list)
         snprintf(within, sizeof within, "rules[%zu]", i);
         *rule = silent;
         rule->line = task_yaml_line(r->lines, list, NULL, i);
-        int rc = route_read_object(r, list, NULL, i, o, rule_fields, rule);
+        int rc = task_read_fields(r, list, NULL, i, o, rule_fields, rule);
         if (rc == 0) rc = check_rule(r, list, i, o, rule);
         if (rc) return rc;
-        if (!rule->name && !(rule->name = route_keep(r, within))) return err_nomem(r->e, 0);
+        if (!rule->name && !(rule->name = task_reader_keep(r, within))) return err_nomem(r->e, 0);
         c->n_rules++;
     }
     return 0;
@@ -346,9 +350,8 @@ static int read_rules(struct route_reader *r, const json_t *file, json_t *list)
 
 /* ---- the file ---- */
 
-static const struct route_field top_fields[] = {
-                                                {"classes", T_NAMES, .at = CONF(classes), .at_n = CONF(n_classes)},
-                                                {.name = NULL}};
+static const struct task_field top_fields[] = {{"classes", TASK_NAMES, .at = CONF(classes), .at_n = CONF(n_classes)},
+                                               {.name = NULL}};
 
 bool route_config_section(const char *name)
 {
@@ -358,31 +361,31 @@ bool route_config_section(const char *name)
     return false;
 }
 
-static int read_top(struct route_reader *r, const json_t *file)
+static int read_top(struct task_reader *r, const json_t *file)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     r->within = "the file";
-    for (const struct route_field *f = top_fields; f->name; f++) {
+    for (const struct task_field *f = top_fields; f->name; f++) {
         json_t *v = json_object_get(file, f->name);
-        int rc = v ? route_read_value(r, file, f, v, c) : 0;
+        int rc = v ? task_read_field(r, file, f, v, c) : 0;
         if (rc) return rc;
     }
     for (int i = 0; i < c->n_classes; i++) {
         if (strcmp(c->classes[i], ROUTE_LOCAL_ONLY) == 0)
-            return route_complain(r, file, "classes", 0,
-                                  "local-only is there anyway, above all others: leave it out.");
+            return task_complain(r, file, "classes", 0,
+                                 "local-only is there anyway, above all others: leave it out.");
         if (!route_class_valid(str_of(c->classes[i])))
-            return route_complain(r, file, "classes", 0,
-                                  "'%s' is no class: they are words of a-z, 0-9, '-', '_' and '.'.", c->classes[i]);
+            return task_complain(r, file, "classes", 0,
+                                 "'%s' is no class: they are words of a-z, 0-9, '-', '_' and '.'.", c->classes[i]);
     }
     return c->n_classes <= ROUTE_MAX_CLASSES
                ? 0
-               : route_complain(r, file, "classes", 0, "more than %d classes.", ROUTE_MAX_CLASSES);
+               : task_complain(r, file, "classes", 0, "more than %d classes.", ROUTE_MAX_CLASSES);
 }
 
-static int read_all(struct route_reader *r, const json_t *file)
+static int read_all(struct task_reader *r, const json_t *file)
 {
-    struct route_config *c = r->c;
+    struct route_config *c = r->of;
     json_t *policy = json_object_get(file, "policy");
     int rc = read_top(r, file);
     if (rc == 0) rc = read_tiers(r, file, json_object_get(file, "tiers"));
@@ -399,18 +402,17 @@ int route_config_read(const char *path, const json_t *file, const struct task_ya
     static const char *const needs_tiers[] = {"classes", "policy", "rules"};
     struct err local;
     if (!json_object_get(file, "tiers")) {
-        struct route_config none = {.path = path};
-        struct route_reader r = {&none, lines, e ? e : &local, ""};
+        struct task_reader r = {.path = path, .lines = lines, .e = e ? e : &local, .within = ""};
         for (size_t i = 0; i < 3; i++)
             if (json_object_get(file, needs_tiers[i]))
-                return route_complain(&r, file, needs_tiers[i], 0, "'%s' is about tiers, and the file has none.",
-                                      needs_tiers[i]);
+                return task_complain(&r, file, needs_tiers[i], 0, "'%s' is about tiers, and the file has none.",
+                                     needs_tiers[i]);
         *out = NULL;
         return 0;
     }
     struct route_config *c = mem_calloc(1, sizeof *c);
     if (!c) return err_nomem(e, sizeof *c);
-    struct route_reader r = {c, lines, e ? e : &local, ""};
+    struct task_reader r = {&c->arena, path, lines, e ? e : &local, "", c};
     arena_init(&c->arena, MAX_CONFIG_BYTES);
     route_health_defaults(&c->health);
     c->currency = "USD";

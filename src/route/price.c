@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* In the source dollars, in the program whole billionths of one. */
-#define USD(x) ((route_money)((x)*1e9 + 0.5))
+#define USD(x) ((money)((x)*1e9 + 0.5))
 #define PRICE(name, in, out, cached, written)                                                                        \
     {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}},
 #define STEPPED(name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                            \
@@ -40,17 +40,17 @@ bool route_price_find(const char *model, struct route_price *out)
     return false;
 }
 
-bool route_price_cost(const struct route_price *p, const struct route_usage *u, route_money *out)
+bool route_price_cost(const struct route_price *p, const struct route_usage *u, money *out)
 {
     bool is_long = p->long_tokens && u->in > p->long_tokens;
     uint64_t cached = u->cached < u->in ? u->cached : u->in;
     uint64_t written = u->written < u->in - cached ? u->written : u->in - cached;
     *out = 0;
     if (!p->known) return false;
-    route_money parts[] = {route_cost(u->in - cached - written, is_long ? p->long_in : p->in),
-                           route_cost(cached, is_long ? p->long_cached : p->cached),
-                           route_cost(written, is_long ? p->long_written : p->written),
-                           route_cost(u->out, is_long ? p->long_out : p->out)};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) *out = route_money_add(*out, parts[i]);
+    money parts[] = {money_per_million(u->in - cached - written, is_long ? p->long_in : p->in),
+                     money_per_million(cached, is_long ? p->long_cached : p->cached),
+                     money_per_million(written, is_long ? p->long_written : p->written),
+                     money_per_million(u->out, is_long ? p->long_out : p->out)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) *out = money_add(*out, parts[i]);
     return true;
 }

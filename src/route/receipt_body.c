@@ -216,14 +216,14 @@ static void steps(struct buf *out, const struct route_receipt *r)
 
 void route_receipt_json(const struct route_receipt *r, uint64_t seq, uint64_t lost, struct buf *out)
 {
-    char money[32], when[25];
-    route_money_text(r->cost > 0 ? r->cost : 0, money);
+    char amount[32], when[25];
+    money_text(r->cost > 0 ? r->cost : 0, amount);
     route_time_text(r->time_ms, when);
     buf_fmt(out, "{\"answer_tokens\":%llu",
             (unsigned long long)(r->answer_tokens < MAX_EXACT ? r->answer_tokens : MAX_EXACT));
     text(out, "class", r->data_class);
     if (r->has_confidence) decimal(out, "confidence", scaled(r->confidence, 1e6, 1), 6);
-    if (r->currency[0]) text(out, "cost", money);
+    if (r->currency[0]) text(out, "cost", amount);
     text(out, "currency", r->currency);
     truth(out, "deferred", r->deferred);
     truth(out, "degraded", r->degraded);

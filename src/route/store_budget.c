@@ -110,7 +110,7 @@ static void touch(struct route_store *s, struct route_book *b)
 
 /* ---- the API ---- */
 
-int route_budget_reserve(struct route_store *s, const struct route_budget *b, uint32_t n, route_money amount,
+int route_budget_reserve(struct route_store *s, const struct route_budget *b, uint32_t n, money amount,
                          int64_t now_s, struct route_reservation *out, uint32_t *out_which, struct err *e)
 {
     struct route_reservation r = {.n = n, .amount = amount};
@@ -125,8 +125,8 @@ int route_budget_reserve(struct route_store *s, const struct route_budget *b, ui
         rc = get_or_make(s, b[i].scope, period, b[i].currency, now_s, &r.slot[i], e);
         if (rc) break;
         const struct route_book *k = &s->book[r.slot[i]];
-        if (route_money_add(route_money_add(k->spent, k->reserved), amount) > b[i].limit) {
-            route_money_text(b[i].limit, limit);
+        if (money_add(money_add(k->spent, k->reserved), amount) > b[i].limit) {
+            money_text(b[i].limit, limit);
             *out_which = i;
             rc = ERR(e, LIMIT, "The budget of %s %s for '%.100s' in %s is spent.", limit, b[i].currency, b[i].scope,
                      period);
@@ -134,7 +134,7 @@ int route_budget_reserve(struct route_store *s, const struct route_budget *b, ui
     }
     for (uint32_t i = 0; i < n && rc == 0; i++) {
         struct route_book *k = &s->book[r.slot[i]];
-        k->reserved = route_money_add(k->reserved, amount);
+        k->reserved = money_add(k->reserved, amount);
         k->open++;
         touch(s, k);
     }
@@ -143,22 +143,22 @@ int route_budget_reserve(struct route_store *s, const struct route_budget *b, ui
     return rc;
 }
 
-void route_budget_settle(struct route_store *s, struct route_reservation *r, route_money actual)
+void route_budget_settle(struct route_store *s, struct route_reservation *r, money actual)
 {
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < r->n; i++) {
         struct route_book *k = &s->book[r->slot[i]];
         k->reserved -= r->amount < k->reserved ? r->amount : k->reserved;
         k->open--;
-        k->spent = route_money_add(k->spent, actual > 0 ? actual : 0);
+        k->spent = money_add(k->spent, actual > 0 ? actual : 0);
         touch(s, k);
     }
     pthread_mutex_unlock(&s->lock);
     *r = (struct route_reservation){.n = 0};
 }
 
-void route_budget_get(struct route_store *s, const struct route_budget *b, int64_t now_s, route_money *out_spent,
-                      route_money *out_reserved)
+void route_budget_get(struct route_store *s, const struct route_budget *b, int64_t now_s, money *out_spent,
+                      money *out_reserved)
 {
     char period[ROUTE_PERIOD_TEXT];
     period_text(b->period, now_s, period);

@@ -12,7 +12,7 @@ enum { ROUTE_LINE_MAX = 64 << 20, ROUTE_PERIOD_TEXT = 11, ROUTE_CHAINS = 1024 };
 /* The money of one scope, period and currency. */
 struct route_book {
     char scope[2 * ROUTE_NAME_MAX], period[ROUTE_PERIOD_TEXT], currency[4]; /* period: "2026-11-21", "2026-11" */
-    route_money spent, reserved;
+    money spent, reserved;
     uint32_t open; /* reservations that are not settled */
     uint32_t next; /* in its chain, + 1; 0: the last */
     bool dirty, free;

@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const wires[] = {"openai", "anthropic", "croft"};
+const char *const route_wires[] = {"openai", "anthropic", "croft", NULL};
 
-const char *route_wire_name(enum route_wire w) { return wires[w]; }
+const char *route_wire_name(enum route_wire w) { return route_wires[w]; }
 
 int route_wire_find(const char *name)
 {
-    for (int i = 0; i < (int)(sizeof wires / sizeof wires[0]); i++)
-        if (strcmp(wires[i], name) == 0) return i;
+    for (int i = 0; route_wires[i]; i++)
+        if (strcmp(route_wires[i], name) == 0) return i;
     return -1;
 }
 

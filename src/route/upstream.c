@@ -44,7 +44,7 @@ struct route_call {
     struct net_call *net; /* the try under way */
     struct net_timer *timer;
     struct route_parcel parcel;
-    struct route_reader reader;
+    struct task_reader reader;
     struct route_sse sse;
     struct buf answer; /* a whole answer, or an error's body */
     struct route_result r;
@@ -159,7 +159,7 @@ uint64_t route_json_count(const json_t *o, const char *name)
     return n > 0 && n < (json_int_t)1 << 40 ? (uint64_t)n : 0;
 }
 
-int route_reader_fail(struct route_reader *r, enum route_failure f, const char *fmt, ...)
+int route_reader_fail(struct task_reader *r, enum route_failure f, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -188,7 +188,7 @@ static void fail(struct route_call *c, enum route_failure f, const char *why)
  * left, will want to be paid: without its numbers they are estimated. */
 static void count_usage(struct route_call *c)
 {
-    struct route_reader *r = &c->reader;
+    struct task_reader *r = &c->reader;
     struct route_usage *u = &c->r.usage;
     bool at_it = (c->head.status >= 200 && c->head.status < 300) || c->r.failure == ROUTE_F_TIMEOUT ||
                  c->r.failure == ROUTE_F_CANCELLED;
@@ -204,9 +204,9 @@ static void count_usage(struct route_call *c)
     u->out += r->usage.out;
     u->estimated |= !r->usage_seen || half;
     /* each try is priced by itself: a long prompt has a price of its own */
-    route_money cost;
+    money cost;
     c->r.cost_known = route_price_cost(&c->up->tier->price, &r->usage, &cost);
-    c->r.cost = route_money_add(c->r.cost, cost);
+    c->r.cost = money_add(c->r.cost, cost);
     memset(r, 0, sizeof *r);
 }
 
@@ -280,7 +280,7 @@ static void after_try(struct route_call *c)
     end(c);
 }
 
-static int emit(struct route_reader *r, json_t *chunk)
+static int emit(struct task_reader *r, json_t *chunk)
 {
     struct route_call *c = r->user;
     if (!chunk) return route_reader_fail(r, ROUTE_F_GARBAGE, "A piece of the answer has the wrong shape.");
@@ -295,7 +295,7 @@ static int emit(struct route_reader *r, json_t *chunk)
 static int on_event(void *user, const char *event, const char *data, size_t n)
 {
     struct route_call *c = user;
-    struct route_reader *r = &c->reader;
+    struct task_reader *r = &c->reader;
     if (strcmp(data, "[DONE]") == 0) {
         r->finished = true;
         return 0;
@@ -369,7 +369,7 @@ static void read_whole(struct route_call *c)
 /* Why the try that has just ended failed, if it did. */
 static void judge(struct route_call *c, const struct net_call_end *e)
 {
-    struct route_reader *r = &c->reader;
+    struct task_reader *r = &c->reader;
     if (e->end == NET_END_CANCELLED)
         fail(c, ROUTE_F_CANCELLED, NULL);
     else if (r->failure)
@@ -401,7 +401,7 @@ static void on_answered(void *user, const struct net_call_end *e)
 static void begin_reading(struct route_call *c)
 {
     size_t max = c->up->tier->max_answer_bytes ? c->up->tier->max_answer_bytes : 16 << 20;
-    c->reader = (struct route_reader){
+    c->reader = (struct task_reader){
         .tier = c->up->tier, .kind = c->kind, .usage_chunk = c->usage_chunk, .emit = emit, .user = c};
     c->head = (struct net_call_head){.retry_after_s = -1};
     route_sse_done(&c->sse);

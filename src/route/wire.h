@@ -9,11 +9,11 @@
 enum { WIRE_BLOCKS = 256, WIRE_MAX_CALLS = 128 };
 
 /* What is known while an answer is read: of one try. Zeroed before it, but for what the call sets. */
-struct route_reader {
+struct task_reader {
     const struct route_tier *tier;
     enum route_kind kind;
     bool usage_chunk;
-    int (*emit)(struct route_reader *r, json_t *chunk); /* hands a chunk on, and takes it; nonzero: end here */
+    int (*emit)(struct task_reader *r, json_t *chunk); /* hands a chunk on, and takes it; nonzero: end here */
     void *user;
 
     struct route_usage usage;
@@ -42,17 +42,17 @@ struct route_wire_ops {
     /* UNSUPPORTED: what cannot be said; err.where names the field. */
     int (*request)(const struct route_tier *t, const struct route_request *r, struct buf *out, struct err *e);
     /* A whole 2xx answer; takes `in`. NULL: it is none, see r->why. */
-    json_t *(*answer)(struct route_reader *r, json_t *in);
+    json_t *(*answer)(struct task_reader *r, json_t *in);
     /* One event of a stream. Nonzero: end here, r->failure says why (NONE: the receiver). */
-    int (*event)(struct route_reader *r, const char *event, json_t *data);
+    int (*event)(struct task_reader *r, const char *event, json_t *data);
     /* The object with the provider's words in an answer that is an error, or NULL. */
     const char *(*complaint)(json_t *in);
 };
 extern const struct route_wire_ops route_wire_openai, route_wire_anthropic, route_wire_croft;
 enum { WIRE_FIELDS = 4 };
 /* Anthropic's way back (wire_anthropic_answer.c). */
-json_t *route_anthropic_answer(struct route_reader *r, json_t *in);
-int route_anthropic_event(struct route_reader *r, const char *event, json_t *data);
+json_t *route_anthropic_answer(struct task_reader *r, json_t *in);
+int route_anthropic_event(struct task_reader *r, const char *event, json_t *data);
 const char *route_anthropic_complaint(json_t *in);
 
 int route_json_dump(const json_t *v, struct buf *out); /* compact, appended */
@@ -61,7 +61,7 @@ json_t *route_json_copy(const json_t *object);
 /* A token count of a provider: absent, negative or no number is 0. */
 uint64_t route_json_count(const json_t *o, const char *name);
 /* r->failure and r->why; returns nonzero, for the event functions. */
-int route_reader_fail(struct route_reader *r, enum route_failure f, const char *fmt, ...) PRINTF_LIKE(3, 4);
+int route_reader_fail(struct task_reader *r, enum route_failure f, const char *fmt, ...) PRINTF_LIKE(3, 4);
 enum route_failure route_failure_of_status(int status); /* other than 2xx */
 
 #endif

@@ -40,7 +40,7 @@ static const char *text_of(const json_t *o, const char *name)
 }
 
 /* A message_delta repeats some of the numbers and leaves out others. */
-static void read_usage(struct route_reader *r, json_t *u)
+static void read_usage(struct task_reader *r, json_t *u)
 {
     static const char *const names[] = {"input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"};
     uint64_t *const kept[] = {&r->usage.in, &r->usage.cached, &r->usage.written};
@@ -71,7 +71,7 @@ static char kind_of(const char *type)
 
 /* ---- whole ---- */
 
-static json_t *call_json(struct route_reader *r, json_t *block)
+static json_t *call_json(struct task_reader *r, json_t *block)
 {
     struct buf text;
     json_t *input = json_object_get(block, "input"), *call = NULL;
@@ -86,7 +86,7 @@ static json_t *call_json(struct route_reader *r, json_t *block)
 }
 
 /* The message of OpenAI's shape from the blocks, or NULL. */
-static json_t *message_of(struct route_reader *r, json_t *content)
+static json_t *message_of(struct task_reader *r, json_t *content)
 {
     json_t *calls = json_array(), *block, *m = NULL;
     struct buf text;
@@ -120,7 +120,7 @@ static json_t *message_of(struct route_reader *r, json_t *content)
     return m;
 }
 
-json_t *route_anthropic_answer(struct route_reader *r, json_t *in)
+json_t *route_anthropic_answer(struct task_reader *r, json_t *in)
 {
     json_t *m = strcmp(text_of(in, "type"), "message") == 0 ? message_of(r, json_object_get(in, "content")) : NULL;
     json_t *out = NULL;
@@ -145,20 +145,20 @@ json_t *route_anthropic_answer(struct route_reader *r, json_t *in)
 
 /* ---- streams ---- */
 
-static int emit(struct route_reader *r, json_t *choices)
+static int emit(struct task_reader *r, json_t *choices)
 {
     return r->emit(r, json_pack("{s:s s:s s:I s:s s:o}", "id", r->id, "object", "chat.completion.chunk", "created",
                                 (json_int_t)r->created, "model", r->model, "choices", choices));
 }
 
-static int emit_delta(struct route_reader *r, json_t *delta, const char *finish)
+static int emit_delta(struct task_reader *r, json_t *delta, const char *finish)
 {
     r->any = true;
     return emit(r, json_pack("[{s:i s:o s:o}]", "index", 0, "delta", delta, "finish_reason",
                              finish ? json_string(finish) : json_null()));
 }
 
-static int emit_call(struct route_reader *r, int call, json_t *head, const char *arguments)
+static int emit_call(struct task_reader *r, int call, json_t *head, const char *arguments)
 {
     json_t *c = head ? head : json_pack("{s:{s:s}}", "function", "arguments", arguments);
     if (json_object_set_new(c, "index", json_integer(call))) {
@@ -168,7 +168,7 @@ static int emit_call(struct route_reader *r, int call, json_t *head, const char 
     return emit_delta(r, json_pack("{s:[o]}", "tool_calls", c), NULL);
 }
 
-static int message_start(struct route_reader *r, json_t *in)
+static int message_start(struct task_reader *r, json_t *in)
 {
     json_t *m = json_object_get(in, "message");
     if (!json_is_object(m)) return route_reader_fail(r, ROUTE_F_GARBAGE, "A stream starts without a message.");
@@ -179,7 +179,7 @@ static int message_start(struct route_reader *r, json_t *in)
     return emit_delta(r, json_pack("{s:s s:s}", "role", "assistant", "content", ""), NULL);
 }
 
-static int block_start(struct route_reader *r, json_t *in, json_int_t i)
+static int block_start(struct task_reader *r, json_t *in, json_int_t i)
 {
     json_t *block = json_object_get(in, "content_block"), *input = json_object_get(block, "input");
     char kind = kind_of(text_of(block, "type"));
@@ -206,7 +206,7 @@ static int block_start(struct route_reader *r, json_t *in, json_int_t i)
     return emit_call(r, r->block[i].call, head, NULL);
 }
 
-static int block_delta(struct route_reader *r, json_t *in, json_int_t i)
+static int block_delta(struct task_reader *r, json_t *in, json_int_t i)
 {
     json_t *d = json_object_get(in, "delta");
     const char *type = text_of(d, "type");
@@ -222,7 +222,7 @@ static int block_delta(struct route_reader *r, json_t *in, json_int_t i)
     return r->block[i].kind ? 0 : route_reader_fail(r, ROUTE_F_GARBAGE, "A piece belongs to no block.");
 }
 
-static int stream_error(struct route_reader *r, json_t *in)
+static int stream_error(struct task_reader *r, json_t *in)
 {
     static const struct {
         const char *type;
@@ -237,7 +237,7 @@ static int stream_error(struct route_reader *r, json_t *in)
     return route_reader_fail(r, f, "%s", text ? text : "");
 }
 
-static int message_stop(struct route_reader *r)
+static int message_stop(struct task_reader *r)
 {
     r->finished = true;
     if (!r->usage_chunk || !r->usage_seen) return 0;
@@ -246,7 +246,7 @@ static int message_stop(struct route_reader *r)
                              (json_int_t)r->created, "model", r->model, "choices", "usage", usage_json(&r->usage)));
 }
 
-int route_anthropic_event(struct route_reader *r, const char *event, json_t *in)
+int route_anthropic_event(struct task_reader *r, const char *event, json_t *in)
 {
     const char *type = text_of(in, "type");
     json_int_t i = json_integer_value(json_object_get(in, "index"));

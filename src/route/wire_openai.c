@@ -52,7 +52,7 @@ static const char *complaint(json_t *in)
     return text ? text : json_string_value(json_object_get(in, "message")); /* some servers leave the wrapper out */
 }
 
-static void read_usage(struct route_reader *r, json_t *u)
+static void read_usage(struct task_reader *r, json_t *u)
 {
     if (!json_is_object(u)) return;
     r->usage_seen = true;
@@ -62,7 +62,7 @@ static void read_usage(struct route_reader *r, json_t *u)
 }
 
 /* Bytes of a message or delta; false if it says nothing at all. */
-static bool measure(struct route_reader *r, json_t *m)
+static bool measure(struct task_reader *r, json_t *m)
 {
     json_t *content = json_object_get(m, "content"), *calls = json_object_get(m, "tool_calls"), *call;
     json_t *refusal = json_object_get(m, "refusal");
@@ -77,7 +77,7 @@ static bool measure(struct route_reader *r, json_t *m)
     return json_is_string(content) || json_array_size(calls) || json_is_string(refusal);
 }
 
-static bool is_chat(struct route_reader *r, json_t *in)
+static bool is_chat(struct task_reader *r, json_t *in)
 {
     json_t *choices = json_object_get(in, "choices"), *c;
     size_t i;
@@ -86,7 +86,7 @@ static bool is_chat(struct route_reader *r, json_t *in)
     return true;
 }
 
-static json_t *answer(struct route_reader *r, json_t *in)
+static json_t *answer(struct task_reader *r, json_t *in)
 {
     static const char *const lists[] = {"choices", "data", "answers"};
     bool good = r->kind == ROUTE_CHAT ? is_chat(r, in) : json_array_size(json_object_get(in, lists[r->kind])) > 0;
@@ -100,7 +100,7 @@ static json_t *answer(struct route_reader *r, json_t *in)
     return NULL;
 }
 
-static int stream_error(struct route_reader *r, json_t *in)
+static int stream_error(struct task_reader *r, json_t *in)
 {
     json_t *code = json_object_get(json_object_get(in, "error"), "code");
     const char *text = complaint(in);
@@ -110,7 +110,7 @@ static int stream_error(struct route_reader *r, json_t *in)
     return route_reader_fail(r, status ? route_failure_of_status(status) : ROUTE_F_SERVER, "%s", text ? text : "");
 }
 
-static int event(struct route_reader *r, const char *name, json_t *in)
+static int event(struct task_reader *r, const char *name, json_t *in)
 {
     json_t *choices = json_object_get(in, "choices"), *c;
     size_t i;

@@ -147,7 +147,7 @@ static struct serve_routing *routing_of(const struct serve_leg *leg) { return le
 static const struct route_tier *tier_of(const struct serve_leg *leg, int t) { return &routing_of(leg)->c->tier[t]; }
 
 /* What the call can cost at most: a token for two bytes of the request, and the longest answer. */
-static route_money estimate(const struct serve_leg *leg, const struct route_tier *t)
+static money estimate(const struct serve_leg *leg, const struct route_tier *t)
 {
     const json_t *o = leg->request;
     json_int_t n = json_integer_value(json_object_get(o, "max_completion_tokens"));
@@ -156,7 +156,7 @@ static route_money estimate(const struct serve_leg *leg, const struct route_tier
     if (n <= 0) n = t->max_tokens ? t->max_tokens : 4096;
     if (choices > 1) n *= choices;
     uint64_t in = json_dumpb(o, NULL, 0, JSON_COMPACT) / 2 + 64;
-    return route_money_add(route_cost(in, t->price.in), route_cost((uint64_t)n, t->price.out));
+    return money_add(money_per_million(in, t->price.in), money_per_million((uint64_t)n, t->price.out));
 }
 
 static int reserve_money(struct serve_leg *leg, const struct route_tier *t, struct err *e)
@@ -180,7 +180,7 @@ static int reserve_money(struct serve_leg *leg, const struct route_tier *t, stru
                                 e);
 }
 
-static void settle(struct serve_leg *leg, route_money spent)
+static void settle(struct serve_leg *leg, money spent)
 {
     route_budget_settle(routing_of(leg)->store, &leg->money, spent);
 }
@@ -220,10 +220,10 @@ static void ended(struct serve_leg *leg)
 static void note_usage(struct serve_leg *leg, const struct route_tier *t, const struct route_result *r)
 {
     struct serve_routing *routing = routing_of(leg);
-    leg->receipt.cost = route_money_add(leg->receipt.cost, r->cost);
+    leg->receipt.cost = money_add(leg->receipt.cost, r->cost);
     leg->receipt.prompt_tokens += r->usage.in;
     leg->receipt.answer_tokens += r->usage.out;
-    if (r->cost) metric_add(routing->cost, (double)r->cost / ROUTE_MONEY_ONE, t->name, routing->c->currency);
+    if (r->cost) metric_add(routing->cost, (double)r->cost / MONEY_ONE, t->name, routing->c->currency);
 }
 
 /* The leg's task as the local model answers it, or NULL. */
@@ -534,7 +534,7 @@ void serve_legs_headers(struct serve_job *job)
     }
     net_exchange_header(job->x, "X-Croft-Reason", route_reason_word(reason_of(leg)));
     if (!leg->stream || leg->tier < 0) { /* a stream's cost is known at its end */
-        route_money_text(leg->receipt.cost, text);
+        money_text(leg->receipt.cost, text);
         net_exchange_header(job->x, "X-Croft-Cost", text);
     }
     if (leg->degraded) net_exchange_header(job->x, "X-Croft-Degraded", "true");
@@ -544,7 +544,7 @@ void serve_legs_headers(struct serve_job *job)
 json_t *serve_leg_json(const struct serve_leg *leg)
 {
     char cost[32];
-    route_money_text(leg->receipt.cost, cost);
+    money_text(leg->receipt.cost, cost);
     json_t *o = json_pack("{s:s s:s s:s s:s s:s}", "tier", tier_name(leg), "model", model_name(leg), "reason",
                           route_reason_word(leg->plan.reason), "cost", cost, "receipt", leg->receipt.id);
     if (leg->tier < 0 && !isnan(leg->confidence)) json_object_set_new(o, "confidence", json_real(leg->confidence));

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int emit(struct route_reader *r, json_t *chunk)
+static int emit(struct task_reader *r, json_t *chunk)
 {
     if (!chunk) return route_reader_fail(r, ROUTE_F_GARBAGE, "no chunk");
     if (!json_is_array(json_object_get(chunk, "choices"))) abort();
@@ -22,7 +22,7 @@ static int on_event(void *user, const char *event, const char *text, size_t n)
     return rc;
 }
 
-static void read_stream(struct route_reader *r, const char *p, size_t n)
+static void read_stream(struct task_reader *r, const char *p, size_t n)
 {
     struct route_sse s;
     route_sse_init(&s, 1 << 20);
@@ -31,7 +31,7 @@ static void read_stream(struct route_reader *r, const char *p, size_t n)
     route_sse_done(&s);
 }
 
-static void read_answer(struct route_reader *r, const char *p, size_t n)
+static void read_answer(struct task_reader *r, const char *p, size_t n)
 {
     json_t *in = json_loadb(p, n, JSON_ALLOW_NUL, NULL);
     if (!json_is_object(in)) {
@@ -63,7 +63,7 @@ static void ask(const struct route_tier *t, const char *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct route_tier t = {.name = "t", .model = "m"};
-    struct route_reader r = {.tier = &t, .emit = emit, .usage_chunk = true};
+    struct task_reader r = {.tier = &t, .emit = emit, .usage_chunk = true};
     if (size < 1) return 0;
     const char *p = (const char *)data + 1;
     wire = data[0] & 1 ? &route_wire_anthropic : &route_wire_openai;

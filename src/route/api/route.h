@@ -1,24 +1,13 @@
-/* The words of routing: money, data classes, where a tier stands, and why an answer came from where it came. */
+/* The words of routing: data classes, where a tier stands, and why an answer came from where it came. */
 #ifndef ROUTE_H
 #define ROUTE_H
 
-#include "base_err.h"
-
-/* Money: whole billionths of the currency's unit ($1 = 1,000,000,000). A price is that of a million tokens. Amounts
- * are never rounded but here: what a call costs is rounded up to the next billionth. */
-typedef int64_t route_money;
-enum { ROUTE_MONEY_ONE = 1000000000 };
-
-/* What `tokens` cost at a price per million; saturates. Prices are not negative. */
-route_money route_cost(uint64_t tokens, route_money price_per_million);
-route_money route_money_add(route_money a, route_money b); /* saturates; neither is negative */
-/* "0.042" and the like: digits, at most nine behind the point. FORMAT: anything else, a sign, or too much. */
-int route_money_parse(const char *s, route_money *out, struct err *e) ERR_CHECK;
-void route_money_text(route_money m, char out[32]); /* "0.042": no trailing zeros */
+#include "base_money.h"
 
 /* Where a tier stands. Its place decides what "leaves": `device` never does, `premises` leaves this machine, `cloud`
  * leaves the organisation. */
 enum route_place { ROUTE_DEVICE, ROUTE_PREMISES, ROUTE_CLOUD };
+extern const char *const route_places[]; /* their words, and NULL */
 const char *route_place_name(enum route_place p);
 int route_place_find(const char *name); /* or -1 */
 

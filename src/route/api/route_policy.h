@@ -37,7 +37,7 @@ struct route_budget_rule {
     int line; /* of the file */
     const char *task, *key; /* both NULL: all */
     enum route_period period;
-    route_money limit;
+    money limit;
 };
 struct route_raise { /* a finding makes the data of at least this class */
     enum route_pii kind;

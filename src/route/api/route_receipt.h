@@ -59,7 +59,7 @@ struct route_receipt {
     char key[ROUTE_NAME_MAX]; /* the name of the API key, never the key */
     char subject[65];         /* route_subject_hash */
     uint64_t prompt_tokens, answer_tokens;
-    route_money cost;
+    money cost;
     char currency[4]; /* "USD"; none where nothing was paid */
     double latency_ms;
     int status; /* HTTP */

@@ -112,21 +112,21 @@ struct route_budget {
     char scope[2 * ROUTE_NAME_MAX]; /* "key:alice", "task:triage", "all": the caller's */
     enum route_period period;
     char currency[4];
-    route_money limit;
+    money limit;
 };
 enum { ROUTE_MAX_BUDGETS = 8 };
 struct route_reservation {
     uint32_t slot[ROUTE_MAX_BUDGETS], n; /* books */
-    route_money amount;                  /* 0: none is held */
+    money amount;                  /* 0: none is held */
 };
 /* [loop] All n budgets or none. LIMIT: *out_which is the one that would be passed. Ends with settle. */
-int route_budget_reserve(struct route_store *s, const struct route_budget *b, uint32_t n, route_money amount,
+int route_budget_reserve(struct route_store *s, const struct route_budget *b, uint32_t n, money amount,
                          int64_t now_s, struct route_reservation *out, uint32_t *out_which, struct err *e) ERR_CHECK;
 /* [loop] The call's price; 0 when nothing was sent. A reservation is settled once, further calls do nothing. */
-void route_budget_settle(struct route_store *s, struct route_reservation *r, route_money actual);
+void route_budget_settle(struct route_store *s, struct route_reservation *r, money actual);
 /* [loop] What is spent, and what calls in flight hold. */
-void route_budget_get(struct route_store *s, const struct route_budget *b, int64_t now_s, route_money *out_spent,
-                      route_money *out_reserved);
+void route_budget_get(struct route_store *s, const struct route_budget *b, int64_t now_s, money *out_spent,
+                      money *out_reserved);
 
 /* ---- a person's data ---- */
 

@@ -8,18 +8,19 @@
 
 /* How a tier is spoken to: OpenAI's API (or any that is compatible), Anthropic's Messages, another Croft. */
 enum route_wire { ROUTE_OPENAI, ROUTE_ANTHROPIC, ROUTE_CROFT };
+extern const char *const route_wires[]; /* their words, and NULL */
 const char *route_wire_name(enum route_wire w);
 int route_wire_find(const char *name); /* or -1 */
 
 /* What a million tokens cost. */
 struct route_price {
     bool known;
-    route_money in, out;
-    route_money cached;  /* tokens of the prompt that the provider had kept */
-    route_money written; /* tokens of the prompt that it keeps from now on */
+    money in, out;
+    money cached;  /* tokens of the prompt that the provider had kept */
+    money written; /* tokens of the prompt that it keeps from now on */
     /* A prompt longer than this costs the prices behind it, all of it; 0: there is no such step. */
     uint64_t long_tokens;
-    route_money long_in, long_out, long_cached, long_written;
+    money long_in, long_out, long_cached, long_written;
 };
 
 /* All strings are borrowed from whoever read the settings, and outlive every upstream made of the tier. */
@@ -78,6 +79,6 @@ struct route_usage {
     bool estimated; /* the provider sent none: a token for three bytes */
 };
 /* False, and 0: the price is not known. */
-bool route_price_cost(const struct route_price *p, const struct route_usage *u, route_money *out);
+bool route_price_cost(const struct route_price *p, const struct route_usage *u, money *out);
 
 #endif

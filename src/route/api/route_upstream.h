@@ -75,7 +75,7 @@ struct route_result {
     bool begun; /* a chunk was handed on: too late for another tier */
     struct route_usage usage;
     bool cost_known;
-    route_money cost;    /* of what was used, also when the call failed half-way */
+    money cost;    /* of what was used, also when the call failed half-way */
     int tries;           /* requests sent; 0: nothing left this process */
     uint64_t bytes_sent; /* of bodies, all tries */
     double seconds;      /* from route_upstream_send */

@@ -51,13 +51,13 @@ static void flush(struct route_store *s)
 
 /* ---- budgets ---- */
 
-static const struct route_budget alice = {"key:alice", ROUTE_DAY, "USD", 10 * (route_money)ROUTE_MONEY_ONE};
+static const struct route_budget alice = {"key:alice", ROUTE_DAY, "USD", 10 * (money)MONEY_ONE};
 enum { NOON = 1763726400 }; /* 2025-11-21 12:00 UTC, by date(1) */
 
 static void assert_spent(struct route_store *s, const struct route_budget *b, int64_t now_s, int64_t spent,
                          int64_t reserved)
 {
-    route_money is, held;
+    money is, held;
     route_budget_get(s, b, now_s, &is, &held);
     assert_int_equal(is, spent);
     assert_int_equal(held, reserved);
@@ -69,7 +69,7 @@ static void a_limit_is_kept(void **state)
     struct route_reservation a, b, c;
     uint32_t which = 9;
     struct route_store *s = open_store();
-    const route_money one = ROUTE_MONEY_ONE;
+    const money one = MONEY_ONE;
     assert_int_equal(route_budget_reserve(s, &alice, 1, 6 * one, NOON, &a, &which, &e), 0);
     assert_int_equal(route_budget_reserve(s, &alice, 1, 4 * one, NOON, &b, &which, &e), 0);
     assert_int_equal(route_budget_reserve(s, &alice, 1, 1, NOON, &c, &which, &e), CROFT_E_LIMIT);
@@ -122,7 +122,7 @@ static void *spend(void *arg)
     struct route_budget b = {"key:k", ROUTE_DAY, "USD", 5000};
     for (int i = 0; i < 5000; i++) {
         if (route_budget_reserve(x->s, &b, 1, 3, NOON, &r, &which, &e)) continue;
-        route_money spent, held;
+        money spent, held;
         route_budget_get(x->s, &b, NOON, &spent, &held);
         assert_true(spent + held <= b.limit);
         int cost = i % 4;
@@ -137,7 +137,7 @@ static void threads_share_a_budget(void **state)
     struct spender x = {.s = open_store()};
     pthread_t t[4];
     struct route_budget b = {"key:k", ROUTE_DAY, "USD", 5000};
-    route_money spent, held;
+    money spent, held;
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&t[i], NULL, spend, &x), 0);
     for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
     route_budget_get(x.s, &b, NOON, &spent, &held);

@@ -174,27 +174,27 @@ static void the_gate_judges_bytes(void **state)
 static void prices(void **state)
 {
     struct route_price p;
-    route_money m;
+    money m;
     char text[32];
     assert_false(route_price_find("no-such-model", &p));
     assert_false(route_price_find("", &p));
     assert_true(route_price_find("gpt-4o", &p)); /* $2.50, cached $1.25, out $10 */
     struct route_usage u = {.in = 1000000, .cached = 400000, .out = 100000};
     assert_true(route_price_cost(&p, &u, &m));
-    route_money_text(m, text);
+    money_text(m, text);
     assert_string_equal(text, "3");                         /* 0.6 · 2.5 + 0.4 · 1.25 + 0.1 · 10 */
     assert_true(route_price_find("claude-sonnet-4-5", &p)); /* $3, $15; above 200,000: $6, $22.50 */
     u = (struct route_usage){.in = 200000, .out = 1000};
     assert_true(route_price_cost(&p, &u, &m));
-    route_money_text(m, text);
+    money_text(m, text);
     assert_string_equal(text, "0.615");
     u.in = 200001;
     assert_true(route_price_cost(&p, &u, &m));
-    route_money_text(m, text);
+    money_text(m, text);
     assert_string_equal(text, "1.222506");
     u = (struct route_usage){.in = 1000, .cached = 100, .written = 200, .out = 0};
     assert_true(route_price_cost(&p, &u, &m)); /* 700 · 3 + 100 · 0.3 + 200 · 3.75 per million */
-    route_money_text(m, text);
+    money_text(m, text);
     assert_string_equal(text, "0.00288");
     p.known = false;
     assert_false(route_price_cost(&p, &u, &m));
