@@ -5,6 +5,7 @@
 #define ECON_DEVICE_H
 
 #include "base_arena.h"
+#include "base_err.h"
 
 enum econ_kind { ECON_CPU, ECON_GPU, ECON_NPU };
 extern const char *const econ_kinds[]; /* "cpu", "gpu", "npu", NULL */
