@@ -2,7 +2,8 @@
  *
  * Settings come from flags, then `-c FILE` (YAML with the same names), then the environment. SIGTERM and SIGINT
  * drain: no new connections, answers under way go out, at most --drain-s long; a second one stops at once. SIGHUP
- * reloads keys and models. Exit code 0 after a drain, otherwise that of the error. Read next: src/serve/serve.c. */
+ * reloads keys, policy and models. Exit code 0 after a drain, otherwise that of the error.
+ * Read next: src/serve/serve.c. */
 #include "base_clock.h"
 #include "base_log.h"
 #include "bundle_run.h"
@@ -323,6 +324,7 @@ int cmd_serve(int argc, char **argv)
     fill_params(&set, &p);
     p.models = models;
     p.routing = file.routing;
+    p.settings = set.config;
     if (p.routing && !(rc = cli_receipts_dir(set.receipts, receipts, &e))) p.receipts = receipts;
     if (buf_reserve(&names, (1 << 16) - 1)) rc = err_nomem(&e, 0); /* so that names stay where they are */
     for (int i = 0; i < words.n && rc == 0; i++) rc = name_model(words.item[i], &models[p.n_models++], &names, &e);

@@ -23,13 +23,8 @@ static const char *const verdicts[] = {"none",         "accept",  "low_confidenc
 
 static int load(const char *path, struct route_config **out, struct err *e)
 {
-    struct task_yaml_lines *lines = NULL;
-    json_t *file = NULL;
-    int rc = task_yaml_load_lines(path, &file, &lines, e);
-    if (rc == 0) rc = route_config_read(path, file, lines, out, e);
+    int rc = route_config_load(path, out, e);
     if (rc == 0 && !*out) rc = ERR(e, NOT_FOUND, "'%.200s' has no tiers: everything is answered here.", path);
-    task_yaml_lines_free(lines);
-    json_decref(file);
     return rc;
 }
 

@@ -46,6 +46,14 @@ static const struct task_field price_fields[] = {{"input", TASK_MONEY, .at = PRI
                                                  {"written", TASK_MONEY, .at = PRICE(written)},
                                                  {.name = NULL}};
 
+bool route_tier_same(const struct route_tier *a, const struct route_tier *b)
+{
+    const struct route_price *p = &a->price, *q = &b->price;
+    return task_fields_same(tier_fields, a, b) && task_fields_same(price_fields, p, q) && p->known == q->known &&
+           p->long_tokens == q->long_tokens && p->long_in == q->long_in && p->long_out == q->long_out &&
+           p->long_cached == q->long_cached && p->long_written == q->long_written;
+}
+
 static int read_price(struct task_reader *r, json_t *o, struct route_tier *t)
 {
     json_t *v = json_object_get(o, "price");
@@ -429,6 +437,17 @@ int route_config_read(const char *path, const json_t *file, const struct task_ya
         route_config_free(c);
     else
         *out = c;
+    return rc;
+}
+
+int route_config_load(const char *path, struct route_config **out, struct err *e)
+{
+    struct task_yaml_lines *lines = NULL;
+    json_t *file = NULL;
+    int rc = task_yaml_load_lines(path, &file, &lines, e);
+    if (rc == 0) rc = route_config_read(path, file, lines, out, e);
+    task_yaml_lines_free(lines);
+    json_decref(file);
     return rc;
 }
 

@@ -54,7 +54,7 @@ void route_health_defaults(struct route_health_conf *conf)
 
 static bool percent(double v) { return v >= 0 && v <= 100; }
 
-int route_health_new(const struct route_health_conf *conf, struct route_health **out, struct err *e)
+int route_health_conf_check(const struct route_health_conf *conf, struct err *e)
 {
     if (!percent(conf->pressure_enter) || !percent(conf->pressure_leave) ||
         conf->pressure_leave > conf->pressure_enter)
@@ -67,6 +67,13 @@ int route_health_new(const struct route_health_conf *conf, struct route_health *
     if (!isfinite(conf->heat_margin_enter) || !isfinite(conf->heat_margin_leave) ||
         conf->heat_margin_leave < conf->heat_margin_enter)
         return ERR(e, USAGE, "Heat is left at a margin not below the one at which it is entered.");
+    return 0;
+}
+
+int route_health_new(const struct route_health_conf *conf, struct route_health **out, struct err *e)
+{
+    int rc = route_health_conf_check(conf, e);
+    if (rc) return rc;
     struct route_health *h = mem_calloc(1, sizeof *h);
     if (h) h->root = mem_strdup(conf->root);
     if (!h || !h->root) {
@@ -80,6 +87,15 @@ int route_health_new(const struct route_health_conf *conf, struct route_health *
     pthread_mutex_init(&h->lock, NULL);
     *out = h;
     return 0;
+}
+
+void route_health_limits(struct route_health *h, const struct route_health_conf *conf)
+{
+    pthread_mutex_lock(&h->lock);
+    h->conf = *conf;
+    h->conf.root = h->root;
+    atomic_store(&h->next_ns, 0);
+    pthread_mutex_unlock(&h->lock);
 }
 
 void route_health_free(struct route_health *h)

@@ -570,6 +570,16 @@ int route_upstream_new(struct net_client *c, const struct route_tier *t, struct 
     return rc;
 }
 
+int route_upstream_renew(struct route_upstream *u, const struct route_tier *t, struct err *e)
+{
+    char key[ROUTE_KEY_MAX];
+    int rc = route_tier_key(t, key, e);
+    if (rc == 0) memcpy(u->key, key, sizeof key);
+    OPENSSL_cleanse(key, sizeof key);
+    u->tier = t;
+    return rc;
+}
+
 void route_upstream_free(struct route_upstream *u)
 {
     if (!u) return;

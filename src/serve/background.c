@@ -127,6 +127,8 @@ static struct serve_leg *silent_leg(struct serve *s, const struct serve_silent *
     struct err e;
     struct serve_job *job = serve_job_silent(s, like);
     if (!job) return NULL;
+    job->policy = like->policy;
+    atomic_fetch_add(&job->policy->references, 1);
     if (serve_legs_new(job, 1, &e)) {
         serve_job_wake(job);
         return NULL;
@@ -172,6 +174,7 @@ void serve_check_maybe(struct serve_leg *leg)
                                 .model = job->model,
                                 .key = job->key,
                                 .task = leg->task,
+                                .policy = job->policy,
                                 .plan = &leg->plan,
                                 .request = leg->request,
                                 .parent = leg->receipt.id,
@@ -206,7 +209,7 @@ int serve_leg_defer(struct serve_leg *leg, struct err *e)
     struct route_deferred d = {.receipt = leg->receipt.id,
                                .task = leg->task->name,
                                .key = job->key ? serve_key_name(job->key) : NULL,
-                               .data_class = route_class_name(r->c, leg->plan.data_class),
+                               .data_class = route_class_name(job->policy->c, leg->plan.data_class),
                                .subject = job->subject[0] ? job->subject : NULL,
                                .endpoint = job->endpoint->name,
                                .request = request.data,
@@ -283,12 +286,13 @@ static bool start(struct delivery *d)
     f.task = d->lease.task;
     f.key = d->lease.key[0] ? d->lease.key : NULL;
     f.asked_class = d->lease.data_class;
-    bool ok = request && route_plan_begin(d->r->c, &f, &plan, &e) == 0;
+    bool ok = request && route_plan_begin(d->r->policy->c, &f, &plan, &e) == 0;
     if (e.code) snprintf(d->why, sizeof d->why, "%s", e.msg);
     struct serve_silent like = {.endpoint = &serve_ep_task,
                                 .model = m,
                                 .key = s->keys && f.key ? serve_key_named(s->keys, f.key) : NULL,
                                 .task = task ? task_model_task(task) : NULL,
+                                .policy = d->r->policy,
                                 .plan = &plan,
                                 .request = request,
                                 .parent = d->lease.receipt,

@@ -25,12 +25,13 @@ static int check_tier(const struct serve_params *p, const struct route_tier *t, 
 static int check_routing(const struct serve_params *p, struct err *e)
 {
     const struct route_config *c = p->routing;
+    struct route_detectors *detectors = NULL;
     if (!p->receipts) return ERR(e, USAGE, "'%.200s' has tiers: name a folder for receipts.", c->path);
-    for (int i = 0; i < c->n_tiers; i++) {
-        int rc = check_tier(p, &c->tier[i], e);
-        if (rc) return rc;
-    }
-    return 0;
+    int rc = route_health_conf_check(&c->health, e);
+    if (rc == 0) rc = serve_detectors_new(c, &detectors, e); /* are its lists there? */
+    route_detectors_free(detectors);
+    for (int i = 0; i < c->n_tiers && rc == 0; i++) rc = check_tier(p, &c->tier[i], e);
+    return rc;
 }
 
 /* A confidence that nobody calibrated is a number without meaning: no threshold can stand on it. */

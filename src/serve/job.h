@@ -63,6 +63,7 @@ struct serve_job {
     void *data; /* the endpoint's; freed by endpoint->free_data */
 
     /* Where there are tiers (routing.h); the loop's, once prepared. */
+    struct serve_policy *policy; /* under which it began: a reference */
     struct serve_leg *leg;    /* [n_legs] one an answer; NULL: none */
     uint32_t n_legs, n_away;  /* away: being answered elsewhere */
     bool again;               /* prepared for the second time: the tiers failed */

@@ -17,6 +17,7 @@
 int serve_legs_new(struct serve_job *job, uint32_t n, struct err *e)
 {
     job->leg = mem_calloc(n, sizeof *job->leg);
+    if (!job->policy) job->policy = serve_policy_get(job->serve->routing);
     if (!job->leg) return err_nomem(e, n * sizeof *job->leg);
     job->n_legs = n;
     for (uint32_t i = 0; i < n; i++) {
@@ -26,11 +27,12 @@ int serve_legs_new(struct serve_job *job, uint32_t n, struct err *e)
     return 0;
 }
 
-static int look_for(struct serve_routing *r, const char *const *texts, size_t n, struct route_facts *f, struct err *e)
+static int look_for(const struct serve_policy *p, const char *const *texts, size_t n, struct route_facts *f,
+                    struct err *e)
 {
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0 && r->detectors && r->c->n_raise; i++)
-        rc = route_detect(r->detectors, texts[i], strlen(texts[i]), f->found, e);
+    for (size_t i = 0; i < n && rc == 0 && p->detectors && p->c->n_raise; i++)
+        rc = route_detect(p->detectors, texts[i], strlen(texts[i]), f->found, e);
     return rc;
 }
 
@@ -49,7 +51,7 @@ static void note_facts(struct serve_job *job, const struct task *task, struct ro
     f->n_waiting = load.n_waiting;
     f->local_ms = task ? serve_pace_ms(r, task->name) : 0;
     f->budget_ms = job->deadline_s > 0 ? (job->deadline_s - clock_now_s()) * 1e3 : 0;
-    serve_tier_paces(r, f->tier_ms);
+    serve_tier_paces(r, job->policy, f->tier_ms);
 }
 
 int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, const char *const *texts, size_t n,
@@ -64,8 +66,8 @@ int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, 
     leg->task = task;
     leg->request = request;
     note_facts(job, task, &f);
-    int rc = look_for(job->serve->routing, texts, n, &f, e);
-    if (rc == 0) rc = route_plan_begin(job->serve->routing->c, &f, &leg->plan, e);
+    int rc = look_for(job->policy, texts, n, &f, e);
+    if (rc == 0) rc = route_plan_begin(job->policy->c, &f, &leg->plan, e);
     if (rc == CROFT_E_NOT_FOUND) rc = CROFT_E_USAGE; /* a class or tier that the request names */
     if (rc) return serve_refuse(job, rc, "", "%s", e->msg);
     if (leg->plan.reason == ROUTE_R_LATENCY) serve_pace_fade(job->serve->routing, task->name);
@@ -144,7 +146,9 @@ static void next_tier(struct serve_leg *leg);
 
 static struct serve_routing *routing_of(const struct serve_leg *leg) { return leg->job->serve->routing; }
 
-static const struct route_tier *tier_of(const struct serve_leg *leg, int t) { return &routing_of(leg)->c->tier[t]; }
+static const struct route_config *conf_of(const struct serve_leg *leg) { return leg->job->policy->c; }
+
+static const struct route_tier *tier_of(const struct serve_leg *leg, int t) { return &conf_of(leg)->tier[t]; }
 
 /* What the call can cost at most: a token for two bytes of the request, and the longest answer. */
 static money estimate(const struct serve_leg *leg, const struct route_tier *t)
@@ -161,7 +165,7 @@ static money estimate(const struct serve_leg *leg, const struct route_tier *t)
 
 static int reserve_money(struct serve_leg *leg, const struct route_tier *t, struct err *e)
 {
-    const struct route_config *c = routing_of(leg)->c;
+    const struct route_config *c = conf_of(leg);
     struct route_budget b[ROUTE_MAX_BUDGETS];
     const char *key = leg->job->key ? serve_key_name(leg->job->key) : NULL;
     uint32_t n = 0, which;
@@ -188,13 +192,13 @@ static void settle(struct serve_leg *leg, money spent)
 /* A copy of the request as this place may see it. NULL: it may not, or memory ran out. */
 static json_t *redacted(struct serve_leg *leg, const struct route_tier *t, struct err *e)
 {
-    struct serve_routing *r = routing_of(leg);
+    const struct serve_policy *p = leg->job->policy;
     json_t *copy = json_deep_copy(leg->request);
     route_conversation_free(leg->conversation);
     leg->conversation = NULL;
-    if (copy && !r->detectors) return copy;
+    if (copy && !p->detectors) return copy;
     int rc = copy ? 0 : err_nomem(e, 0);
-    if (rc == 0) rc = route_conversation_new(r->detectors, &r->c->redact[t->place], &leg->conversation, e);
+    if (rc == 0) rc = route_conversation_new(p->detectors, &p->c->redact[t->place], &leg->conversation, e);
     if (rc == 0) rc = route_redact_chat(leg->conversation, copy, e);
     if (rc) {
         json_decref(copy);
@@ -219,11 +223,11 @@ static void ended(struct serve_leg *leg)
 
 static void note_usage(struct serve_leg *leg, const struct route_tier *t, const struct route_result *r)
 {
-    struct serve_routing *routing = routing_of(leg);
     leg->receipt.cost = money_add(leg->receipt.cost, r->cost);
     leg->receipt.prompt_tokens += r->usage.in;
     leg->receipt.answer_tokens += r->usage.out;
-    if (r->cost) metric_add(routing->cost, (double)r->cost / MONEY_ONE, t->name, routing->c->currency);
+    if (r->cost)
+        metric_add(routing_of(leg)->cost, (double)r->cost / MONEY_ONE, t->name, conf_of(leg)->currency);
 }
 
 /* The leg's task as the local model answers it, or NULL. */
@@ -322,7 +326,7 @@ static void on_end(void *user, const struct route_result *r)
         return;
     }
     leg->tier = t;
-    serve_tier_pace_note(routing_of(leg), t);
+    serve_tier_pace_note(routing_of(leg), leg->job->policy->tier[t]);
     capture(leg);
     ended(leg);
 }
@@ -340,11 +344,12 @@ static bool ask(struct serve_leg *leg, int t)
     struct serve_routing *r = routing_of(leg);
     const struct route_tier *tier = tier_of(leg, t);
     struct serve_job *job = leg->job;
+    struct route_upstream *up = job->policy->tier[t]->up;
     struct err e = {0};
     double left = job->deadline_s > 0 ? job->deadline_s - clock_now_s() : 0;
-    const char *class_name = route_class_name(r->c, leg->plan.data_class);
+    const char *class_name = route_class_name(conf_of(leg), leg->plan.data_class);
     enum route_reason why = ROUTE_R_UPSTREAM;
-    if (!route_upstream_ready(r->up[t])) goto no;
+    if (!route_upstream_ready(up)) goto no;
     why = ROUTE_R_REFUSED;
     if (tier->place != ROUTE_DEVICE && route_receipts_reserve(r->log, &leg->receipt, true, &e)) goto no;
     why = ROUTE_R_BUDGET;
@@ -366,7 +371,7 @@ static bool ask(struct serve_leg *leg, int t)
     why = ROUTE_R_UPSTREAM;
     if (job->deadline_s > 0 && left <= 0)
         ERR(&e, DEADLINE, "The deadline passed before the tier was asked.");
-    else if (route_upstream_send(r->up[t], &q, &leg->call, &e) == 0)
+    else if (route_upstream_send(up, &q, &leg->call, &e) == 0)
         return true;
 no:
     settle(leg, 0);
@@ -428,7 +433,7 @@ static bool stays(struct serve_leg *leg)
         serve_pace_note(r, leg->task->name, (o->prompt_s + o->generate_s) * 1e3);
     enum route_verdict_kind v = leg->local_err.code ? ROUTE_V_FAILED : leg->verdict;
     if (v == ROUTE_V_ACCEPT && !trusted(leg)) v = ROUTE_V_DEMOTED;
-    return route_plan_judge(r->c, &leg->plan, v, leg->confidence);
+    return route_plan_judge(conf_of(leg), &leg->plan, v, leg->confidence);
 }
 
 /* The second time round: the tiers failed, and the local model was asked after all. */
@@ -568,10 +573,10 @@ static void close_leg(struct serve_leg *leg, int status)
     snprintf(x->model, sizeof x->model, "%s", model_name(leg));
     snprintf(x->model_digest, sizeof x->model_digest, "%s", leg->tier < 0 ? job->model->fingerprint : "");
     snprintf(x->rule, sizeof x->rule, "%s", leg->plan.rule.name);
-    snprintf(x->data_class, sizeof x->data_class, "%s", route_class_name(r->c, leg->plan.data_class));
+    snprintf(x->data_class, sizeof x->data_class, "%s", route_class_name(conf_of(leg), leg->plan.data_class));
     snprintf(x->key, sizeof x->key, "%s", job->key ? serve_key_name(job->key) : "");
     snprintf(x->subject, sizeof x->subject, "%s", job->subject);
-    snprintf(x->currency, sizeof x->currency, "%s", x->cost ? r->c->currency : "");
+    snprintf(x->currency, sizeof x->currency, "%s", x->cost ? conf_of(leg)->currency : "");
     x->place = leg->tier < 0 ? ROUTE_DEVICE : tier_of(leg, leg->tier)->place;
     x->has_confidence = !isnan(leg->confidence);
     x->confidence = x->has_confidence ? leg->confidence : 0;
@@ -592,7 +597,7 @@ void serve_leg_plain(struct serve_job *job)
     if (serve_legs_new(job, 1, &e)) return;
     note_facts(job, NULL, &f);
     f.asked_tier = "local";
-    if (route_plan_begin(job->serve->routing->c, &f, &job->leg[0].plan, &e)) return;
+    if (route_plan_begin(job->policy->c, &f, &job->leg[0].plan, &e)) return;
     job->leg[0].plan.reason = ROUTE_R_LOCAL;
     job->leg[0].plan.n_steps = 0;
     job->leg[0].over = true;
@@ -618,4 +623,5 @@ void serve_legs_free(struct serve_job *job)
         route_conversation_free(leg->conversation);
     }
     mem_free(job->leg);
+    serve_policy_let(job->policy);
 }

@@ -8,8 +8,9 @@
  *
  * A version (struct serve_model) is reference-counted: the slot holds one, each request one. The last reference may
  * be dropped by the loop; freeing waits for the scheduler's thread and unmaps gigabytes, so it is left to this file's
- * own thread, which also does the reloading. `lock` guards the slots' pointers and the two wishes of that thread. */
-#include "job.h"
+ * own thread, which also does the reloading, that of the policy (policy.c) included. `lock` guards the slots' pointers
+ * and the two wishes of that thread. */
+#include "routing.h"
 #include "plat_file.h"
 #include "task_calib.h"
 #include "task_fit.h"
@@ -278,6 +279,7 @@ static void *work(void *arg)
         } else if (ms->reload && !ms->ending) {
             ms->reload = false;
             pthread_mutex_unlock(&ms->lock);
+            serve_policy_reload(ms->serve);
             reload_all(ms);
             pthread_mutex_lock(&ms->lock);
         } else if (ms->ending && !let_go) {

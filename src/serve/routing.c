@@ -1,5 +1,5 @@
 /* What the server needs to be answered from elsewhere (routing.h): opened in the order in which it can fail cheaply,
- * closed in reverse. Threads: the loop's, but for the paces. Read next: leg.c. */
+ * closed in reverse. Threads: the loop's, but for the paces. Read next: policy.c, leg.c. */
 #include "routing.h"
 
 #include <math.h>
@@ -44,19 +44,19 @@ void serve_pace_fade(struct serve_routing *r, const char *task)
 }
 
 /* Upstreams are the loop's; what they tell of their pace is kept for preparation threads. */
-void serve_tier_pace_note(struct serve_routing *r, int t)
+void serve_tier_pace_note(struct serve_routing *r, struct serve_tier *t)
 {
     struct route_upstream_state state;
-    route_upstream_state(r->up[t], &state);
+    route_upstream_state(t->up, &state);
     pthread_mutex_lock(&r->lock);
-    r->tier_ms[t] = state.seconds_p50 * 1e3;
+    t->ms = state.seconds_p50 * 1e3;
     pthread_mutex_unlock(&r->lock);
 }
 
-void serve_tier_paces(struct serve_routing *r, double out_ms[ROUTE_MAX_TIERS])
+void serve_tier_paces(struct serve_routing *r, const struct serve_policy *p, double out_ms[ROUTE_MAX_TIERS])
 {
     pthread_mutex_lock(&r->lock);
-    memcpy(out_ms, r->tier_ms, sizeof r->tier_ms);
+    for (int i = 0; i < p->c->n_tiers; i++) out_ms[i] = p->tier[i]->ms;
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -82,10 +82,10 @@ static void make_metrics(struct serve_routing *r)
 void serve_routing_figures(struct serve_routing *r)
 {
     struct route_receipts_stats stats;
-    for (int i = 0; i < r->c->n_tiers; i++) {
+    for (int i = 0; i < r->policy->c->n_tiers; i++) {
         struct route_upstream_state state;
-        route_upstream_state(r->up[i], &state);
-        metric_set(r->tier_state, state.breaker, r->c->tier[i].name);
+        route_upstream_state(r->policy->tier[i]->up, &state);
+        metric_set(r->tier_state, state.breaker, r->policy->c->tier[i].name);
     }
     route_receipts_stats(r->log, &stats);
     metric_set(r->lost, (double)stats.lost);
@@ -93,30 +93,17 @@ void serve_routing_figures(struct serve_routing *r)
 
 /* ---- its life ---- */
 
-static int open_detectors(struct serve_routing *r, struct err *e)
-{
-    const struct route_config *c = r->c;
-    struct route_detect_conf d = {
-        .names_file = c->names_file, .addresses_file = c->addresses_file, .terms_file = c->terms_file};
-    for (int p = 0; p < 3; p++)
-        for (int k = 0; k < ROUTE_N_PII; k++)
-            if (c->redact[p].action[k] != ROUTE_KEEP) d.kinds |= ROUTE_PII_BIT(k);
-    for (int i = 0; i < c->n_raise; i++) d.kinds |= ROUTE_PII_BIT(c->raise[i].kind);
-    return d.kinds ? route_detectors_new(&d, &r->detectors, e) : 0;
-}
-
-int serve_routing_new(struct serve *s, const struct route_config *c, struct serve_routing **out, struct err *e)
+int serve_routing_new(struct serve *s, struct serve_routing **out, struct err *e)
 {
     struct serve_routing *r = mem_calloc(1, sizeof *r);
     if (!r) return err_nomem(e, sizeof *r);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->some, NULL);
     r->serve = s;
-    r->c = c;
-    int rc = open_detectors(r, e);
-    if (rc == 0) rc = route_health_new(&c->health, &r->health, e);
+    r->renew.fn = serve_policy_renew;
+    int rc = route_health_new(&s->p.routing->health, &r->health, e);
     if (rc == 0) rc = net_client_new(s->net, NULL, &r->client, e);
-    for (int i = 0; i < c->n_tiers && rc == 0; i++) rc = route_upstream_new(r->client, &c->tier[i], &r->up[i], e);
+    if (rc == 0) rc = serve_policy_first(r, s->p.routing, e);
     if (rc == 0) rc = route_receipts_open(&(struct route_receipts_params){.dir = s->p.receipts}, &r->log, e);
     if (rc == 0) rc = route_store_open(&(struct route_store_params){.dir = s->p.receipts}, &r->store, e);
     if (rc == 0) rc = route_subject_open(s->p.receipts, true, &r->salt, e);
@@ -135,12 +122,12 @@ void serve_routing_free(struct serve_routing *r)
     struct err e;
     if (!r) return;
     serve_background_stop(r); /* of a server that never ran */
-    for (int i = 0; i < r->c->n_tiers; i++) route_upstream_free(r->up[i]);
+    serve_policy_let(r->policy);
+    serve_policy_let(r->fresh);
     net_client_free(r->client);
     if (r->log && route_receipts_close(r->log, &e)) log_warn("receipts: %s", e.msg);
     if (r->store) route_store_close(r->store);
     route_health_free(r->health);
-    route_detectors_free(r->detectors);
     pthread_cond_destroy(&r->some);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);

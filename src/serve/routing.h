@@ -1,5 +1,5 @@
-/* Answers from elsewhere: the server's tiers, policy, books and receipts (routing.c), and the way of one answer
- * (leg.c). Without tiers in the settings file none of this exists: serve->routing and job->leg are NULL.
+/* Answers from elsewhere: the server's policy and tiers (policy.c), books and receipts (routing.c), and the way of one
+ * answer (leg.c). Without tiers in the settings file none of this exists: serve->routing and job->leg are NULL.
  *
  *     preparation   serve_leg_begin ── plan: local first? ──┬─ ask the local model
  *                                                            └─ (nothing is asked here)
@@ -21,12 +21,26 @@ struct task_judgement;
 
 enum { SERVE_PACES = 256 };
 
+/* A tier as long as any policy has it as it is: its breaker and its pace outlive a change of everything else. */
+struct serve_tier {
+    uint32_t references; /* policies; the loop's */
+    struct route_upstream *up;
+    double ms; /* what an answer takes: median of the last ones; 0: not known. Under the routing's lock */
+};
+/* What the settings file says about tiers and policy, as of one reading: read-only once it is in force. The routing
+ * holds a reference to the newest, each job with legs one to that under which it began. */
+struct serve_policy {
+    atomic_int references;
+    const struct route_config *c;
+    struct route_config *own; /* c, if it is freed with this */
+    struct route_detectors *detectors; /* NULL: nothing is looked for */
+    struct serve_tier *tier[ROUTE_MAX_TIERS]; /* by the config's tiers */
+    struct serve_policy *next; /* the one that took its place: a reference, since shared upstreams borrow from it */
+};
+
 struct serve_routing {
     struct serve *serve;
-    const struct route_config *c;
     struct net_client *client;
-    struct route_upstream *up[ROUTE_MAX_TIERS]; /* by the config's tiers */
-    struct route_detectors *detectors;          /* NULL: nothing is looked for */
     struct route_health *health;
     struct route_receipts *log;
     struct route_store *store;
@@ -42,26 +56,39 @@ struct serve_routing {
     struct metric *deferred;
     pthread_t worker; /* delivers deferred work */
     bool has_worker;
+    struct net_post renew;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t some;
+    struct serve_policy *policy; /* in force; changed by the loop */
+    struct serve_policy *fresh;  /* read and sound, on its way to the loop; or NULL */
     bool stopping, worker_ended;
     struct serve_pace {
         char task[ROUTE_NAME_MAX];
         double ms; /* what a local answer takes: running mean */
     } pace[SERVE_PACES];
     size_t n_paces;
-    double tier_ms[ROUTE_MAX_TIERS]; /* what an answer of a tier takes: median of the last ones; 0: not known */
 };
-int serve_routing_new(struct serve *s, const struct route_config *c, struct serve_routing **out,
-                      struct err *e) ERR_CHECK;
+int serve_routing_new(struct serve *s, struct serve_routing **out, struct err *e) ERR_CHECK; /* as s->p says */
 void serve_routing_free(struct serve_routing *r);                /* NULL is fine */
 void serve_routing_figures(struct serve_routing *r);             /* before /metrics is written */
 double serve_pace_ms(struct serve_routing *r, const char *task); /* 0: not known yet */
 void serve_pace_note(struct serve_routing *r, const char *task, double ms);
-void serve_tier_pace_note(struct serve_routing *r, int t); /* the loop */
-void serve_tier_paces(struct serve_routing *r, double out_ms[ROUTE_MAX_TIERS]);
+void serve_tier_pace_note(struct serve_routing *r, struct serve_tier *t); /* the loop */
+void serve_tier_paces(struct serve_routing *r, const struct serve_policy *p, double out_ms[ROUTE_MAX_TIERS]);
 /* The local model was passed over for its pace: believed a little less each time, so that it is tried again. */
 void serve_pace_fade(struct serve_routing *r, const char *task);
+
+/* ---- policies (policy.c) ---- */
+
+/* What detectors the configuration asks for: *out is NULL when there is nothing to look for. */
+int serve_detectors_new(const struct route_config *c, struct route_detectors **out, struct err *e) ERR_CHECK;
+/* The first: its tiers are opened, and it is in force. */
+int serve_policy_first(struct serve_routing *r, const struct route_config *c, struct err *e) ERR_CHECK;
+struct serve_policy *serve_policy_get(struct serve_routing *r); /* a reference to the one in force; any thread */
+void serve_policy_let(struct serve_policy *p);                  /* gives one back; the loop; NULL is fine */
+/* Read the settings file again, off the loop: a sound one is in force soon after, a bad one is told in the log. */
+void serve_policy_reload(struct serve *s);
+void serve_policy_renew(struct net_post *post); /* the loop: … puts it in force */
 
 /* What a job without a client is for; all borrowed but the request, of which a reference is taken. */
 struct serve_silent {
@@ -69,6 +96,7 @@ struct serve_silent {
     struct serve_model *model;
     struct serve_key *key;
     const struct task *task;
+    struct serve_policy *policy; /* of the plan */
     const struct route_plan *plan;
     json_t *request;
     const char *parent, *id, *subject;

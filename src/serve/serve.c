@@ -225,7 +225,7 @@ int serve_new(const struct serve_params *p, struct serve **out, struct err *e)
         if (rc == CROFT_E_DENIED) rc = check_address(p, &why, e);
     }
     if (rc == 0 && p->answers_bytes && !(s->cache = serve_cache_new(p->answers_bytes))) rc = err_nomem(e, 0);
-    if (rc == 0 && p->routing) rc = serve_routing_new(s, p->routing, &s->routing, e);
+    if (rc == 0 && p->routing) rc = serve_routing_new(s, &s->routing, e);
     if (rc == 0) rc = serve_prep_new(s, 2, 1024, &s->prep, e);
     if (rc == 0) rc = serve_models_new(s, &s->models, e);
     if (rc == 0 && s->routing) rc = serve_background_start(s->routing, e);

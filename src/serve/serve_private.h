@@ -24,6 +24,7 @@ struct task;
 struct task_model;
 struct serve_prep;
 struct serve_cache;
+struct serve_policy;
 struct serve_routing;
 struct serve_leg;
 struct serve_fault;

@@ -177,3 +177,51 @@ int task_read_fields(struct task_reader *r, const json_t *parent, const char *ke
             return task_complain(r, parent, key, index, "%s needs '%s'.", r->within, f->name);
     return 0;
 }
+
+/* ---- comparing ---- */
+
+static bool same_text(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
+
+static bool same_names(const struct task_field *f, const char *a, const char *b)
+{
+    const char *const *x = *(const char *const *const *)(a + f->at);
+    const char *const *y = *(const char *const *const *)(b + f->at);
+    int n = *(const int *)(a + f->at_n);
+    if (n != *(const int *)(b + f->at_n)) return false;
+    for (int i = 0; i < n; i++)
+        if (strcmp(x[i], y[i]) != 0) return false;
+    return true;
+}
+
+static size_t width(const struct task_field *f)
+{
+    switch (f->type) {
+    case TASK_NUMBER:
+        return sizeof(double);
+    case TASK_WHOLE:
+        return f->max > INT32_MAX ? sizeof(int64_t) : sizeof(int);
+    case TASK_BYTES:
+        return sizeof(uint64_t);
+    case TASK_FLAG:
+        return f->max > 0 ? sizeof(int) : sizeof(bool);
+    case TASK_MONEY:
+        return sizeof(money);
+    case TASK_WORD:
+        return sizeof(int);
+    default:
+        return 0;
+    }
+}
+
+bool task_fields_same(const struct task_field *fields, const void *a, const void *b)
+{
+    const char *x = a, *y = b;
+    for (const struct task_field *f = fields; f->name; f++) {
+        bool same = f->type == TASK_NAMES ? same_names(f, x, y)
+                    : f->type == TASK_TEXT || f->type == TASK_NAME
+                        ? same_text(*(const char *const *)(x + f->at), *(const char *const *)(y + f->at))
+                        : memcmp(x + f->at, y + f->at, width(f)) == 0;
+        if (!same) return false;
+    }
+    return true;
+}

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from check import HELP, TMP, events, run, same, true
@@ -371,6 +372,93 @@ def test_a_decision_can_be_replayed():
     croft("route", "explain", "-c", at + "/croft.yaml", "--tier", "moon", code=66)
 
 
+def reread(s, log, words="was read again"):
+    """SIGHUP, and what the log says of it."""
+    said = os.path.getsize(log) if os.path.exists(log) else 0
+    s.process.send_signal(signal.SIGHUP)
+    end = time.time() + 20
+    while time.time() < end:
+        with open(log) as f:
+            f.seek(said)
+            text = f.read()
+        if words in text:
+            return text
+        time.sleep(0.05)
+    raise AssertionError("the log does not say '%s': %s" % (words, text))
+
+
+def test_the_policy_is_read_again():
+    at = folder()
+    log = at + "/log"
+    with open(at + "/key", "w") as f:
+        f.write("first-key\n")
+    os.chmod(at + "/key", 0o600)
+    tier = ", key_file: %s/key" % at
+    budget = "default_class: internal, budgets: [{limit: 0.003, per: day, task: helpdesk-intent}]"
+    with Upstream() as up, Upstream("--delay", "2") as slow, \
+            Server("-c", settings(at, up, policy=budget, tier=tier), log=log, level="info") as s:
+        same(ask(s, SURE)[1]["X-Croft-Tier"], "frontier")
+        # a stricter class: nothing leaves any more
+        settings(at, up, policy=budget.replace("internal", "patient"), tier=tier)
+        reread(s, log)
+        same(ask(s, SURE)[1]["X-Croft-Reason"], "class")
+        same(up.requests(), 1)
+        # a file that is not sound changes nothing, and is told
+        for broken, words in ((settings(at, up, policy="default_clas: internal"), "Did you mean 'default_class'"),
+                              (settings(at, up, rules="rules:\n  - {task: other, class: patient}"), "no task 'other'"),
+                              (settings(at, up, policy="default_class: internal, names_file: /none, redact: {cloud: {name: mask}}"), "/none")):
+            text = reread(s, log, "the policy stays as it was")
+            true(words in text and "croft.yaml" in text or "/none" in text, text)
+            same(ask(s, SURE)[1]["X-Croft-Reason"], "class")
+        # redaction, rules and a key that was changed in its file
+        with open(at + "/key", "w") as f:
+            f.write("second-key\n")
+        settings(at, up, policy=budget + ", redact: {cloud: {email: restore}}", tier=tier)
+        reread(s, log)
+        ask(s, SURE + " write to jane.roe@example.com")
+        seen = up.control()
+        true("[EMAIL_1]" in seen["texts"][-1] and "jane" not in seen["texts"][-1], seen["texts"][-1])
+        same([k.split()[-1] for k in seen["keys"]], ["first-key", "second-key"])
+        # the breaker of a tier that stays as it is stays, too
+        up.control(fault="500")
+        for _ in range(6):
+            ask(s, SURE)
+        up.control(fault="none")
+        n = up.requests()
+        settings(at, up, policy=budget + ", max_waiting: 1000", tier=tier)
+        reread(s, log)
+        true('croft_tier_state{tier="frontier"} 1' in s.ask("/metrics")[2])
+        same(ask(s, SURE)[1]["X-Croft-Tier"], "local")
+        same(up.requests(), n)
+        # another model is another tier; money that was spent is spent
+        settings(at, up, policy=budget, tier=tier.replace("key_file", "max_tokens: 400, key_file"))
+        reread(s, log)
+        reasons = [ask(s, r["input"])[1]["X-Croft-Reason"] for r in ROWS[:40]]
+        true(up.requests() > n and reasons[-1] == "budget", str(reasons))
+        # what is under way ends as it began
+        settings(at, slow, tiers="  - {name: slow, place: cloud, wire: openai, url: 'http://127.0.0.1:%d/v1', model: big-2,\n"
+                 "     classes: [internal], price: {input: 1, output: 2}}" % slow.port)
+        reread(s, log)
+        got = []
+        t = threading.Thread(target=lambda: got.append(ask(s, ROWS[3]["input"])))
+        t.start()
+        while slow.requests() == 0:
+            time.sleep(0.02)
+        settings(at, up, policy="default_class: patient")
+        reread(s, log)
+        same(ask(s, SURE)[1]["X-Croft-Reason"], "class")
+        t.join()
+        status, h, body = got[0]
+        same((status, h["X-Croft-Tier"], h["X-Croft-Model"], json.loads(body)["label"]), (200, "slow", "big-2", ROWS[3]["label"]))
+        same(receipt_of(at, h)["class"], "internal")
+        # tiers come and go by a restart only
+        with open(at + "/croft.yaml", "w") as f:
+            f.write("model: [helpdesk=%s/helpdesk.gguf]\n" % at)
+        reread(s, log, "that takes a restart")
+        same(ask(s, SURE)[1]["X-Croft-Reason"], "class")
+    croft("audit", "verify", "--receipts", at + "/receipts")
+
+
 def test_settings_that_cannot_be_are_refused():
     at = folder()
     with Upstream() as up:
@@ -379,7 +467,9 @@ def test_settings_that_cannot_be_are_refused():
                               (("127.0.0.1:%d" % up.port, "127.0.0.1:18231"), "this server itself"),
                               (("policy: {", "rules: [{task: helpdesk, class: patient}]\npolicy: {"), "no task 'helpdesk'"),
                               (("policy: {", "rules: [{key: bob, class: patient}]\npolicy: {"), "no API key 'bob'"),
-                              (("policy: {", "policy: {min_confidence: 0.9, "), "no calibration")):
+                              (("policy: {", "policy: {min_confidence: 0.9, "), "no calibration"),
+                              (("policy: {", "policy: {health: {battery_enter: 50, battery_leave: 10}, "), "A low battery"),
+                              (("policy: {", "policy: {names_file: /none, redact: {cloud: {name: mask}}, "), "/none")):
             with open(settings(at, up)) as f:
                 text = f.read()
             true(change[0] in text)

@@ -20,10 +20,14 @@ struct route_health_conf {
 };
 void route_health_defaults(struct route_health_conf *conf);
 
-struct route_health;
 /* USAGE: limits that contradict each other. */
+int route_health_conf_check(const struct route_health_conf *conf, struct err *e) ERR_CHECK;
+
+struct route_health;
 int route_health_new(const struct route_health_conf *conf, struct route_health **out, struct err *e) ERR_CHECK;
 void route_health_free(struct route_health *h);
+/* Other limits from now on, sound ones; its root and its states stay. */
+void route_health_limits(struct route_health *h, const struct route_health_conf *conf);
 
 /* ROUTE_R_MEMORY, ROUTE_R_HEAT, ROUTE_R_BATTERY, or -1 for a device that is fit. What cannot be read counts as fit.
  * `now_ns` is clock_now_ns() (a test gives its own). `facts` may be NULL. */

@@ -71,6 +71,7 @@ struct route_config {
  * classes and tiers that do not exist. */
 int route_config_read(const char *path, const json_t *file, const struct task_yaml_lines *lines,
                       struct route_config **out, struct err *e) ERR_CHECK;
+int route_config_load(const char *path, struct route_config **out, struct err *e) ERR_CHECK; /* the same, by name */
 bool route_config_section(const char *name);    /* is it one of those? */
 void route_config_free(struct route_config *c); /* NULL is fine */
 

@@ -51,6 +51,7 @@ struct route_tier {
 /* Is it sound, for itself? USAGE with a sentence that names the tier and the field (err.where). Checks the words, the
  * URL and the classes; a `device` tier must be on this machine, and only it may list ROUTE_LOCAL_ONLY. */
 int route_tier_check(const struct route_tier *t, struct err *e) ERR_CHECK;
+bool route_tier_same(const struct route_tier *a, const struct route_tier *b); /* in every field */
 /* The key, from its variable or file, into key[]; "" if it needs none. NOT_FOUND: there is none; DENIED: others may
  * read the file (it must be mode 0600 or stricter); FORMAT: not a key. The sentence never holds the key. */
 enum { ROUTE_KEY_MAX = 1024 };

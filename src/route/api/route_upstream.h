@@ -26,6 +26,9 @@ int route_upstream_new(struct net_client *c, const struct route_tier *t, struct 
                        struct err *e) ERR_CHECK;
 /* Its calls end with ROUTE_F_CANCELLED. NULL is fine. */
 void route_upstream_free(struct route_upstream *u);
+/* The settings were read again, and say the same of this tier (route_tier_same): it borrows `t` from now on, and has
+ * its key as it is now. Breaker, counts and calls under way stay. An error is about the key: then the old one stays. */
+int route_upstream_renew(struct route_upstream *u, const struct route_tier *t, struct err *e) ERR_CHECK;
 const struct route_tier *route_upstream_tier(const struct route_upstream *u);
 
 /* Why a call failed.

@@ -22,6 +22,7 @@ struct serve_params {
     const struct serve_task_source *tasks; /* [n_tasks]; borrowed */
     size_t n_tasks;
     const struct route_config *routing; /* tiers and policy (route_policy.h); NULL: everything is answered here */
+    const char *settings; /* file of the same, for serve_reload, or NULL */
     const char *receipts;               /* folder of receipts, budgets and deferred work; needed with routing */
     void *user;
     /* A model's file, mem_free. Called again at every reload, from a thread of the server. */
@@ -52,8 +53,8 @@ const char *serve_address(const struct serve *s); /* "http://127.0.0.1:8080" */
 /* From any thread or a signal handler. */
 void serve_drain(struct serve *s, double limit_s);
 void serve_stop(struct serve *s);
-/* Read the keys file again, and load those models anew whose file has changed, or a task's file or fit; the old ones
- * answer meanwhile. */
+/* Read the keys file and the routing's sections of `settings` again, and load those models anew whose file has changed,
+ * or a task's file or fit; the old ones answer meanwhile. What is not sound stays as it was, and the log says why. */
 void serve_reload(struct serve *s);
 
 /* Append an entry for the keys file for a new random key, which is written to `key` ("croft-" and 43 characters). */

@@ -47,6 +47,8 @@ int task_read_fields(struct task_reader *r, const json_t *parent, const char *ke
 /* The member of o that f describes, whose value is v. */
 int task_read_field(struct task_reader *r, const json_t *o, const struct task_field *f, json_t *v,
                     void *base) ERR_CHECK;
+/* Have two of what a table describes the same values? SKIP members are not looked at. */
+bool task_fields_same(const struct task_field *fields, const void *a, const void *b);
 const char *task_reader_keep(struct task_reader *r, const char *s); /* a copy in the arena, or NULL */
 
 #endif

@@ -280,6 +280,38 @@ static void no_way_of_saying_it_lets_local_only_out(void **state)
     route_config_free(c);
 }
 
+/* What decides, when the file is read again, whether a tier keeps its breaker: everything that stands there. */
+static void a_tier_is_the_same_when_its_text_is(void **state)
+{
+    static const char *const other[][2] = {{"place: premises", "place: cloud"},
+                                           {"wire: openai", "wire: anthropic"},
+                                           {"hall.example", "halls.example"},
+                                           {"model: big", "model: bigger"},
+                                           {"region: eu", "region: us"},
+                                           {"internal, patient]", "internal]"},
+                                           {"[public, internal, patient]", "[public, patient, internal]"},
+                                           {"output: 0.6", "output: 0.61"},
+                                           {"price: {", "stall_s: 3, price: {"},
+                                           {"price: {", "max_concurrent: 3, price: {"},
+                                           {"price: {", "max_tokens: 3, price: {"},
+                                           {"price: {", "drop: [seed], price: {"},
+                                           {"price: {", "key_env: SOME_KEY, price: {"}};
+    struct route_config *a = config_of(""), *b = config_of("policy: {default_class: internal}\n");
+    assert_true(route_tier_same(&a->tier[0], &b->tier[0]) && route_tier_same(&a->tier[1], &b->tier[1]));
+    assert_false(route_tier_same(&a->tier[0], &a->tier[1]));
+    route_config_free(b);
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        const char *at = strstr(TIERS, other[i][0]);
+        char text[4096];
+        snprintf(text, sizeof text, "%s%.*s%s%s", CLASSES, (int)(at - TIERS), TIERS, other[i][1],
+                 at + strlen(other[i][0]));
+        if (read_text(text, &b)) fail_msg("%s", e.msg);
+        if (route_tier_same(&a->tier[0], &b->tier[0])) fail_msg("%s changes nothing", other[i][1]);
+        route_config_free(b);
+    }
+    route_config_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +322,7 @@ int main(void)
         cmocka_unit_test(trouble_here_sends_elsewhere_if_it_may),
         cmocka_unit_test(a_tier_may_be_asked_for),
         cmocka_unit_test(verdicts_decide),
+        cmocka_unit_test(a_tier_is_the_same_when_its_text_is),
         cmocka_unit_test(no_way_of_saying_it_lets_local_only_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
