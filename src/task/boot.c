@@ -2,7 +2,7 @@
  * Deterministic: one thread, one stream of random numbers. Read next: score.c, stat_tail.c. */
 #include "task_boot.h"
 #include "base_mem.h"
-#include "random.h"
+#include "base_random.h"
 #include "task_metrics.h"
 #include "task_stat.h"
 

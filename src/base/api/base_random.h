@@ -1,6 +1,6 @@
 /* Random numbers that are the same everywhere: SplitMix64 (Steele, Lea and Flood, 2014). The state is the seed. */
-#ifndef RANDOM_H
-#define RANDOM_H
+#ifndef BASE_RANDOM_H
+#define BASE_RANDOM_H
 
 #include <stdint.h>
 
