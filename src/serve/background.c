@@ -6,11 +6,12 @@
  *     deferred   no tier answered, the client can wait ─▶ on disk (a preparation thread), 202
  *                own thread: due? ─▶ the loop ─▶ tiers ─▶ own thread: kept as done, or tried again later
  *
- * What is known of the local tier's agreement is kept in the folder of receipts, by task and version of model, fit and
- * calibration: a restart does not bring trust back, another calibration does. */
+ * What is known of the local tier's agreement is kept in the folder of receipts, by task and calibration: a restart
+ * neither brings trust back nor forgets what speaks against it, another calibration does. */
 #include "routing.h"
 #include "fields.h"
 #include "plat_file.h"
+#include "task_calib.h"
 #include "task_model.h"
 
 #include <errno.h>
@@ -33,18 +34,18 @@ static void trust_path(const struct serve_routing *r, char out[4096])
 }
 
 /* Changes of trust are rare: writing them may take the loop a moment. */
-static void keep_trust(struct serve_routing *r)
+void serve_trust_keep(struct serve_routing *r)
 {
-    char path[4096], id[24];
+    char path[4096];
     struct buf text;
     json_t *all = json_object();
     for (size_t i = 0; i < r->n_trusts; i++) {
-        struct serve_trust *t = &r->trust[i];
-        snprintf(id, sizeof id, "%016llx", (unsigned long long)t->version);
+        const struct serve_trust *t = &r->trust[i];
+        const double *bet = t->a.bet;
         json_object_set_new(all, t->task,
-                            json_pack("{s:s s:s s:I s:I s:f}", "version", id, "trust", route_trust_name(t->a.trust),
-                                      "checks", (json_int_t)t->a.n, "apart", (json_int_t)t->a.n_apart, "evidence",
-                                      t->a.evidence));
+                            json_pack("{s:s s:s s:I s:I s:[fff]}", "calibration", t->version, "trust",
+                                      route_trust_name(t->a.trust), "checks", (json_int_t)t->a.n, "apart",
+                                      (json_int_t)t->a.n_apart, "bets", bet[0], bet[1], bet[2]));
     }
     trust_path(r, path);
     buf_init(&text, TRUST_MAX);
@@ -55,6 +56,26 @@ static void keep_trust(struct serve_routing *r)
     json_decref(all);
 }
 
+/* Of a task: what was known when it was kept. A record that is damaged is as good as none. */
+static void resume_trust(struct serve_routing *r, struct serve_trust *t, const char *task, const json_t *o)
+{
+    const char *id = json_string_value(json_object_get(o, "calibration")),
+               *word = json_string_value(json_object_get(o, "trust"));
+    const json_t *bets = json_object_get(o, "bets");
+    struct route_agreement kept = {.n = (uint64_t)json_integer_value(json_object_get(o, "checks")),
+                                   .n_apart = (uint64_t)json_integer_value(json_object_get(o, "apart")),
+                                   .trust = (enum route_trust)-1};
+    for (int i = 0; i < 3; i++) {
+        const json_t *v = json_array_get(bets, (size_t)i);
+        kept.bet[i] = json_is_number(v) ? json_number_value(v) : -1;
+        if (word && strcmp(word, route_trust_name((enum route_trust)i)) == 0) kept.trust = (enum route_trust)i;
+    }
+    snprintf(t->task, sizeof t->task, "%s", task);
+    snprintf(t->version, sizeof t->version, "%s", id ? id : "");
+    if (!route_agreement_resume(&t->a, &kept)) log_warn("what is kept of the task %s's agreement is damaged", task);
+    metric_set(r->trusts, t->a.trust, t->task);
+}
+
 void serve_trust_load(struct serve_routing *r)
 {
     char path[4096];
@@ -62,51 +83,50 @@ void serve_trust_load(struct serve_routing *r)
     json_t *o;
     trust_path(r, path);
     json_t *all = json_load_file(path, 0, NULL);
-    json_object_foreach(all, task, o)
-    {
-        const char *id = json_string_value(json_object_get(o, "version")),
-                   *word = json_string_value(json_object_get(o, "trust"));
-        if (!id || !word || r->n_trusts == SERVE_PACES) continue;
-        struct serve_trust *t = &r->trust[r->n_trusts++];
-        snprintf(t->task, sizeof t->task, "%s", task);
-        t->version = strtoull(id, NULL, 16);
-        route_agreement_init(&t->a);
-        t->a.n = (uint64_t)json_integer_value(json_object_get(o, "checks"));
-        t->a.n_apart = (uint64_t)json_integer_value(json_object_get(o, "apart"));
-        for (int k = 0; k < 3; k++)
-            if (strcmp(word, route_trust_name((enum route_trust)k)) == 0) t->a.trust = (enum route_trust)k;
-    }
+    json_object_foreach(all, task, o) if (r->n_trusts < SERVE_PACES) resume_trust(r, &r->trust[r->n_trusts++], task, o);
     json_decref(all);
 }
 
-static uint64_t version_of(const struct serve_model *m) { return str_hash(m->file_id, sizeof m->file_id); }
-
-static struct serve_trust *trust_of(struct serve_routing *r, const char *task, const struct serve_model *m, bool make)
+/* What is known of the answers to the leg's task under the calibration that judges them: its digest stands for the
+ * weights, the task's revision and the fit, too. NULL: nothing, or another's. */
+static struct serve_trust *trust_of(const struct serve_leg *leg, bool make)
 {
-    uint64_t version = version_of(m);
+    struct serve_routing *r = leg->job->serve->routing;
+    struct task_model *m = leg->task ? serve_leg_task(leg) : NULL;
+    const struct task_calibration *c = m ? task_model_calibration(m, NULL) : NULL;
     struct serve_trust *t = NULL;
+    if (!c) return NULL;
     for (size_t i = 0; i < r->n_trusts; i++)
-        if (strcmp(r->trust[i].task, task) == 0) t = &r->trust[i];
-    if (t && t->version == version) return t;
+        if (strcmp(r->trust[i].task, leg->task->name) == 0) t = &r->trust[i];
+    if (t && strcmp(t->version, task_calibration_digest(c)) == 0) return t;
     if (!make || (!t && r->n_trusts == SERVE_PACES)) return NULL;
     if (!t) t = &r->trust[r->n_trusts++];
-    snprintf(t->task, sizeof t->task, "%s", task);
-    t->version = version;
-    route_agreement_init(&t->a); /* another version: nothing is known of it */
+    snprintf(t->task, sizeof t->task, "%s", leg->task->name);
+    snprintf(t->version, sizeof t->version, "%s", task_calibration_digest(c));
+    route_agreement_init(&t->a); /* another calibration: nothing is known of it */
     return t;
 }
 
 enum route_trust serve_trust_in(const struct serve_leg *leg)
 {
-    struct serve_trust *t =
-        leg->task ? trust_of(leg->job->serve->routing, leg->task->name, leg->job->model, false) : NULL;
+    struct serve_trust *t = trust_of(leg, false);
     return t ? t->a.trust : ROUTE_TRUSTED;
+}
+
+/* Has the model that the leg was answered by been replaced since? Then the check is about the past. */
+static bool is_past(const struct serve_leg *leg)
+{
+    struct task_model *task;
+    struct serve_model *now = serve_models_of_task(leg->job->serve->models, leg->task->name, &task);
+    bool past = now != leg->job->model;
+    serve_model_unref(now);
+    return past;
 }
 
 static void note_check(struct serve_leg *leg, bool agrees)
 {
     struct serve_routing *r = leg->job->serve->routing;
-    struct serve_trust *t = trust_of(r, leg->task->name, leg->job->model, true);
+    struct serve_trust *t = is_past(leg) ? NULL : trust_of(leg, true);
     double allowed = leg->plan.rule.max_disagreement > 0 ? leg->plan.rule.max_disagreement : 0.1;
     if (!t) return;
     enum route_trust before = t->a.trust;
@@ -116,7 +136,7 @@ static void note_check(struct serve_leg *leg, bool agrees)
     if (t->a.trust != before)
         log_warn("task %s: the local tier is %s after %llu checks, %llu of them apart", leg->task->name,
                  route_trust_name(t->a.trust), (unsigned long long)t->a.n, (unsigned long long)t->a.n_apart);
-    if (t->a.trust != before || t->a.n % 64 == 0) keep_trust(r);
+    if (t->a.trust != before || t->a.n % 64 == 0) serve_trust_keep(r);
 }
 
 /* ---- jobs without a client ---- */

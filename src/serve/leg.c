@@ -230,8 +230,7 @@ static void note_usage(struct serve_leg *leg, const struct route_tier *t, const 
         metric_add(routing_of(leg)->cost, (double)r->cost / MONEY_ONE, t->name, conf_of(leg)->currency);
 }
 
-/* The leg's task as the local model answers it, or NULL. */
-static struct task_model *task_model_of(const struct serve_leg *leg)
+struct task_model *serve_leg_task(const struct serve_leg *leg)
 {
     for (size_t i = 0; i < leg->job->model->n_tasks; i++)
         if (task_model_task(leg->job->model->task[i]) == leg->task) return leg->job->model->task[i];
@@ -241,7 +240,7 @@ static struct task_model *task_model_of(const struct serve_leg *leg)
 /* Does the JSON of another model keep to the task's schema? */
 static int check_schema(struct serve_leg *leg, struct err *e)
 {
-    struct task_model *m = leg->task->kind == TASK_EXTRACT ? task_model_of(leg) : NULL;
+    struct task_model *m = leg->task->kind == TASK_EXTRACT ? serve_leg_task(leg) : NULL;
     return m ? task_model_check(m, leg->text, strlen(leg->text), e) : 0;
 }
 
@@ -414,7 +413,7 @@ static bool trusted(const struct serve_leg *leg)
 {
     enum route_trust trust = serve_trust_in(leg);
     if (trust != ROUTE_WATCHED) return trust == ROUTE_TRUSTED;
-    struct task_model *m = task_model_of(leg);
+    struct task_model *m = serve_leg_task(leg);
     const struct task_calibration *c = m ? task_model_calibration(m, NULL) : NULL;
     return c && leg->confidence >= (1 + task_calibration_promise(c).threshold) / 2;
 }

@@ -122,6 +122,7 @@ void serve_routing_free(struct serve_routing *r)
     struct err e;
     if (!r) return;
     serve_background_stop(r); /* of a server that never ran */
+    if (r->n_trusts) serve_trust_keep(r);
     serve_policy_let(r->policy);
     serve_policy_let(r->fresh);
     net_client_free(r->client);

@@ -48,7 +48,7 @@ struct serve_routing {
     struct metric *answers, *cost, *tier_state, *lost, *checks, *trusts;
     struct serve_trust { /* the loop's */
         char task[ROUTE_NAME_MAX];
-        uint64_t version; /* of model, fit and calibration */
+        char version[65]; /* its calibration's digest */
         struct route_agreement a;
     } trust[SERVE_PACES];
     size_t n_trusts;
@@ -153,6 +153,8 @@ json_t *serve_leg_chat_request(const json_t *in);
 
 /* ---- the loop ---- */
 
+/* Its task as the local model answers it, or NULL. */
+struct task_model *serve_leg_task(const struct serve_leg *leg);
 /* All local answers are there: judge them and ask elsewhere. True while something is under way; then finish comes
  * when the last has ended. */
 bool serve_legs_go(struct serve_job *job);
@@ -176,6 +178,7 @@ void serve_leg_start(struct serve_leg *leg);
 /* ---- answers that nobody waits for (background.c) ---- */
 
 void serve_trust_load(struct serve_routing *r);
+void serve_trust_keep(struct serve_routing *r);
 enum route_trust serve_trust_in(const struct serve_leg *leg); /* the local tier, for this leg's task */
 void serve_check_maybe(struct serve_leg *leg);                /* the local answer stands: compare it, now and then */
 /* May this leg's request wait until a tier can be reached? Preparation thread: put it on disk. */

@@ -202,6 +202,8 @@ double task_calibration_temperature(const struct task_calibration *c)
     return c->n_labels ? (double)c->temperature : NAN;
 }
 
+const char *task_calibration_digest(const struct task_calibration *c) { return c->digest; }
+
 /* ---- the task's revision ---- */
 
 static int add_text(const char *text, size_t n, void *ctx)

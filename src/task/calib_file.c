@@ -2,7 +2,7 @@
  *
  *     {"format": "croft-calibration-1", "task": NAME, "model": FINGERPRINT,
  *      "revision": SHA-256 of the task (task_revision), "fit": SHA-256 of the fit's file or null,
- *      "target_error", "confidence", "holds", "coverage", "n": the promise,
+ *      "made": seconds since 1970, "target_error", "confidence", "holds", "coverage", "n": the promise,
  *      "map": "logistic" | "isotonic" | "temperature", "temperature": T, "scope_label": NAME or null,
  *      "features": {NAME: [mean, scale, weight], …}, "bias": B,
  *      "per": "none" | "label" | "group",
@@ -11,6 +11,7 @@
  *      "step_at": [n], "step_value": [n],                                            isotonic
  *      "probe_bias": [2], "probe": [[n_embd], [n_embd]],                             with a probe
  *      "novelty_bias": [k], "novelty": [[n_embd], …]}                                with novelty */
+#include "base_clock.h"
 #include "base_mem.h"
 #include "base_sha256.h"
 #include "beside.h"
@@ -81,8 +82,8 @@ int task_calibration_save(const struct task_calibration *c, const struct task *t
     if (!rc) rc = fit_digest(model_path, t->name, fit, e);
     if (rc) return rc;
     json_t *more =
-        json_pack("{s:s s:s? s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision", revision, "fit",
-                  *fit ? fit : NULL, "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds,
+        json_pack("{s:s s:s? s:I s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision", revision, "fit",
+                  *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds,
                   "coverage", p->coverage, "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
                   "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
                   features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c), "usual",
@@ -260,6 +261,7 @@ int task_calibration_load(const struct task *t, const char *model_path, struct t
     if (!rc && !(c->k = kern_get(e))) rc = e->code;
     if (!rc && !read_all(o, t, c, &nomem)) rc = nomem ? err_nomem(e, 0) : task_beside_damaged(&kind, path, e);
     if (!rc) rc = task_calib_index(c, t, e);
+    if (!rc) rc = sha256_file(path, c->digest, e);
     json_decref(o);
     mem_free(path);
     if (rc)

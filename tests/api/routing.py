@@ -332,6 +332,44 @@ def test_a_tier_that_disagrees_demotes_the_local_one():
     true(any(r.get("shadow") for r in receipts(at, "--limit", "1000")))
 
 
+def test_what_speaks_against_the_local_tier_outlives_a_restart():
+    """By docs/ROUTING.md: of the bets 1 + 9 f for f = 0.1, 0.3, 0.6 the mean passes 20 at the third answer apart, and 1,000 at
+    the fifth."""
+    at = folder()
+    calibrated(at)
+    with Upstream() as up, Server("-c", settings(at, up)) as s:
+        sure = sorted(((float(h["X-Croft-Confidence"]), r["input"]) for r in ROWS[:60] for h in (ask(s, r["input"])[1],)
+                       if h["X-Croft-Reason"] == "confident"), reverse=True)[:5]
+    rules = "rules:\n  - {task: helpdesk-intent, check_share: 1, max_disagreement: 0.1}"
+    trust = 'croft_local_trust{task="helpdesk-intent"} %d'
+
+    def checked(s, texts):
+        for text in texts:
+            same(ask(s, text)[1]["X-Croft-Reason"], "confident")
+        end = time.time() + 10
+        while s.metric("croft_checks_total") < len(texts) and time.time() < end:
+            time.sleep(0.05)
+        return s.ask("/metrics")[2]
+    with Upstream("--error-rate", "1") as up:
+        with Server("-c", settings(at, up, rules=rules)) as s:
+            true(trust % 1 in checked(s, [x for _, x in sure[:3]]))
+        with Server("-c", at + "/croft.yaml") as s:
+            true(trust % 1 in s.ask("/metrics")[2], "it is watched from the start")
+            true(trust % 2 in checked(s, [x for _, x in sure[3:]]), "and two more answers are enough")
+        with open(at + "/receipts/agreement.json") as f:
+            kept = json.load(f)
+        same((kept["helpdesk-intent"]["checks"], kept["helpdesk-intent"]["apart"]), (5, 5))
+        time.sleep(1.1)
+        calibrated(at)
+        with Server("-c", at + "/croft.yaml") as s:
+            same(ask(s, sure[0][1])[1]["X-Croft-Reason"], "confident", "another calibration begins anew")
+        for damage in ('{"helpdesk-intent": 3}', "{", '{"helpdesk-intent": {"checks": 1, "apart": 2, "bets": [1e300, -1, "x"]}}'):
+            with open(at + "/receipts/agreement.json", "w") as f:
+                f.write(damage)
+            with Server("-c", at + "/croft.yaml") as s:
+                same(ask(s, sure[0][1])[1]["X-Croft-Reason"], "confident")
+
+
 def test_work_waits_for_a_tier_and_is_done_once():
     at = folder()
     rules = "rules:\n  - {task: helpdesk-intent, defer: true}"

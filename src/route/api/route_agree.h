@@ -25,6 +25,9 @@ struct route_agreement {
     enum route_trust trust;
 };
 void route_agreement_init(struct route_agreement *a);
+/* Goes on where another left off: n, n_apart, bet and trust of what was kept. False, and *a is a beginning: they
+ * cannot have been kept. */
+bool route_agreement_resume(struct route_agreement *a, const struct route_agreement *kept);
 /* allowed: 0 < allowed < 1 */
 void route_agreement_note(struct route_agreement *a, bool agrees, double allowed);
 

@@ -61,6 +61,9 @@ struct task_promise {
     uint32_t n;       /* examples that it was made from */
 };
 struct task_promise task_calibration_promise(const struct task_calibration *c);
+/* SHA-256 of the file that it was loaded from, which names the weights, the fit, the task's revision and when it was
+ * made: what was learned about answers under one digest says nothing about another's. */
+const char *task_calibration_digest(const struct task_calibration *c);
 
 /* SHA-256 over what an answer depends on: kind, system, prompt, the labels' names in their order, schema. */
 int task_revision(const struct task *t, char out[65], struct err *e) ERR_CHECK;

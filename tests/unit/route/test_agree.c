@@ -76,12 +76,30 @@ static void trust_comes_back_from_watching_and_not_from_demotion(void **state)
     assert_int_equal(a.trust, ROUTE_DEMOTED);
 }
 
+static void what_was_kept_is_gone_on_with(void **state)
+{
+    struct route_agreement a, b, kept;
+    route_agreement_init(&a);
+    for (int i = 0; i < 200; i++) route_agreement_note(&a, i % 7 != 0, 0.1);
+    kept = a;
+    kept.evidence = 0;
+    assert_true(route_agreement_resume(&b, &kept));
+    assert_memory_equal(&a, &b, sizeof a);
+    kept.bet[1] = 1e300;
+    assert_false(route_agreement_resume(&b, &kept));
+    assert_true(b.n == 0 && b.trust == ROUTE_TRUSTED && b.evidence == 1);
+    kept = a;
+    kept.n_apart = kept.n + 1;
+    assert_false(route_agreement_resume(&b, &kept));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tier_within_its_bound_is_seldom_demoted),
         cmocka_unit_test(one_beyond_it_is_found_soon),
         cmocka_unit_test(a_change_is_found_after_a_long_calm),
+        cmocka_unit_test(what_was_kept_is_gone_on_with),
         cmocka_unit_test(trust_comes_back_from_watching_and_not_from_demotion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
