@@ -64,7 +64,7 @@ static void resume_trust(struct serve_routing *r, struct serve_trust *t, const c
     const json_t *bets = json_object_get(o, "bets");
     struct route_agreement kept = {.n = (uint64_t)json_integer_value(json_object_get(o, "checks")),
                                    .n_apart = (uint64_t)json_integer_value(json_object_get(o, "apart")),
-                                   .trust = (enum route_trust)-1};
+                                   .trust = (enum route_trust) - 1};
     for (int i = 0; i < 3; i++) {
         const json_t *v = json_array_get(bets, (size_t)i);
         kept.bet[i] = json_is_number(v) ? json_number_value(v) : -1;
@@ -83,7 +83,8 @@ void serve_trust_load(struct serve_routing *r)
     json_t *o;
     trust_path(r, path);
     json_t *all = json_load_file(path, 0, NULL);
-    json_object_foreach(all, task, o) if (r->n_trusts < SERVE_PACES) resume_trust(r, &r->trust[r->n_trusts++], task, o);
+    json_object_foreach(all, task, o) if (r->n_trusts < SERVE_PACES)
+        resume_trust(r, &r->trust[r->n_trusts++], task, o);
     json_decref(all);
 }
 

@@ -81,13 +81,13 @@ int task_calibration_save(const struct task_calibration *c, const struct task *t
     int rc = task_revision(t, revision, e);
     if (!rc) rc = fit_digest(model_path, t->name, fit, e);
     if (rc) return rc;
-    json_t *more =
-        json_pack("{s:s s:s? s:I s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision", revision, "fit",
-                  *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds,
-                  "coverage", p->coverage, "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
-                  "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
-                  features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c), "usual",
-                  (double)c->novelty.usual, "limit", (double)c->novelty.limit);
+    json_t *more = json_pack("{s:s s:s? s:I s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision",
+                             revision, "fit", *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "target_error",
+                             p->target_error, "confidence", p->confidence, "holds", p->holds, "coverage", p->coverage,
+                             "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
+                             "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
+                             features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c),
+                             "usual", (double)c->novelty.usual, "limit", (double)c->novelty.limit);
     if ((rc = task_beside_begin(&kind, t->name, model_path, more, &b, e))) return rc;
     if (c->n_steps) {
         task_beside_add_numbers(&b, "step_at", c->step_at, c->n_steps);
