@@ -507,11 +507,16 @@ bool serve_leg_reply_chat(struct serve_job *job)
     return true;
 }
 
-/* "none" where nobody answered. */
+/* Is there no answer: refused, put off, or nothing came of what was asked in the background? */
+static bool is_void(const struct serve_leg *leg)
+{
+    return leg->tier < 0 ? leg->job->fault.err.code || leg->receipt.deferred || leg->job->silent
+                         : leg->job->fault.err.code && !leg->begun;
+}
+
 static const char *tier_name(const struct serve_leg *leg)
 {
-    bool none = leg->job->fault.err.code && !leg->begun;
-    return none ? "none" : leg->tier < 0 ? "local" : tier_of(leg, leg->tier)->name;
+    return is_void(leg) ? "none" : leg->tier < 0 ? "local" : tier_of(leg, leg->tier)->name;
 }
 
 static enum route_reason reason_of(const struct serve_leg *leg)
@@ -531,7 +536,7 @@ void serve_legs_headers(struct serve_job *job)
     const struct serve_leg *leg = &job->leg[0];
     job->leg_headers = true;
     net_exchange_header(job->x, "X-Croft-Tier", tier_name(leg));
-    net_exchange_header(job->x, "X-Croft-Model", model_name(leg));
+    if (!is_void(leg)) net_exchange_header(job->x, "X-Croft-Model", model_name(leg));
     if (leg->tier < 0 && !isnan(leg->confidence)) {
         snprintf(text, sizeof text, "%.4f", leg->confidence);
         net_exchange_header(job->x, "X-Croft-Confidence", text);
@@ -564,13 +569,15 @@ static void close_leg(struct serve_leg *leg, int status)
     struct route_receipt *x = &leg->receipt;
     struct err e;
     const struct infer_outcome *o = leg->i < job->n_ask ? &job->ask[leg->i].outcome : NULL;
+    bool none = is_void(leg) || (status == 499 && leg->tier < 0); /* or nobody to answer */
     snprintf(x->request, sizeof x->request, "%s", job->id);
     snprintf(x->endpoint, sizeof x->endpoint, "%s", job->endpoint->name);
     snprintf(x->task, sizeof x->task, "%s", leg->task ? leg->task->name : "");
-    snprintf(x->tier, sizeof x->tier, "%s",
-             status == 499 && leg->tier < 0 ? "none" : tier_name(leg)); /* nobody to answer */
-    snprintf(x->model, sizeof x->model, "%s", model_name(leg));
-    snprintf(x->model_digest, sizeof x->model_digest, "%s", leg->tier < 0 ? job->model->fingerprint : "");
+    if (!none) {
+        snprintf(x->tier, sizeof x->tier, "%s", tier_name(leg));
+        snprintf(x->model, sizeof x->model, "%s", model_name(leg));
+        snprintf(x->model_digest, sizeof x->model_digest, "%s", leg->tier < 0 ? job->model->fingerprint : "");
+    }
     snprintf(x->rule, sizeof x->rule, "%s", leg->plan.rule.name);
     snprintf(x->data_class, sizeof x->data_class, "%s", route_class_name(conf_of(leg), leg->plan.data_class));
     snprintf(x->key, sizeof x->key, "%s", job->key ? serve_key_name(job->key) : "");
@@ -585,7 +592,7 @@ static void close_leg(struct serve_leg *leg, int status)
     x->latency_ms = (clock_now_s() - job->arrived_s) * 1e3;
     x->status = status;
     x->degraded = leg->degraded;
-    metric_add(r->answers, 1, x->task, x->tier, route_reason_word(x->reason));
+    metric_add(r->answers, 1, x->task, none ? "none" : x->tier, route_reason_word(x->reason));
     if (route_receipts_add(r->log, x, &e)) log_warn("receipt %s was not kept: %s", x->id, e.msg);
 }
 
