@@ -54,9 +54,9 @@ const char *econ_unit_text(enum econ_unit u, const char *currency, char out[32])
 enum econ_source { ECON_DEFAULT, ECON_FROM_FILE, ECON_FROM_FLAG, ECON_MEASURED, ECON_FROM_TABLE };
 const char *econ_source_word(enum econ_source s); /* "default", "file", "flag", "measured", "price table" */
 
-/* How sure a value is. Factors are of the value, all other numbers in the parameter's unit (1 = 1, not billionths). */
+/* How sure a value is; in the parameter's unit (1 is 1, not billionths). */
 enum econ_shape {
-    ECON_CERTAIN,
+    ECON_CERTAIN,    /* a: 1 where the scenario says so, 0 where nobody said anything */
     ECON_UNIFORM,    /* a: least, b: most */
     ECON_TRIANGULAR, /* a: least, b: most likely, c: most */
     ECON_NORMAL,     /* a: mean, b: standard deviation; cut at the parameter's bounds */
@@ -86,14 +86,15 @@ struct econ_scenario {
     uint64_t seed;
     unsigned draws;    /* 0: no interval */
     double confidence; /* of the interval, 0.9: from the 5th to the 95th percentile */
-    char cloud_model[80], frontier_model[80]; /* of the price table; "" none */
-    struct arena arena;
+    const char *cloud_model, *frontier_model, *decision_model; /* of the price table; NULL: none */
+    struct arena arena; /* of the strings */
 };
 
 /* The table of prices that ships belongs to routing; the program hands it in. US dollars. */
 struct econ_prices {
     bool (*find)(const char *model, money *out_in, money *out_out, money *out_cached);
     const char *date;
+    const char *decision_model; /* the decision API that is compared where the scenario names none; NULL: none */
 };
 
 void econ_scenario_init(struct econ_scenario *s); /* defaults; USD, seed 1, 10,000 draws, confidence 0.9 */
@@ -103,7 +104,7 @@ int econ_scenario_load(struct econ_scenario *s, const char *path, struct err *e)
 /* One value: "12", "5 %", "0.12 USD/kWh", "3 years", in the parameter's unit or one that converts to it. */
 int econ_scenario_set(struct econ_scenario *s, enum econ_param p, const char *text, enum econ_source source,
                       const char *note, struct err *e) ERR_CHECK;
-/* A measured value with how sure it is; rounded to a billionth. RANGE: out of the parameter's bounds. */
+/* A measured value with how sure it is; rounded to a billionth. FORMAT: out of the parameter's bounds. */
 int econ_scenario_measured(struct econ_scenario *s, enum econ_param p, double value, struct econ_chance chance,
                            const char *note, struct err *e) ERR_CHECK;
 /* To be called once all is set: prices of models, values that follow from others, default distributions; then what one
@@ -165,7 +166,7 @@ struct econ_tco {
     double tipping_npv;    /* the same with discounted costs; INFINITY: at no volume; NAN: no cloud price */
     double tipping_simple; /* (CAPEX + lifecycle·T + engineering) / (price·T), the published formula */
 };
-/* Some 700 KB: let it come from mem_calloc. RANGE: amounts beyond 10^20 units of money. */
+/* Some 700 KB: let it come from mem_calloc. FORMAT: amounts beyond 10^20 units of money. */
 int econ_tco(const struct econ_scenario *s, struct econ_tco *out, struct err *e) ERR_CHECK;
 /* Total of an option over the horizon per answer, in money. */
 double econ_per_answer(const struct econ_tco *t, enum econ_option o);
