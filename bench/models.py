@@ -40,6 +40,9 @@ SHAPES = {  # arch: the family; d: width; rows of the vocabulary; tied: the embe
     "1B": dict(arch="llama", d=2048, layers=16, heads=32, kv=8, ff=8192, vocab=128256, tied=True, pre="llama-bpe"),
     "3.8B": dict(arch="phi3", d=3072, layers=32, heads=32, kv=32, ff=8192, vocab=32064, tied=False, pre="gpt-2"),
     "MiniLM": dict(arch="bert", d=384, layers=6, heads=12, kv=12, ff=1536, vocab=30522, tied=True, pre="default"),
+    "0.36B": dict(arch="llama", d=960, layers=32, heads=15, kv=5, ff=2560, vocab=49152, tied=True, pre="gpt-2"),
+    "1.7B": dict(arch="llama", d=2048, layers=24, heads=32, kv=32, ff=8192, vocab=49152, tied=True, pre="gpt-2"),
+    "Base": dict(arch="bert", d=768, layers=12, heads=12, kv=12, ff=3072, vocab=30522, tied=True, pre="default"),
     "tiny": dict(arch="llama", d=256, layers=2, heads=4, kv=2, ff=768, vocab=1024, tied=True, pre="llama-bpe"),
 }
 QUANTS = ("Q8_0", "Q4_0", "Q4_K_M")

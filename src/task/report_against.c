@@ -2,6 +2,7 @@
  * (task_report.h). A stored report is read back as the records that it was made from; its examples are known again by
  * the SHA-256 of their inputs. Read next: boot.c. */
 #include "base_mem.h"
+#include "beside.h"
 #include "task_report.h"
 
 #include <errno.h>
@@ -79,10 +80,8 @@ static int read_examples(const json_t *list, const char *path, const struct task
     return rc;
 }
 
-int task_report_read(const char *path, const struct task_evaluation *like, struct task_evaluation *out,
-                     char **out_model, struct err *e)
+int task_report_load(const char *path, json_t **out, struct err *e)
 {
-    struct task_evaluation v = {0};
     json_error_t je;
     FILE *f = fopen(path, "r");
     if (!f) return err_errno(e, errno, "open the report", path);
@@ -94,7 +93,6 @@ int task_report_read(const char *path, const struct task_evaluation *like, struc
     const char *format = json_string_value(json_object_get(o, "format"));
     const char *model = json_string_value(json_object_get(json_object_get(o, "model"), "name"));
     const json_t *examples = json_object_get(o, "examples");
-    char *name = NULL;
     int rc = 0;
     if (too_long)
         rc = ERR(e, LIMIT, "The report '%.160s' is longer than 1 GiB.", path);
@@ -102,7 +100,21 @@ int task_report_read(const char *path, const struct task_evaluation *like, struc
         rc = ERR(e, FORMAT, "'%.160s' is not JSON: %.100s (line %d).", path, je.text, je.line);
     else if (!format || strcmp(format, "croft-eval-1") != 0 || !model || json_array_size(examples) == 0)
         rc = ERR(e, FORMAT, "'%.160s' is not a report of 'croft eval --json' (\"format\": \"croft-eval-1\").", path);
-    if (rc == 0) rc = read_examples(examples, path, like, &v, e);
+    if (rc) json_decref(o);
+    else *out = o;
+    return rc;
+}
+
+int task_report_read(const char *path, const struct task_evaluation *like, struct task_evaluation *out,
+                     char **out_model, struct err *e)
+{
+    struct task_evaluation v = {0};
+    json_t *o = NULL;
+    char *name = NULL;
+    int rc = task_report_load(path, &o, e);
+    if (rc) return rc;
+    const char *model = json_string_value(json_object_get(json_object_get(o, "model"), "name"));
+    rc = read_examples(json_object_get(o, "examples"), path, like, &v, e);
     if (rc == 0 && !(name = mem_strdup(model))) rc = err_nomem(e, strlen(model));
     json_decref(o);
     if (rc) {
@@ -112,6 +124,20 @@ int task_report_read(const char *path, const struct task_evaluation *like, struc
         *out_model = name;
     }
     return rc;
+}
+
+int task_report_is_of(const json_t *report, const char *model_path, const struct task *t, bool *out_model,
+                      bool *out_task, struct err *e)
+{
+    char print[65], revision[65] = "";
+    const char *model = json_string_value(json_object_get(json_object_get(report, "model"), "fingerprint"));
+    const char *task = json_string_value(json_object_get(json_object_get(report, "task"), "revision"));
+    int rc = task_beside_fingerprint(model_path, print, e);
+    if (rc == 0 && t) rc = task_revision(t, revision, e);
+    if (rc) return rc;
+    *out_model = model && strcmp(model, print) == 0;
+    *out_task = !t || (task && strcmp(task, revision) == 0);
+    return 0;
 }
 
 /* ---- the comparison ---- */

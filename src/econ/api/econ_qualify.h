@@ -7,43 +7,43 @@
 
 /* NAN: not required. */
 struct econ_required {
-    double memory_factor;           /* free memory in multiples of the model's file; 1.5 */
+    double memory_factor;            /* free memory in multiples of the model's file; 1.5 */
     double decode_rate, prompt_rate; /* tokens per second */
-    double p99_ms;                  /* of an answer */
-    double sustained_share;         /* of the rate of the first third of the time in the last; 0.9 */
-    double celsius;                 /* hottest at most */
-    double joules;                  /* per answer at most */
-    const char *level;              /* kernel level at least; NULL: none */
-    bool evaluated;                 /* an evaluation that keeps the task's floor must be there */
+    double p99_ms;                   /* of an answer */
+    double sustained_share;          /* of the rate of the first third of the time, in its last third */
+    double celsius;                  /* hottest at most */
+    double joules;                   /* per answer at most */
+    int level_rank;                  /* kernel level at least, by its place among the levels; -1: none */
+    const char *level;
+    bool evaluated;                  /* there must be an evaluation of these weights that keeps its floor */
 };
-/* NAN (or -1): not measured, or not readable here. */
+/* NAN (or -1, or NULL): not measured, or not readable here. */
 struct econ_found {
     double file_bytes, available_bytes;
     double decode_rate, prompt_rate;
     int n_answers;
     double p50_ms, p95_ms, p99_ms;
-    double seconds, first_rate, last_rate; /* answers per second in the first and last third of the time */
-    double celsius_before, celsius_after;
-    int throttled;                         /* times during the measurement; -1: not readable */
-    double watts, joules;                  /* mean; per answer */
-    const char *level;
-    int level_rank, level_required_rank;   /* position in the list of levels, lowest first; -1: none */
-    /* of an evaluation: */
-    const char *evaluation;                /* where it was found; NULL: there is none */
-    double score, floor;                   /* floor NAN: the task has none */
-    bool same_model;                       /* it is of these weights */
-    const char *calibration;               /* where one was found, or NULL */
+    double seconds, first_rate, last_rate; /* the time; answers per second in its first and last third */
+    double celsius;                        /* hottest seen */
+    int throttled;                         /* times slowed by heat meanwhile */
+    double joules;                         /* per answer */
+    const char *level;                     /* kernel level */
+    int level_rank;
+    const char *evaluation;                /* the report; NULL: there is none */
+    bool same_model, same_task;            /* it is of these weights; of this revision of the task */
+    double score, floor;                   /* floor NAN: the report says none */
+    const char *metric;
 };
 
 enum econ_outcome { ECON_PASS, ECON_FAIL, ECON_OPEN, ECON_INFO };
-const char *econ_outcome_word(enum econ_outcome o); /* "pass", "FAIL", "open", "info" */
+const char *econ_outcome_word(enum econ_outcome o); /* "pass", "fail", "open", "info" */
 enum { ECON_MAX_CHECKS = 12 };
 struct econ_check {
-    const char *name;  /* "memory" */
-    enum econ_outcome outcome; /* OPEN: required, and it could not be established */
-    double value, limit; /* NAN: none */
+    const char *name;            /* "memory" */
+    enum econ_outcome outcome;   /* OPEN: required, and it could not be established; INFO: not required */
+    double value, limit;         /* NAN: none */
     const char *unit;
-    char reason[240];  /* a sentence with both numbers */
+    char reason[240];            /* a sentence with both numbers */
 };
 struct econ_verdict {
     enum econ_outcome outcome; /* FAIL if a check fails, else OPEN if one is open, else PASS */
@@ -52,10 +52,11 @@ struct econ_verdict {
 };
 void econ_qualify(const struct econ_required *r, const struct econ_found *f, struct econ_verdict *out);
 
-/* The verdict on a prediction: rates below the requirement even at the upper end fail, above it even at the lower end
- * pass, else it is open. */
+/* The same of hardware that is not at hand. What is required of rates and answer time fails when even the good end of
+ * the prediction misses it, passes when even the bad end keeps it, and is open between. What only a measurement can
+ * show (sustained rate, heat, energy, kernel level) is open where it is required. */
 struct econ_prediction;
-void econ_qualify_predicted(const struct econ_required *r, const struct econ_prediction *p, double memory_bytes,
-                            struct econ_verdict *out);
+void econ_qualify_predicted(const struct econ_required *r, const struct econ_found *evaluation,
+                            const struct econ_prediction *p, double memory_bytes, struct econ_verdict *out);
 
 #endif

@@ -42,6 +42,11 @@ int task_report_against(struct task_report *r, struct task_evaluation *other, co
 int task_report_read(const char *path, const struct task_evaluation *like, struct task_evaluation *out,
                      char **out_model, struct err *e) ERR_CHECK;
 bool task_report_is(const char *path); /* does the file begin as one? */
+/* A stored report as it is (json_decref; docs/EVAL.md names its members), and whether it is of these weights and, where
+ * t is not NULL, of this revision of the task. */
+int task_report_load(const char *path, json_t **out, struct err *e) ERR_CHECK;
+int task_report_is_of(const json_t *report, const char *model_path, const struct task *t, bool *out_model,
+                      bool *out_task, struct err *e) ERR_CHECK;
 
 struct task_gate {
     double floor;          /* 0: none */
