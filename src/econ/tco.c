@@ -201,7 +201,7 @@ int econ_utilisation(const struct econ_scenario *s, struct econ_sweep *out, stru
 
 static const char *const verdict_words[] = {"local",  "local-idle", "cloud",     "decision",
                                             "rented", "open",       "local-only"};
-const char *econ_verdict_word(enum econ_verdict_kind k) { return verdict_words[k]; }
+const char *econ_tco_verdict_word(enum econ_tco_verdict_kind k) { return verdict_words[k]; }
 
 /* The cheapest by net present value among those that may be chosen. */
 static int best_option(const struct econ_scenario *s, const struct econ_tco *t)
@@ -232,7 +232,7 @@ static int bought_npv(const struct econ_scenario *given, bool *out_known, econ_a
 static void whole(econ_amount a, char out[48]) { econ_amount_text(a, 0, out); }
 
 int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,
-                struct econ_verdict *out, struct err *e)
+                struct econ_tco_verdict *out, struct err *e)
 {
     int best = best_option(s, t), home = econ_home(t);
     const struct econ_costs *cloud = &t->option[ECON_CLOUD];
@@ -246,7 +246,7 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     whole(t->option[best].npv, a);
     whole(cloud->npv, b);
     if (!s->cloud_allowed) {
-        *out = (struct econ_verdict){.kind = ECON_V_LOCAL_ONLY};
+        *out = (struct econ_tco_verdict){.kind = ECON_V_LOCAL_ONLY};
         snprintf(out->sentence, sizeof out->sentence,
                  "The data may not leave, so this runs on hardware of your own, at %s %s over %d months%s%s%s%s.", a,
                  cur, t->months, cloud->there ? "; the cloud would cost " : "", cloud->there ? b : "",
@@ -254,7 +254,7 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
         return 0;
     }
     if (i && i->draws && home >= 0 && cloud->there && best != ECON_DECISION && i->low <= 0 && i->high >= 0) {
-        *out = (struct econ_verdict){.kind = ECON_V_OPEN};
+        *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
         snprintf(
             out->sentence, sizeof out->sentence,
             "Not decided: the saving of %s over the %s is between %.0f and %.0f %s with %.0f %% probability, and "

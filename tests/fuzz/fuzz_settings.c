@@ -41,7 +41,7 @@ static void scenario(const char *path)
     struct econ_interval interval = {0};
     struct econ_bar bar[ECON_N_PARAMS];
     struct econ_sweep sweep;
-    struct econ_verdict verdict;
+    struct econ_tco_verdict verdict;
     struct err e = {0};
     struct econ_tco *t = mem_calloc(1, sizeof *t);
     int n;

@@ -213,7 +213,7 @@ int econ_utilisation(const struct econ_scenario *s, struct econ_sweep *out, stru
 
 /* ---- verdict ---- */
 
-enum econ_verdict_kind {
+enum econ_tco_verdict_kind {
     ECON_V_LOCAL,
     ECON_V_LOCAL_IDLE,  /* only because the hardware is there anyway */
     ECON_V_CLOUD,
@@ -222,13 +222,13 @@ enum econ_verdict_kind {
     ECON_V_OPEN,        /* the interval includes zero: not decided */
     ECON_V_LOCAL_ONLY   /* the data may not leave: nothing to choose */
 };
-struct econ_verdict {
-    enum econ_verdict_kind kind;
+struct econ_tco_verdict {
+    enum econ_tco_verdict_kind kind;
     char sentence[400]; /* whole sentences with the numbers that decided */
 };
-const char *econ_verdict_word(enum econ_verdict_kind k); /* "local", "local-idle", "cloud", … */
+const char *econ_tco_verdict_word(enum econ_tco_verdict_kind k); /* "local", "local-idle", "cloud", … */
 /* i may have no draws: then nothing is said about chance. */
 int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,
-                struct econ_verdict *out, struct err *e) ERR_CHECK;
+                struct econ_tco_verdict *out, struct err *e) ERR_CHECK;
 
 #endif

@@ -198,7 +198,7 @@ static void verdicts(void **state)
                                         {"energy.price_per_kwh", "0.3"},
                                         {NULL, NULL}};
     struct econ_scenario s;
-    struct econ_verdict v;
+    struct econ_tco_verdict v;
     struct econ_interval i;
     struct err e = {0};
     struct econ_tco *t = compute(&s, published);
@@ -251,7 +251,7 @@ static void a_decision_api_is_cheaper(void **state)
                                         {NULL, NULL}};
     static const struct econ_prices prices = {find, "2026-10-01", "decider"};
     struct econ_scenario s;
-    struct econ_verdict v;
+    struct econ_tco_verdict v;
     struct err e = {0};
     struct econ_tco *t = mem_calloc(1, sizeof *t);
     econ_scenario_init(&s);
