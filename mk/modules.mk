@@ -19,7 +19,7 @@ DEPS_cli    := plat base kern model infer task net bundle route serve econ
 
 # What the external symbols of a module start with (space separated).
 PREFIX_plat   := plat_
-PREFIX_base   := money_ err_ mem_ arena_ buf_ str_ utf8_ log_ clock_ conf_ sha256_ metric_ metrics_
+PREFIX_base   := page_ money_ err_ mem_ arena_ buf_ str_ utf8_ log_ clock_ conf_ sha256_ metric_ metrics_
 PREFIX_kern   := kern_
 PREFIX_model  := model_ gguf_ tok_ tmpl_
 PREFIX_infer  := infer_ croft_ gram_
