@@ -19,19 +19,19 @@ static double cpu_s(void)
 static int search(const struct route_detectors *d, const char *path)
 {
     struct plat_map m;
-    uint32_t sum = 0;
+    size_t sum = 0;
     double best = 1e9;
     if (plat_map_open(&m, path) != 0) return fprintf(stderr, "%s: cannot be read\n", path), 1;
     for (int r = 0; r < 5; r++) {
-        uint32_t counts[ROUTE_N_PII] = {0};
+        struct route_spans found = {0};
         double t = cpu_s();
-        if (route_detect(d, (const char *)m.data, m.size, counts, NULL) != 0) return 1;
+        if (route_find(d, (const char *)m.data, m.size, "", &found, NULL) != 0) return 1;
         t = cpu_s() - t;
         if (t < best) best = t;
-        sum = 0;
-        for (int k = 0; k < ROUTE_N_PII; k++) sum += counts[k];
+        sum = found.n;
+        route_spans_done(&found);
     }
-    printf("%-44s %6.0f MB/s  %u findings in %.2f MB\n", path, (double)m.size / best / 1e6, sum,
+    printf("%-44s %6.0f MB/s  %zu findings in %.2f MB\n", path, (double)m.size / best / 1e6, sum,
            (double)m.size / 1e6);
     plat_map_close(&m);
     return 0;

@@ -36,7 +36,7 @@ static int find_in(const struct route_config *c, const char *text, uint32_t coun
                                      .terms_file = c->terms_file,
                                      .kinds = ROUTE_PII_ALL};
     int rc = route_detectors_new(&conf, &d, e);
-    if (rc == 0) rc = route_detect(d, text, strlen(text), counts, e);
+    if (rc == 0) rc = route_detect(d, ROUTE_PII_ALL, text, strlen(text), counts, e);
     route_detectors_free(d);
     return rc;
 }

@@ -1,10 +1,12 @@
 /* Detectors of personal data (route_detect.h): making them, and one text through all of them.
  *
  * Three ways of finding work beside each other: patterns with check digits over a folded copy of the text
- * (detect_scan.c), the user's lists through one automaton (detect_list.c), and a model that a bundle brings. Findings
+ * (detect_scan.c), the user's lists, an automaton each (detect_list.c), and a model that a bundle brings. Findings
  * that overlap become one, which covers both and is of the longer's kind: rather a byte too much than one too few.
+ * What stands inside a finding is not looked at again, so one kind may hide another: whoever must know of a kind asks
+ * for it alone.
  *
- * Owns the automaton; a finding run owns its folded copy and gives it back. Read-only when made: any thread. Read
+ * Owns the automata; a finding run owns its folded copy and gives it back. Read-only when made: any thread. Read
  * next: detect_fold.c, detect_scan.c, then a detector such as detect_net.c. */
 #include "detect.h"
 
@@ -69,7 +71,6 @@ void route_spans_settle(struct route_spans *s, size_t first)
         }
         size_t end = x.at + x.n > last->at + last->n ? x.at + x.n : last->at + last->n;
         if (x.n > last->n) last->kind = x.kind;
-        last->kinds |= x.kinds;
         last->n = end - last->at;
     }
     s->n = kept;
@@ -83,17 +84,17 @@ int route_detectors_new(const struct route_detect_conf *conf, struct route_detec
     } lists[] = {{conf->names_file, ROUTE_PII_NAME},
                  {conf->addresses_file, ROUTE_PII_ADDRESS},
                  {conf->terms_file, ROUTE_PII_TERM}};
-    struct route_ac_words list = {0};
     struct route_detectors *d = mem_calloc(1, sizeof *d);
     int rc = d ? 0 : err_nomem(e, sizeof *d);
     uint32_t possible = ROUTE_PII_ALL & ~(uint32_t)LISTED;
     for (int i = 0; i < 3 && rc == 0; i++) {
         if (!lists[i].path || !(conf->kinds & ROUTE_PII_BIT(lists[i].kind))) continue;
+        struct route_ac_words list = {0};
         rc = route_list_add_file(&list, lists[i].path, lists[i].kind, e);
+        if (rc == 0 && list.n) rc = route_ac_build(&list, &d->list[lists[i].kind], e);
+        route_ac_words_done(&list);
         possible |= ROUTE_PII_BIT(lists[i].kind);
     }
-    if (rc == 0 && list.n) rc = route_ac_build(&list, &d->list, e);
-    route_ac_words_done(&list);
     if (rc) {
         route_detectors_free(d);
         return rc;
@@ -108,7 +109,7 @@ int route_detectors_new(const struct route_detect_conf *conf, struct route_detec
 void route_detectors_free(struct route_detectors *d)
 {
     if (!d) return;
-    route_ac_free(d->list);
+    for (int k = 0; k < ROUTE_N_PII; k++) route_ac_free(d->list[k]);
     mem_free(d);
 }
 
@@ -145,7 +146,7 @@ static void keep(const char *text, size_t n, size_t skip, uint32_t kinds, struct
         if (to <= from || !(kinds & ROUTE_PII_BIT(x.kind))) continue;
         for (int k = 0; k < 3 && from > skip && in_character(text, from, n); k++) from--;
         for (int k = 0; k < 3 && in_character(text, to, n); k++) to++;
-        out->v[kept++] = (struct route_span){from - skip, to - from, x.kind, ROUTE_PII_BIT(x.kind)};
+        out->v[kept++] = (struct route_span){from - skip, to - from, x.kind};
     }
     out->n = kept;
 }
@@ -159,7 +160,8 @@ static int find(const struct route_detectors *d, uint32_t kinds, const char *tex
     size_t first = out->n;
     int rc = route_scan_fold(&s, text, n, &buf, &map, e);
     if (rc == 0) rc = route_scan_run(&s, e);
-    if (rc == 0 && d->list && (s.kinds & LISTED)) rc = route_list_find(d->list, text, n, out, e);
+    for (int k = 0; k < ROUTE_N_PII && rc == 0; k++)
+        if (d->list[k] && (s.kinds & ROUTE_PII_BIT(k))) rc = route_list_find(d->list[k], text, n, out, e);
     if (rc == 0 && d->spot) rc = spot(d, text, n, skip, out, e);
     if (buf) explicit_bzero(buf, s.n);
     mem_free(buf);
@@ -199,12 +201,17 @@ int route_find(const struct route_detectors *d, const char *text, size_t n, cons
     return route_find_kinds(d, ROUTE_PII_ALL, text, n, hint, out, e);
 }
 
-int route_detect(const struct route_detectors *d, const char *text, size_t n, uint32_t counts[ROUTE_N_PII],
-                 struct err *e)
+int route_detect(const struct route_detectors *d, uint32_t kinds, const char *text, size_t n,
+                 uint32_t counts[ROUTE_N_PII], struct err *e)
 {
     struct route_spans found = {0};
-    int rc = route_find(d, text, n, "", &found, e);
-    for (size_t i = 0; rc == 0 && i < found.n; i++) counts[found.v[i].kind]++;
+    int rc = 0;
+    for (int k = 0; k < ROUTE_N_PII && rc == 0; k++) {
+        if (!(kinds & d->kinds & ROUTE_PII_BIT(k))) continue;
+        found.n = 0;
+        rc = route_find_kinds(d, ROUTE_PII_BIT(k), text, n, "", &found, e);
+        if (rc == 0) counts[k] += (uint32_t)found.n;
+    }
     route_spans_done(&found);
     return rc;
 }

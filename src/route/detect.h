@@ -7,7 +7,7 @@
 
 struct route_detectors {
     uint32_t kinds;        /* wanted and possible */
-    struct route_ac *list; /* names, addresses, terms; NULL: none. Marks are kinds */
+    struct route_ac *list[ROUTE_N_PII]; /* of names, addresses, terms; NULL: none */
     route_spotter spot;
     void *spot_arg;
 };
@@ -61,7 +61,7 @@ bool route_date_valid(int year, int month, int day);
 
 int route_list_add_file(struct route_ac_words *w, const char *path, enum route_pii kind, struct err *e) ERR_CHECK;
 int route_list_find(const struct route_ac *list, const char *text, size_t n, struct route_spans *out,
-                    struct err *e) ERR_CHECK;
+                    struct err *e) ERR_CHECK; /* spans of the kinds that the words were added as */
 
 static inline bool route_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool route_is_alpha(char c) { return (unsigned char)((c | 32) - 'a') < 26; }

@@ -41,8 +41,10 @@ int route_conversation_new(const struct route_detectors *d, const struct route_r
     if (!c) return err_nomem(e, sizeof *c);
     c->d = d;
     c->policy = policy;
-    for (int k = 0; k < ROUTE_N_PII; k++)
+    for (int k = 0; k < ROUTE_N_PII; k++) {
         if (policy->action[k] != ROUTE_KEEP) c->kinds |= ROUTE_PII_BIT(k);
+        if (policy->action[k] == ROUTE_BLOCK) c->blocked |= ROUTE_PII_BIT(k);
+    }
     *out = c;
     return 0;
 }
@@ -190,7 +192,7 @@ static int find_marks(struct route_conversation *c, const char *text, size_t n, 
         size_t len = 1;
         if (route_mark_parse(c, false, p, (size_t)(end - p), &mark, &number, &len) == ROUTE_MARK_WHOLE) {
             int rc = route_spans_add(
-                &c->found, (struct route_span){(size_t)(p - text), len, (enum route_pii)ROUTE_MARK_TEXT, 0}, e);
+                &c->found, (struct route_span){(size_t)(p - text), len, (enum route_pii)ROUTE_MARK_TEXT}, e);
             if (rc) return rc;
         }
         p += len;
@@ -198,17 +200,25 @@ static int find_marks(struct route_conversation *c, const char *text, size_t n, 
     return 0;
 }
 
+/* What blocks is looked for by itself: a longer finding of another kind, or the one that came first, would hide it.
+ */
+static int check_blocked(struct route_conversation *c, const char *text, size_t n, const char *hint, struct err *e)
+{
+    int rc = c->blocked ? route_find_kinds(c->d, c->blocked, text, n, hint, &c->found, e) : 0;
+    if (rc == 0 && c->found.n)
+        rc = ERR(e, DENIED, "The request holds data of the kind '%s', which the policy does not let out.",
+                 route_pii_word(c->found.v[0].kind));
+    return rc;
+}
+
 /* Detectors and marks, into c->found. */
 static int find(struct route_conversation *c, const char *text, size_t n, const char *hint, struct err *e)
 {
     c->found.n = 0;
     if (n == 0) return 0;
-    int rc = c->kinds ? route_find_kinds(c->d, c->kinds, text, n, hint, &c->found, e) : 0;
-    for (size_t i = 0; i < c->found.n && rc == 0; i++)
-        for (int k = 0; k < ROUTE_N_PII; k++)
-            if ((c->found.v[i].kinds & ROUTE_PII_BIT(k)) && c->policy->action[k] == ROUTE_BLOCK)
-                return ERR(e, DENIED, "The request holds data of the kind '%s', which the policy does not let out.",
-                           route_pii_word(k));
+    int rc = check_blocked(c, text, n, hint, e);
+    uint32_t rest = c->kinds & ~c->blocked;
+    if (rc == 0 && rest) rc = route_find_kinds(c->d, rest, text, n, hint, &c->found, e);
     if (rc == 0 && route_mark_restores(c, ROUTE_MARK_TEXT)) rc = find_marks(c, text, n, e);
     if (rc == 0) route_spans_settle(&c->found, 0);
     return rc;
@@ -252,7 +262,7 @@ static int find_known(struct route_conversation *c, const char *text, size_t n, 
              hit = route_ac_hit(c->known, hit, false, &len, &mark)) {
             size_t at = i + 1 - len;
             if (at && route_is_alnum(text[at]) && route_is_alnum(text[at - 1])) continue;
-            rc = route_spans_add(&c->found, (struct route_span){at, len, (enum route_pii)mark, 0}, e);
+            rc = route_spans_add(&c->found, (struct route_span){at, len, (enum route_pii)mark}, e);
             break;
         }
     }

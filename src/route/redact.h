@@ -20,7 +20,7 @@ struct route_value {
 struct route_conversation {
     const struct route_detectors *d;
     const struct route_redact_policy *policy;
-    uint32_t kinds; /* that are not kept */
+    uint32_t kinds, blocked; /* that are not kept; of these, that may not be sent at all */
     struct route_value *v;
     uint32_t n, cap;
     uint32_t *order;             /* [n] of v, sorted by bytes */

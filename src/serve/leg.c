@@ -30,9 +30,11 @@ int serve_legs_new(struct serve_job *job, uint32_t n, struct err *e)
 static int look_for(const struct serve_policy *p, const char *const *texts, size_t n, struct route_facts *f,
                     struct err *e)
 {
+    uint32_t kinds = 0;
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0 && p->detectors && p->c->n_raise; i++)
-        rc = route_detect(p->detectors, texts[i], strlen(texts[i]), f->found, e);
+    for (int i = 0; i < p->c->n_raise; i++) kinds |= ROUTE_PII_BIT(p->c->raise[i].kind);
+    for (size_t i = 0; i < n && rc == 0 && kinds; i++)
+        rc = route_detect(p->detectors, kinds, texts[i], strlen(texts[i]), f->found, e);
     return rc;
 }
 

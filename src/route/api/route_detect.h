@@ -35,7 +35,6 @@ enum { ROUTE_PII_ALL = (1 << ROUTE_N_PII) - 1 };
 struct route_span {
     size_t at, n;
     enum route_pii kind; /* of the longest */
-    uint32_t kinds;      /* ROUTE_PII_BIT of all that were found here; a spotter may leave it 0 */
 };
 struct route_spans {
     struct route_span *v; /* mem_free */
@@ -69,8 +68,9 @@ enum { ROUTE_DETECT_MAX_BYTES = 1 << 30 };
  */
 int route_find(const struct route_detectors *d, const char *text, size_t n, const char *hint, struct route_spans *out,
                struct err *e) ERR_CHECK;
-/* As a classifier: adds the number of findings by kind to `counts`. */
-int route_detect(const struct route_detectors *d, const char *text, size_t n, uint32_t counts[ROUTE_N_PII],
-                 struct err *e) ERR_CHECK;
+/* As a classifier: adds the number of findings to `counts`, for each of `kinds` (ROUTE_PII_BIT) as if it were the
+ * only one: what stands inside a longer finding of another kind counts. */
+int route_detect(const struct route_detectors *d, uint32_t kinds, const char *text, size_t n,
+                 uint32_t counts[ROUTE_N_PII], struct err *e) ERR_CHECK;
 
 #endif

@@ -117,8 +117,14 @@ static void policies(void **state)
     struct route_conversation *d = conversation(&q);
     assert_int_equal(route_redact_note(d, "bob@b.example", 13, &e), 0);
     assert_int_equal(route_redact_note(d, "claude@b.example", 16, &e), CROFT_E_DENIED);
+    /* and in the part that another kind took */
+    struct route_redact_policy r = {.action = {[ROUTE_PII_EMAIL] = ROUTE_BLOCK, [ROUTE_PII_SECRET] = ROUTE_MASK}};
+    struct route_conversation *f = conversation(&r);
+    assert_int_equal(route_redact_note(f, "password=swordfish77", 20, &e), 0);
+    assert_int_equal(route_redact_note(f, "password=bob@b.example", 22, &e), CROFT_E_DENIED);
     route_conversation_free(c);
     route_conversation_free(d);
+    route_conversation_free(f);
     assert_int_equal(route_redact_action_find("mask"), ROUTE_MASK);
     assert_int_equal(route_redact_action_find("hide"), -1);
     assert_string_equal(route_redact_action_name(ROUTE_BLOCK), "block");
