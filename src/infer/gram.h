@@ -163,9 +163,12 @@ struct infer_vocab {
     int32_t *end;  /* end-of-generation tokens */
     size_t n_end;
     uint32_t longest; /* bytes of a token */
+    bool space;       /* a text's tokens begin with a space that decoding takes away */
     struct gram_trie trie;
     struct gram_slices *slices;
 };
+struct str gram_vocab_piece(const struct infer_vocab *v, int32_t id);
+size_t gram_vocab_find(const struct infer_vocab *v, struct str text); /* the first of `sorted` not before the text */
 int gram_trie_build(const struct infer_vocab *v, const int32_t *ids, size_t n, struct gram_trie *out);
 /* The slice of a set, made on first use; NULL when there is none (too many sets, too small, no memory). */
 const struct gram_slice *gram_slice_get(const struct infer_vocab *v, const struct gram_range *r, size_t n);
@@ -304,6 +307,8 @@ int gram_new(const struct infer_vocab *v, struct gram_nodes *g, uint32_t root, j
              struct infer_grammar **out, struct err *e) ERR_CHECK;
 /* Is this JSON text valid under the schema? FORMAT with a JSON pointer into the text. Knows nothing of nodes. */
 int gram_schema_check(const json_t *schema, const char *text, size_t n, struct err *e) ERR_CHECK;
+/* infer_match_forced, and which bytes may come behind. */
+size_t gram_forced(struct infer_match *m, char *out, size_t max, uint64_t follow[4]);
 int gram_mask(struct infer_grammar *g, uint32_t state, uint32_t *mask, struct err *e) ERR_CHECK;
 
 #endif

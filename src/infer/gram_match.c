@@ -10,11 +10,25 @@
 
 #include "base_mem.h"
 
+/* The state to start in. Where decoding takes a text's first space away, a text may have one, so that the model can
+ * begin as it was trained to; and it must, if it could begin with a space of its own. */
+static int64_t start_of(struct infer_grammar *g, uint32_t spaced, uint32_t either)
+{
+    int64_t start = gram_auto_start(&g->a, g->root);
+    if (start < 0 || spaced == g->root) return start;
+    int64_t own = gram_auto_step(&g->a, (uint32_t)start, ' ');
+    if (own < 0) return own;
+    g->root = own ? spaced : either;
+    return gram_auto_start(&g->a, g->root);
+}
+
 int gram_new(const struct infer_vocab *v, struct gram_nodes *nodes, uint32_t root, json_t *schema,
              struct infer_grammar **out, struct err *e)
 {
     struct infer_grammar *g = NULL;
-    int rc = gram_nodes_finish(nodes, root, e);
+    uint32_t spaced = v->space ? gram_seq2(nodes, gram_byte(nodes, ' '), root) : root;
+    uint32_t either = v->space ? gram_alt2(nodes, root, spaced) : root;
+    int rc = gram_nodes_finish(nodes, either, e);
     if (!rc && !(g = mem_calloc(1, sizeof *g))) rc = err_nomem(e, sizeof *g);
     if (!g) {
         gram_nodes_done(nodes);
@@ -31,7 +45,7 @@ int gram_new(const struct infer_vocab *v, struct gram_nodes *nodes, uint32_t roo
     g->max_bytes = GRAM_BYTES;
     g->schema = json_incref(schema);
     int64_t start = gram_auto_init(&g->a, &g->g);
-    if (start == 0) start = gram_auto_start(&g->a, root);
+    if (start == 0) start = start_of(g, spaced, either);
     if (start < 0) {
         infer_grammar_unref(g);
         return gram_auto_error(start, e);
@@ -256,20 +270,29 @@ bool infer_match_may_end(const struct infer_match *m)
     return may;
 }
 
-size_t infer_match_forced(struct infer_match *m, char *out, size_t max)
+size_t gram_forced(struct infer_match *m, char *out, size_t max, uint64_t follow[4])
 {
     struct infer_grammar *g = m->g;
     size_t n = 0;
+    memset(follow, 0, sizeof g->a.state->first);
     if (m->ended) return 0;
     enter(g);
-    for (int64_t at = m->state; n < max && g->a.state[at].forced >= 0; n++) {
-        int byte = g->a.state[at].forced;
-        at = gram_auto_step(&g->a, (uint32_t)at, (uint8_t)byte);
-        if (at <= 0) break;
+    int64_t at = m->state;
+    for (int byte; n < max && (byte = g->a.state[at].forced) >= 0; n++) {
+        int64_t next = gram_auto_step(&g->a, (uint32_t)at, (uint8_t)byte);
+        if (next <= 0) break;
+        at = next;
         out[n] = (char)byte;
     }
+    memcpy(follow, g->a.state[at].first, sizeof g->a.state[at].first);
     leave(g);
     return n;
+}
+
+size_t infer_match_forced(struct infer_match *m, char *out, size_t max)
+{
+    uint64_t follow[4];
+    return gram_forced(m, out, max, follow);
 }
 
 /* ---- the languages that need nothing more ---- */
@@ -305,8 +328,8 @@ static int check_text(struct infer_grammar *g, const char *text, size_t n, struc
 {
     size_t at = 0;
     enter(g);
-    int64_t s = g->start;
-    for (; at < n && (s = gram_auto_step(&g->a, (uint32_t)s, (uint8_t)text[at])) > 0; at++) g->a.spent = 0;
+    int64_t s = g->v->space ? gram_auto_step(&g->a, g->start, ' ') : g->start;
+    for (; s > 0 && at < n && (s = gram_auto_step(&g->a, (uint32_t)s, (uint8_t)text[at])) > 0; at++) g->a.spent = 0;
     bool whole = s > 0 && g->a.state[s].accept;
     leave(g);
     if (s < 0) return gram_auto_error(s, e);

@@ -32,18 +32,35 @@ static int pieces(struct infer_vocab *v, const struct tok *t, struct err *e)
     return rc;
 }
 
-static struct str piece(const struct infer_vocab *v, int32_t id)
+struct str gram_vocab_piece(const struct infer_vocab *v, int32_t id)
 {
     return (struct str){v->bytes + v->off[id], v->off[id + 1] - v->off[id]};
+}
+
+static int compare(struct str x, struct str y)
+{
+    int d = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+    return d ? d : x.n < y.n ? -1 : x.n > y.n;
 }
 
 static int by_piece(const void *a, const void *b, void *vocab)
 {
     int32_t i = *(const int32_t *)a, k = *(const int32_t *)b;
-    struct str x = piece(vocab, i), y = piece(vocab, k);
-    int d = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-    if (!d && x.n != y.n) d = x.n < y.n ? -1 : 1;
+    int d = compare(gram_vocab_piece(vocab, i), gram_vocab_piece(vocab, k));
     return d ? d : i < k ? -1 : i > k;
+}
+
+size_t gram_vocab_find(const struct infer_vocab *v, struct str text)
+{
+    size_t lo = 0, hi = v->n_sorted;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (compare(gram_vocab_piece(v, v->sorted[mid]), text) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
 /* Sorted ids, one of each text; the others hang on `same`. */
@@ -52,12 +69,12 @@ static void sort(struct infer_vocab *v)
     size_t n = 0, m = 0;
     for (size_t i = 0; i < v->n; i++) {
         v->same[i] = -1;
-        if (piece(v, (int32_t)i).n) v->sorted[n++] = (int32_t)i;
+        if (gram_vocab_piece(v, (int32_t)i).n) v->sorted[n++] = (int32_t)i;
     }
     qsort_r(v->sorted, n, sizeof *v->sorted, by_piece, v);
     for (size_t i = 0; i < n; i++) {
         int32_t last = m ? v->sorted[m - 1] : -1;
-        if (m && str_eq(piece(v, last), piece(v, v->sorted[i]))) {
+        if (m && str_eq(gram_vocab_piece(v, last), gram_vocab_piece(v, v->sorted[i]))) {
             v->same[v->sorted[i]] = v->same[last];
             v->same[last] = v->sorted[i];
         } else {
@@ -80,7 +97,7 @@ int gram_trie_build(const struct infer_vocab *v, const int32_t *ids, size_t n, s
     struct str last = {"", 0};
     size_t total = 0, at = 0;
     for (size_t i = 0; i < n; i++) {
-        struct str p = piece(v, ids[i]);
+        struct str p = gram_vocab_piece(v, ids[i]);
         total += p.n - shared(last, p);
         last = p;
     }
@@ -88,7 +105,7 @@ int gram_trie_build(const struct infer_vocab *v, const int32_t *ids, size_t n, s
     if (!node) return CROFT_E_NOMEM;
     last = STR("");
     for (size_t i = 0; i <= n; i++) {
-        struct str p = i < n ? piece(v, ids[i]) : STR("");
+        struct str p = i < n ? gram_vocab_piece(v, ids[i]) : STR("");
         size_t keep = shared(last, p);
         for (size_t d = last.n; d > keep; d--) node[open[d]].skip = (uint32_t)at;
         for (size_t d = keep; d < p.n; d++) {
@@ -108,6 +125,7 @@ int infer_vocab_new(const struct tok *t, struct infer_vocab **out, struct err *e
     if (!v) return err_nomem(e, sizeof *v);
     v->n = tok_n_vocab(t);
     v->n_words = (v->n + 31) / 32;
+    v->space = tok_adds_space(t);
     v->off = mem_calloc(v->n + 1, sizeof *v->off);
     v->end = mem_calloc(v->n + 1, sizeof *v->end);
     v->same = mem_calloc(v->n + 1, sizeof *v->same);

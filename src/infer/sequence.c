@@ -1,6 +1,5 @@
 /* An answer, token by token (sequence.h). Owns a sampler, the state in a grammar and two text buffers. One thread. */
 #include "sequence.h"
-#include "base_mem.h"
 
 #include <string.h>
 
@@ -110,6 +109,13 @@ static void logprobs(struct infer_sequence *q, const float *logits, int32_t toke
 /* The new characters in `chars` go through the stop strings. */
 static void pass(struct infer_sequence *q)
 {
+    size_t n = q->chars.len < sizeof q->tail ? q->chars.len : sizeof q->tail;
+    size_t keep = n + q->n_tail < sizeof q->tail ? q->n_tail : sizeof q->tail - n;
+    if (n) {
+        memmove(q->tail, q->tail + q->n_tail - keep, keep);
+        memcpy(q->tail + keep, q->chars.data + q->chars.len - n, n);
+        q->n_tail = keep + n;
+    }
     infer_stop_push(&q->stop, q->chars.data ? q->chars.data : "", q->chars.len, &q->text);
     buf_clear(&q->chars);
 }
@@ -159,25 +165,19 @@ static int add(struct infer_sequence *q, int32_t token, struct err *e)
     return rc ? rc : buf_check(&q->text, "the answer", e);
 }
 
-/* What the grammar leaves no choice about need not be sampled. The last token of it is left out: a longer one that
- * goes on beyond it may be what the model would write. */
+/* What the grammar leaves no choice about need not be sampled. */
 static int force(struct infer_sequence *q, struct err *e)
 {
-    char bytes[4 * INFER_FORCED_MAX];
-    int32_t *ids = NULL;
+    int32_t ids[INFER_FORCED_MAX];
     size_t n = 0;
     if (!q->match || !q->tok || q->p.logprobs || q->ended) return 0;
-    size_t n_bytes = infer_match_forced(q->match, bytes, sizeof bytes);
-    while (n_bytes && ((unsigned char)bytes[n_bytes - 1] & 0x80)) n_bytes--; /* whole characters */
-    if (n_bytes < 4) return 0;
-    int rc = tok_encode(q->tok, bytes, n_bytes, 0, sizeof bytes, &ids, &n, e);
-    for (size_t i = 0; i + 1 < n && q->n_next <= INFER_FORCED_MAX && !q->ended && !rc; i++) {
+    int rc = infer_match_forced_tokens(q->match, q->tok, q->tail, q->n_tail, INFER_FORCED_MAX, ids, &n, e);
+    for (size_t i = 0; i < n && !q->ended && !rc; i++) {
         q->piece.n_top = 0;
         q->piece.logprob = 0;
         rc = add(q, ids[i], e);
         q->next[q->n_next++] = ids[i];
     }
-    mem_free(ids);
     return rc;
 }
 

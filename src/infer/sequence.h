@@ -33,6 +33,8 @@ struct infer_sequence {
     struct tok_stream stream;
     struct infer_stop stop;
     struct buf chars, text; /* from the detokeniser; what may be shown */
+    char tail[64];          /* the end of all that went through chars */
+    size_t n_tail;
     struct croft_logprob top[INFER_TOP_MAX];
     struct croft_piece piece;
 

@@ -63,6 +63,7 @@ static int32_t closing(const struct tok *t)
 }
 
 bool tok_adds_eos(const struct tok *t) { return closing(t) >= 0; }
+bool tok_adds_space(const struct tok *t) { return t->space_prefix || t->model == TOK_BERT; }
 
 bool tok_is_end(const struct tok *t, int32_t id)
 {
@@ -334,7 +335,7 @@ int tok_stream_push(struct tok_stream *s, int32_t id, struct buf *out)
     if (!rc && b.len > s->n_held) {
         size_t skip = 0;
         /* The space that the encoder put before the first word is not part of the text. */
-        if (s->first && b.data[0] == ' ' && (s->t->space_prefix || s->t->model == TOK_BERT)) skip = 1;
+        if (s->first && b.data[0] == ' ' && tok_adds_space(s->t)) skip = 1;
         s->first = false;
         size_t done = skip + pass_whole(b.data + skip, b.len - skip, false, out);
         s->n_held = (unsigned)(b.len - done);

@@ -6,9 +6,9 @@
  *   infer_match     where one text stands in it. One thread at a time
  *
  * A language that cannot be expressed exactly is an error that names the construct and its place, never a looser
- * language: what leaves is in the language. JSON is made in one style, {"a": 1, "b": [2, 3]}, members in the schema's
- * order, none that the schema does not name unless additionalProperties says so (or it names none); what is supported,
- * the limits and the cost are in docs/CONSTRAINED.md. */
+ * language: what leaves is in the language. JSON is made in one of two styles, {"a": 1, "b": [2, 3]} or without spaces,
+ * members in the schema's order, none that the schema does not name unless additionalProperties says so (or it names
+ * none); what is supported, the limits and the cost are in docs/CONSTRAINED.md. */
 #ifndef INFER_GRAMMAR_H
 #define INFER_GRAMMAR_H
 
@@ -54,5 +54,9 @@ bool infer_match_may_end(const struct infer_match *m);
 bool infer_match_complete(const struct infer_match *m); /* ended, or nothing but the end may follow */
 /* Bytes that must follow whatever is sampled, at most `max`: returns how many are written to out. */
 size_t infer_match_forced(struct infer_match *m, char *out, size_t max);
+/* The same as tokens, at most `max`, as far as the tokeniser would cut every continuation so. `before`: the end of what
+ * the answer has so far, 64 bytes or all. None for a few bytes. */
+int infer_match_forced_tokens(struct infer_match *m, const struct tok *t, const char *before, size_t n_before,
+                              size_t max, int32_t *out, size_t *out_n, struct err *e) ERR_CHECK;
 
 #endif

@@ -57,6 +57,7 @@ int32_t tok_eos(const struct tok *t);
 int32_t tok_unk(const struct tok *t);
 bool tok_adds_bos(const struct tok *t);
 bool tok_adds_eos(const struct tok *t);
+bool tok_adds_space(const struct tok *t); /* a text begins with a space that decoding takes away */
 bool tok_is_end(const struct tok *t, int32_t id); /* end of generation: eos, eot, eom, <|im_end|>, <end_of_turn>, … */
 const char *tok_model_name(const struct tok *t);  /* "llama", "gpt2", "bert" */
 const char *tok_pre_name(const struct tok *t);
