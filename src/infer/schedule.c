@@ -15,9 +15,12 @@ enum { CTX_DEFAULT = 4096, PARALLEL_DEFAULT = 16, QUEUE_DEFAULT = 256, EXTRA_ROW
 
 static void release(struct infer_ticket *t)
 {
-    if (atomic_fetch_sub(&t->refs, 1) != 1) return;
-    mem_free(t->tokens);
-    mem_free(t);
+    while (t && atomic_fetch_sub(&t->refs, 1) == 1) {
+        struct infer_ticket *after = t->r.after;
+        mem_free(t->tokens);
+        mem_free(t);
+        t = after;
+    }
 }
 
 void infer_ticket_free(struct infer_ticket *t)
@@ -38,7 +41,8 @@ static void done(struct infer_ticket *t, enum infer_end end, const struct err *e
                               .n_nodes = t->r.tree ? t->r.tree->n : 0,
                               .queued_s = began - t->came_s,
                               .prompt_s = first - began,
-                              .generate_s = now - first};
+                              .generate_s = now - first,
+                              .ticket = t};
     if (e) o.err = *e;
     if (t->generates) infer_sequence_done(&t->seq);
     t->r.on_done(t->r.user, &o);
@@ -76,6 +80,7 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
     struct infer_ticket *t = mem_calloc(1, sizeof *t);
     if (!t) return err_nomem(e, sizeof *t);
     t->r = *r;
+    t->r.after = NULL; /* until nothing can fail any more */
     t->scheduler = s;
     t->generates = !r->tree && !r->texts;
     t->n_prompt = t->n_tokens = (uint32_t)r->n_prompt;
@@ -96,6 +101,10 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
     if (t->generates) infer_sequence_see(&t->seq, t->tokens, t->n_tokens);
     t->r.prompt = NULL;
     t->r.sampling = NULL;
+    if (r->after) {
+        atomic_fetch_add(&r->after->refs, 1);
+        t->r.after = r->after;
+    }
     *out = t;
     return 0;
 }
@@ -125,7 +134,7 @@ int infer_schedule(struct infer_scheduler *s, const struct infer_request *r, str
     pthread_mutex_lock(&s->lock);
     if (s->stop)
         rc = ERR(e, CANCELLED, "The model is being unloaded.");
-    else if (s->load.n_running + s->n_waiting >= s->load.n_most) /* one that waits may be about to begin */
+    else if (!r->after && s->load.n_running + s->n_waiting >= s->load.n_most) /* a waiting one may be about to begin */
         rc = ERR(e, FULL, "%u requests are waiting already. Try again in about %.0f s.", s->n_waiting,
                  wait_s(s) + 0.5);
     if (!rc) {
@@ -202,10 +211,16 @@ static void push_front(struct infer_scheduler *s, struct infer_ticket *t)
     s->n_waiting++;
 }
 
+static bool cancelled(const struct infer_ticket *t)
+{
+    while (t && !atomic_load(&t->cancelled)) t = t->r.after;
+    return t != NULL;
+}
+
 /* Why a request must not go on, if so. */
 static bool over(struct infer_scheduler *s, struct infer_ticket *t, double now, struct err *e)
 {
-    if (atomic_load(&t->cancelled) || s->stop)
+    if (cancelled(t) || s->stop)
         ERR(e, CANCELLED, "Cancelled.");
     else if (t->r.deadline_s > 0 && now >= t->r.deadline_s)
         ERR(e, DEADLINE, "The deadline passed %.0f ms after the request came.", (now - t->came_s) * 1e3);

@@ -57,7 +57,8 @@ static void on_done(void *user, const struct task_result *r)
     if (!o.err.code && r->vector && (a->vector = mem_alloc(n_embd * sizeof *a->vector)))
         memcpy(a->vector, r->vector, n_embd * sizeof *a->vector);
     if (!o.err.code && r->text && (a->text = mem_strndup(r->text, r->n))) a->n = r->n;
-    if (!o.err.code && !a->text && !a->vector) err_nomem(&o.err, r->n);
+    if (!o.err.code && !r->unanswered && !a->text && !a->vector) err_nomem(&o.err, r->n);
+    if (leg) leg->unanswered = r->unanswered;
     if (leg) serve_leg_verdict(leg, &r->judgement, r->text, r->n);
     serve_job_done(a->job, a->i, &o);
 }
@@ -86,6 +87,7 @@ static int ask(struct serve_job *job, struct task_model *task, uint32_t i, const
     bool here = true;
     int rc = job->leg ? plan(job, d->task, i, input, &here, e) : 0;
     if (rc || !here) return rc;
+    call.scope_first = job->leg && !job->again && job->leg[i].plan.n_tiers > 0 && job->leg[i].request;
     job->ask[i].submitted = true; /* before: on_done may come at once */
     rc = task_model_ask(task, input, &call, &ticket, e);
     if (rc == 0)

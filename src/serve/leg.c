@@ -388,7 +388,7 @@ static void fall_back(struct serve_leg *leg)
 {
     if (leg->plan.local_stands && !leg->local_err.code) {
         leg->degraded = true;
-        leg->wants_local = !leg->asked_here;
+        leg->wants_local = !leg->asked_here || leg->unanswered;
         if (leg->plan.n_steps) leg->plan.reason = leg->plan.step[leg->plan.n_steps - 1].reason; /* why no tier did */
     } else {
         route_plan_step(&leg->plan, ROUTE_R_REFUSED, -1);
@@ -430,7 +430,7 @@ static bool stays(struct serve_leg *leg)
     if (o && o->err.code) leg->local_err = o->err;
     if (o && (o->err.code == CROFT_E_CANCELLED || o->err.code == CROFT_E_DEADLINE)) return true;
     if (leg->job->streaming) return true; /* what has begun here ends here */
-    if (!leg->local_err.code && leg->task && o)
+    if (!leg->local_err.code && leg->task && o && !leg->unanswered)
         serve_pace_note(r, leg->task->name, (o->prompt_s + o->generate_s) * 1e3);
     enum route_verdict_kind v = leg->local_err.code ? ROUTE_V_FAILED : leg->verdict;
     if (v == ROUTE_V_ACCEPT && !trusted(leg)) v = ROUTE_V_DEMOTED;
@@ -441,7 +441,7 @@ static bool stays(struct serve_leg *leg)
 static void settle_for(struct serve_leg *leg)
 {
     const struct err *why = &leg->job->ask[leg->i].outcome.err;
-    leg->wants_local = false;
+    leg->wants_local = leg->unanswered = false;
     if (!why->code) return;
     leg->local_err = *why;
     leg->degraded = false;
@@ -460,6 +460,7 @@ bool serve_legs_go(struct serve_job *job)
         if (leg->over) continue;
         if (!job->x || stays(leg)) {
             leg->over = true;
+            leg->wants_local = leg->unanswered && !leg->local_err.code;
             if (job->x && !leg->local_err.code) serve_check_maybe(leg);
             continue;
         }
@@ -467,6 +468,8 @@ bool serve_legs_go(struct serve_job *job)
         next_tier(leg);
     }
     for (uint32_t i = 0; i < job->n_legs; i++) again = again || (job->leg[i].over && job->leg[i].wants_local);
+    for (uint32_t i = 0; i < job->n_legs && again; i++) /* what was answered here is forgotten with the preparation */
+        job->leg[i].wants_local = job->leg[i].tier < 0 && !job->leg[i].local_err.code;
     if (--job->n_away > 0) return true;
     if (job->n_legs == 1 && job->x && !job->deferring && serve_leg_may_defer(&job->leg[0]))
         return serve_job_defer(job);

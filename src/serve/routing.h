@@ -119,6 +119,7 @@ struct serve_leg {
     char *local_text;                /* the local answer, where it may be compared */
     struct err local_err, tier_err;  /* why there is no local answer, and none of the tier asked last */
     bool asked_here, wants_local;    /* wants_local: the tiers failed before the local model was asked */
+    bool unanswered;                 /* the local model found the input out of scope, and gave no answer yet */
 
     int at; /* of the plan's tiers: the next to be asked */
     struct route_call *call;

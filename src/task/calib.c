@@ -146,6 +146,16 @@ int task_calib_index(struct task_calibration *c, const struct task *t, struct er
     return 0;
 }
 
+static double relative_novelty(const struct task_calibration *c, double feature)
+{
+    return (feature - (double)c->novelty.usual) / (double)(c->novelty.limit - c->novelty.usual);
+}
+
+double task_calibration_novelty(const struct task_calibration *c, const float *vector)
+{
+    return c->novelty.plane.n_labels ? relative_novelty(c, novelty_of(c->k, &c->novelty.plane, vector)) : NAN;
+}
+
 struct task_judgement task_calibration_judge(const struct task_calibration *c, const struct task_signals *s)
 {
     struct task_judgement j = {TASK_UNCALIBRATED, NAN, NAN};
@@ -156,7 +166,7 @@ struct task_judgement task_calibration_judge(const struct task_calibration *c, c
     int group = task_calib_group(c, s);
     bool known = !c->novelty.plane.n_labels;
     if (!known && s->vector) {
-        j.novelty = (f[TASK_F_NOVELTY] - (double)c->novelty.usual) / (double)(c->novelty.limit - c->novelty.usual);
+        j.novelty = relative_novelty(c, f[TASK_F_NOVELTY]);
         known = !isnan(j.novelty);
     }
     if (isnan(confidence) || group < 0 || !known) return j;

@@ -44,10 +44,12 @@ struct job {
     double *probability;
     struct buf text;
     struct infer_text embed;
-    int32_t *ids, *input_ids; /* of the prompt; of the input alone, for a vector behind the answer */
+    int32_t *ids, *input_ids; /* of the prompt; of the input alone, for a vector before the answer */
     char *group;
     struct task_token_signals tokens; /* sums and least so far */
-    struct infer_outcome o;           /* of the answer, while the vector is made */
+    struct croft_sampling sampling;
+    struct infer_request answer; /* what is asked once the vector is there */
+    bool unanswered;
 };
 
 /* Is it answered from a vector of the text, not by going on with a prompt? */
@@ -265,41 +267,48 @@ static void finish(struct job *j, const struct infer_outcome *o)
         int rc = buf_check(&j->text, "answer", &r.err);
         (void)rc; /* it is in r.err */
     }
-    if (!r.err.code && j->probability)
+    if (j->unanswered)
+        r.unanswered = true;
+    else if (!r.err.code && j->probability)
         classified(j, &r);
     else if (!r.err.code && j->m->grammar)
         extracted(j, &r);
     r.vector = j->m->task->kind == TASK_EMBED ? j->embed.out : NULL;
     struct task_signals s = {r.probability, r.label, j->tokens, j->embed.out, j->group};
     r.signals = &s;
-    if (!r.err.code && j->m->calibration && !j->own) r.judgement = task_calibration_judge(j->m->calibration, &s);
+    if (j->unanswered)
+        r.judgement = (struct task_judgement){TASK_OUT_OF_SCOPE, NAN,
+                                              task_calibration_novelty(j->m->calibration, j->embed.out)};
+    else if (!r.err.code && j->m->calibration && !j->own)
+        r.judgement = task_calibration_judge(j->m->calibration, &s);
     j->call.on_done(j->call.user, &r);
     job_free(j);
 }
 
+static void on_done(void *user, const struct infer_outcome *o) { finish(user, o); }
+
+/* The vector comes first: an input that is unlike all others need not be answered. Without one the answer is given,
+ * uncalibrated. */
 static void on_vector(void *user, const struct infer_outcome *o)
 {
     struct job *j = user;
-    if (o->err.code) { /* the answer stands, uncalibrated */
-        mem_free(j->embed.out);
-        j->embed.out = NULL;
-    }
-    finish(j, &j->o);
-}
-
-static void on_done(void *user, const struct infer_outcome *o)
-{
-    struct job *j = user;
-    if (o->err.code || !j->input_ids) {
+    struct infer_outcome failed = {0};
+    if (o->err.code == CROFT_E_CANCELLED || o->err.code == CROFT_E_DEADLINE) {
         finish(j, o);
         return;
     }
-    struct infer_request r = {
-        .owner = j->call.owner, .deadline_s = j->call.deadline_s, .on_done = on_vector, .user = j};
-    j->o = *o;
-    set_vector(j, &r);
-    struct infer_outcome failed = {0};
-    if (infer_schedule(j->m->g.scheduler, &r, NULL, &failed.err)) on_vector(j, &failed);
+    if (o->err.code) {
+        mem_free(j->embed.out);
+        j->embed.out = NULL;
+    }
+    const struct task_calibration *c = j->m->calibration;
+    if (j->call.scope_first && c && j->embed.out && task_calibration_novelty(c, j->embed.out) > 1) {
+        j->unanswered = true;
+        finish(j, o);
+        return;
+    }
+    j->answer.after = o->ticket;
+    if (infer_schedule(j->m->g.scheduler, &j->answer, NULL, &failed.err)) finish(j, &failed);
 }
 
 /* What is asked behind the prompt when labels or choices are. */
@@ -338,32 +347,35 @@ static int fill(struct job *j, struct infer_request *r, struct err *e)
     return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof(float));
 }
 
-/* Room for a vector that is made behind the answer. */
-static int prepare_vector(struct job *j, const char *input, struct err *e)
+/* The vector is asked for in r, and the answer kept for later. */
+static int vector_first(struct job *j, const char *input, struct infer_request *r, struct err *e)
 {
     const struct model *model = infer_engine_model(infer_scheduler_engine(j->m->g.scheduler));
     int rc = prompt_of(j->m, input, true, &j->input_ids, &j->embed.n, e);
     if (rc) return rc;
     j->embed.tokens = j->input_ids;
     j->embed.out = mem_calloc(model->n_embd, sizeof *j->embed.out);
-    return j->embed.out ? 0 : err_nomem(e, model->n_embd * sizeof *j->embed.out);
+    if (!j->embed.out) return err_nomem(e, model->n_embd * sizeof *j->embed.out);
+    j->answer = *r;
+    *r = (struct infer_request){.owner = r->owner, .deadline_s = r->deadline_s, .on_done = on_vector, .user = j};
+    set_vector(j, r);
+    return 0;
 }
 
 int task_model_ask(struct task_model *m, const char *input, const struct task_call *call, struct infer_ticket **out,
                    struct err *e)
 {
     struct job *j = mem_calloc(1, sizeof *j);
-    struct croft_sampling sampling;
     if (!j) return err_nomem(e, sizeof *j);
     j->m = m;
     j->call = *call;
     infer_tree_init(&j->tree);
     buf_init(&j->text, MAX_PROMPT_BYTES);
-    croft_sampling_init(&sampling);
-    sampling.max_tokens = MAX_ANSWER_TOKENS;
-    sampling.logprobs = m->want_tokens;
-    sampling.n_top = m->want_tokens ? 2 : 0;
-    struct infer_request r = {.sampling = &sampling,
+    croft_sampling_init(&j->sampling);
+    j->sampling.max_tokens = MAX_ANSWER_TOKENS;
+    j->sampling.logprobs = m->want_tokens;
+    j->sampling.n_top = m->want_tokens ? 2 : 0;
+    struct infer_request r = {.sampling = &j->sampling,
                               .owner = call->owner,
                               .deadline_s = call->deadline_s,
                               .on_piece = on_piece,
@@ -374,7 +386,7 @@ int task_model_ask(struct task_model *m, const char *input, const struct task_ca
     if (r.n_prompt >= m->n_pin && m->n_pin && memcmp(j->ids, m->pin, m->n_pin * sizeof *m->pin) == 0)
         r.pin = m->n_pin;
     if (!rc) rc = fill(j, &r, e);
-    if (!rc && m->want_vector && !by_vector(m)) rc = prepare_vector(j, input, e);
+    if (!rc && m->want_vector && !by_vector(m)) rc = vector_first(j, input, &r, e);
     if (!rc && call->group && !(j->group = mem_strdup(call->group))) rc = err_nomem(e, strlen(call->group));
     if (!rc) rc = infer_schedule(m->g.scheduler, &r, out, e);
     if (rc) job_free(j);

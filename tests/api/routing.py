@@ -117,6 +117,45 @@ def test_the_confident_stay_and_the_rest_goes():
     croft("audit", "verify", "--receipts", at + "/receipts")
 
 
+def test_what_is_out_of_scope_is_not_answered_here_first():
+    """A calibration with vectors, on a task that writes: no token is generated for an input unlike all others, unless the tiers fail."""
+    at = folder()
+    shutil.copytree(os.path.dirname(TASK), at + "/orders")
+    train = at + "/orders/orders_train.jsonl"
+    some = open(train, encoding="utf-8").readlines()[:400]
+    open(train, "w", encoding="utf-8").writelines(some)
+    task = at + "/orders/orders.yaml"
+    subprocess.run([CROFT, "calibrate", task, "-m", at + "/helpdesk.gguf", "--target-error", "0.5", "--check", "none", "--vector",
+                    "yes"], check=True, capture_output=True)
+    strange = "SELECT * FROM users WHERE 1=1; DROP TABLE students;"
+    with Upstream() as up:
+        conf = settings(at, up)
+        text = open(conf).read().replace(TASK, task)
+        open(conf, "w").write(text)
+        with Server("-c", conf) as s:
+            def asked(input):
+                before = tokens(s)
+                status, h, body = s.ask("/v1/tasks/helpdesk-orders", {"input": input})
+                return status, h, body, tokens(s) - before
+
+            def tokens(s):
+                m = re.search(r"^croft_answer_tokens_total\S* (\d+)", s.ask("/metrics")[2], re.M)
+                return int(m.group(1)) if m else 0
+
+            up.control(answer='{"items": [{"product": "rice", "quantity": 1}], "fulfilment": null, "day": null}')
+            status, h, body, generated = asked(strange)
+            same((status, h["X-Croft-Tier"], h["X-Croft-Reason"], generated), (200, "frontier", "out_of_scope", 0), body)
+            usual = "Hi, can I get two bottles of olive oil and a bag of rice delivered on Friday?"
+            status, h, body, generated = asked(usual)
+            true(h["X-Croft-Reason"] != "out_of_scope" and generated > 5, str((h["X-Croft-Reason"], generated)))
+            up.control(fault="500")
+            status, h, body, generated = asked(strange)
+            same((status, h["X-Croft-Tier"], h["X-Croft-Degraded"]), (200, "local", "true"), body)
+            true(generated > 5 and "items" in json.loads(body)["output"], body)
+            status, h, body = s.ask("/v1/tasks/helpdesk-orders", {"input": [strange, usual]})
+            same([x["croft"]["tier"] for x in json.loads(body)["results"]], ["local", "local"], body)
+
+
 def test_chats_stay_unless_asked_for():
     at = folder()
     with Upstream() as up, Server("-c", settings(at, up)) as s:

@@ -6,8 +6,8 @@
 
 It answers every chat with one word: from the gold file ({"text": …, "label": …} a line) when the last user message is
 in it, wrong at --error-rate (always on the same messages), otherwise "ok". It listens on 127.0.0.1 and prints
-"listening on PORT". While it runs, POST /control {"fault": "hang", "share": 0.5} changes how it fails, and GET /control
-tells what it has seen: {"requests", "answered", "texts": the last 10,000 user messages, "keys": their credentials}.
+"listening on PORT". While it runs, POST /control {"fault": "hang", "share": 0.5} changes how it fails, {"answer": TEXT}
+what it says to all, and GET /control tells what it has seen: {"requests", "answered", "texts": the last 10,000 user messages, "keys": their credentials}.
 With --record each chat is added to FILE, a line {"fault", "body"} each, before it is answered: that outlives the program.
 
 Faults: none, hang (no answer), slow (10 s), garbage (no JSON), html, empty, shape (JSON, but no answer), reset (the
@@ -34,7 +34,7 @@ args = p.parse_args()
 FAULTS = ("none hang slow garbage html empty shape reset cut 400 401 429 500 503 529 redirect flap lie echo").split()
 if args.fault not in FAULTS:
     p.error(f"no such fault: {args.fault}")
-state = {"fault": args.fault, "share": 1.0}
+state = {"fault": args.fault, "share": 1.0, "answer": None}
 seen = {"requests": 0, "answered": 0, "texts": [], "keys": []}
 gold, labels = {}, []
 if args.gold:
@@ -54,6 +54,8 @@ def last_text(body):
 
 
 def word_for(text):
+    if state["answer"] is not None:
+        return state["answer"]
     if text not in gold:
         return "ok"
     chance = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
@@ -133,7 +135,7 @@ def control(method, body):
         wanted = json.loads(body)
         if wanted.get("fault", "none") not in FAULTS:
             return whole(400, {"error": "no such fault"})
-        state.update({"fault": wanted.get("fault", "none"), "share": wanted.get("share", 1.0)})
+        state.update({"fault": wanted.get("fault", "none"), "share": wanted.get("share", 1.0), "answer": wanted.get("answer")})
     return whole(200, {**seen, **state})
 
 

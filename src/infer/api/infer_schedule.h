@@ -53,6 +53,7 @@ struct infer_outcome {
     uint32_t n_prompt, n_cached, n_generated; /* tokens; cached: of the prompt, found in the cache */
     uint32_t n_nodes;                         /* of the tree */
     double queued_s, prompt_s, generate_s;    /* waiting, until the first token (or the answer), after it */
+    struct infer_ticket *ticket;              /* of the request; borrowed during on_done */
 };
 
 struct infer_request {
@@ -61,6 +62,8 @@ struct infer_request {
     uint32_t pin;          /* tokens of the prompt that stay in the cache, as infer_session_pin has it; 0: none */
     uint32_t owner;        /* whose (an API key's number): owners take turns while requests wait */
     double deadline_s;     /* clock_now_s() at which it fails with DEADLINE; 0: never */
+    struct infer_ticket *after; /* NULL, or the request whose on_done sends this one: who cancels that cancels this,
+                                   and it finds room where the queue is full. A reference is taken */
 
     /* generate, unless `tree` or `texts` is set. sampling is copied, its strings and biases too; NULL: greedy */
     const struct croft_sampling *sampling;

@@ -48,6 +48,9 @@ int task_calibration_load(const struct task *t, const char *model_path, struct t
 void task_calibration_free(struct task_calibration *c); /* NULL is fine */
 /* Allocates nothing. */
 struct task_judgement task_calibration_judge(const struct task_calibration *c, const struct task_signals *s);
+/* How unlike the training inputs the input of this vector is, as a judgement has it: beyond 1 it is out of scope,
+ * whatever the answer would be. NaN: the calibration does not know. */
+double task_calibration_novelty(const struct task_calibration *c, const float *vector);
 unsigned task_calibration_wants_vector(const struct task_calibration *c); /* its length; 0: none */
 bool task_calibration_wants_tokens(const struct task_calibration *c);
 

@@ -42,6 +42,7 @@ struct task_result {
     size_t n;
     const float *vector;       /* embed: [n_embd] of length 1 */
     struct task_judgement judgement;    /* may it stand? (task_calib.h) */
+    bool unanswered;                    /* out of scope, and so not answered (struct task_call) */
     const struct task_signals *signals; /* what that was judged by; only what was needed */
     struct infer_outcome o;
 };
@@ -49,6 +50,7 @@ struct task_call {
     uint32_t owner;    /* as in struct infer_request */
     double deadline_s;
     const char *group; /* what the input's group is, for thresholds per group; copied; NULL: not said */
+    bool scope_first;  /* where the input's vector shows that it is out of scope, do not answer it */
     void (*on_done)(void *user, const struct task_result *r); /* on the scheduler's thread; once for each call taken */
     void *user;
     const char *const *choices; /* classify: [n_choices] what may be answered here, borrowed until on_done; NULL: the */

@@ -258,6 +258,67 @@ static void cancelled_while_it_writes(void **state)
     infer_scheduler_free(s);
 }
 
+/* One request sends the next when it is done; whoever cancelled the first has cancelled the second, too, and the
+ * second finds room in a queue that is full. */
+struct chain {
+    struct answer first, second, filler[2];
+    struct infer_scheduler *s;
+    bool cancel;
+    int rc;
+};
+static void go_on(void *user, const struct infer_outcome *o)
+{
+    struct chain *c = user;
+    struct croft_sampling sampling;
+    struct err e = {0};
+    int32_t *prompt;
+    size_t n = prompt_of(7, &prompt);
+    sampling_of(7, &sampling);
+    struct infer_request r = {.prompt = prompt,
+                              .n_prompt = n,
+                              .sampling = &sampling,
+                              .on_piece = on_piece,
+                              .on_done = on_done,
+                              .user = &c->second,
+                              .after = o->ticket};
+    for (int i = 0; i < 2; i++) submit(c->s, (size_t)i, &c->filler[i], 0, 0);
+    c->rc = infer_schedule(c->s, &r, NULL, &e);
+    mem_free(prompt);
+    if (c->cancel) infer_ticket_cancel(o->ticket);
+    on_done(&c->first, o);
+}
+static void one_after_the_other(void **state)
+{
+    for (int cancel = 0; cancel < 2; cancel++) {
+        struct chain c = {.cancel = cancel};
+        struct croft_sampling sampling;
+        struct err e = {0};
+        int32_t *prompt;
+        size_t n = prompt_of(3, &prompt);
+        sampling_of(3, &sampling);
+        c.s = scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .n_parallel = 1, .n_queue = 1});
+        answer_init(&c.first, 1);
+        answer_init(&c.second, 1);
+        answer_init(c.filler, 2);
+        struct infer_request r = {.prompt = prompt,
+                                  .n_prompt = n,
+                                  .sampling = &sampling,
+                                  .on_done = go_on,
+                                  .user = &c};
+        assert_ok(infer_schedule(c.s, &r, NULL, &e), e);
+        mem_free(prompt);
+        wait_for(&c.first, 1);
+        assert_int_equal(c.rc, 0);
+        wait_for(&c.second, 1);
+        wait_for(c.filler, 2);
+        assert_int_equal(c.second.o.err.code, cancel ? CROFT_E_CANCELLED : 0);
+        answer_done(&c.first, 1);
+        answer_done(&c.second, 1);
+        answer_done(c.filler, 2);
+        infer_scheduler_free(c.s);
+    }
+}
+
 /* One owner fills the queue; another's single request does not wait for all of it. */
 static void fair(void **state)
 {
@@ -534,6 +595,7 @@ int main(void)
                                        cmocka_unit_test(little_cache),
                                        cmocka_unit_test(ends),
                                        cmocka_unit_test(cancelled_while_it_writes),
+                                       cmocka_unit_test(one_after_the_other),
                                        cmocka_unit_test(fair),
                                        cmocka_unit_test(asks),
                                        cmocka_unit_test(load_changes_nothing),
