@@ -98,13 +98,14 @@ const char *econ_chance_text(const struct econ_chance *c, char out[96])
 
 /* ---- trying values ---- */
 
-/* A value in the parameter's unit, cut at its bounds. */
-static void put(struct econ_scenario *s, enum econ_param p, double x)
+/* A value in the parameter's unit, cut at its bounds and rounded to what a scenario can state: that is returned. */
+static double put(struct econ_scenario *s, enum econ_param p, double x)
 {
     const struct econ_param_info *i = econ_param_info(p);
     double nano = x * 1e9;
     s->v[p] = nano <= (double)i->min ? i->min : nano >= (double)i->max ? i->max : (int64_t)llround(nano);
     if (i->unit == ECON_COUNT || i->unit == ECON_MONTHS) s->v[p] = (s->v[p] + MONEY_ONE / 2) / MONEY_ONE * MONEY_ONE;
+    return (double)s->v[p] / 1e9;
 }
 
 static int saving_of(struct econ_scenario *s, struct econ_tco *t, double *out, struct err *e)
@@ -133,13 +134,12 @@ int econ_tornado(const struct econ_scenario *given, struct econ_bar out[ECON_N_P
     for (int p = 0; p < ECON_N_PARAMS && compares && rc == 0; p++) {
         const struct econ_chance *c = &given->chance[p];
         if (c->shape == ECON_CERTAIN) continue;
-        struct econ_bar bar = {(enum econ_param)p, econ_chance_quantile(c, 0.05), econ_chance_quantile(c, 0.95), 0,
-                               0};
+        struct econ_bar bar = {.param = (enum econ_param)p};
         struct econ_scenario s = *given;
-        put(&s, (enum econ_param)p, bar.low);
+        bar.low = put(&s, bar.param, econ_chance_quantile(c, 0.05));
         rc = saving_of(&s, t, &bar.saving_low, e);
         s = *given;
-        put(&s, (enum econ_param)p, bar.high);
+        bar.high = put(&s, bar.param, econ_chance_quantile(c, 0.95));
         if (rc == 0) rc = saving_of(&s, t, &bar.saving_high, e);
         if (rc == 0 && bar.saving_low != bar.saving_high) out[n++] = bar;
     }

@@ -368,6 +368,22 @@ static void assume_chances(struct econ_scenario *s)
     }
 }
 
+/* A price of tokens that is left out would be a price of nothing. */
+static int check_pairs(const struct econ_scenario *s, struct err *e)
+{
+    static const enum econ_param pairs[][2] = {{ECON_P_CLOUD_IN, ECON_P_CLOUD_OUT},
+                                               {ECON_P_FRONTIER_IN, ECON_P_FRONTIER_OUT}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        bool in = econ_given(s, pairs[i][0]), out = econ_given(s, pairs[i][1]);
+        if (in != out)
+            return complain(s, pairs[i][out], e,
+                            "'%s' has a price of %s alone. Give %s too: 0 where it is for nothing.",
+                            econ_param_info(pairs[i][0])->section, in ? "prompts" : "answers",
+                            econ_param_info(pairs[i][in])->name);
+    }
+    return 0;
+}
+
 static int check_prices(const struct econ_scenario *s, struct err *e)
 {
     bool calls = s->v[ECON_P_ESCALATION] || s->v[ECON_P_CHECKS];
@@ -446,6 +462,7 @@ int econ_scenario_finish(struct econ_scenario *s, const struct econ_prices *pric
         return ERR(e, FORMAT, "%s%sHow many answers a month? Give volume.per_month.", s->path ? s->path : "",
                    s->path ? ": " : "");
     int rc = look_up_prices(s, prices, e);
+    if (rc == 0) rc = check_pairs(s, e);
     if (rc == 0) rc = check_prices(s, e);
     if (rc == 0) rc = check_hardware(s, e);
     if (rc) return rc;

@@ -73,17 +73,19 @@ static int fit_lines(const struct econ_scenario *given, int64_t units, double mo
 }
 
 /* The smallest volume of all stretches at which local costs no more. Stretch k, of `first` units and more, ends at
- * k·`serves`; local's fixed part grows by `step` a unit. */
+ * k·`serves`; local's fixed part grows by `step` a unit. What an answer saves is the difference of two sums that were
+ * rounded: a gain below that rounding is none, and so is a volume that no scenario may state. */
 static double smallest_volume(double cloud_a, double cloud_b, double local_a, double local_b, double step,
                               int64_t first, double serves)
 {
     enum { MOST_UNITS = 1000000 };
-    double gain = cloud_b - local_b;
-    if (!(gain > 0)) return local_a <= cloud_a ? 0 : INFINITY;
+    double gain = cloud_b - local_b, most = (double)econ_param_info(ECON_P_VOLUME)->max / 1e9;
+    if (!(gain > 1e-12 * cloud_b)) return INFINITY;
     for (int64_t k = first; k < first + MOST_UNITS; k++) {
         double least = k == first ? 0 : (double)(k - 1) * serves;
         double v = (local_a + step * (double)(k - first) - cloud_a) / gain;
         if (v < least) v = least;
+        if (v > most) break;
         if (v <= (double)k * serves) return v;
     }
     return INFINITY;
@@ -126,13 +128,24 @@ int econ_tco(const struct econ_scenario *s, struct econ_tco *out, struct err *e)
 
 /* ---- utilisation ---- */
 
+/* Answers a month, in billionths, of a machine that is always busy. */
+static econ_amount full_volume(const struct econ_scenario *s)
+{
+    int64_t rate = s->v[ECON_P_RENT_RATE] ? s->v[ECON_P_RENT_RATE] : s->v[ECON_P_RATE];
+    return (econ_amount)rate * ECON_SECONDS_MONTH;
+}
+/* The utilisation of a very fast machine at the largest volume that a scenario may have; else 1. */
+static double most_utilisation(const struct econ_scenario *s)
+{
+    return fmin(1, (double)econ_param_info(ECON_P_VOLUME)->max / (double)full_volume(s));
+}
+
 static int at_utilisation(const struct econ_scenario *given, double u, struct econ_tco *t, struct econ_step *out,
                           struct err *e)
 {
     struct econ_scenario s = *given;
-    int64_t rate = s.v[ECON_P_RENT_RATE] ? s.v[ECON_P_RENT_RATE] : s.v[ECON_P_RATE];
-    double volume = u * (double)rate / 1e9 * ECON_SECONDS_MONTH;
-    s.v[ECON_P_VOLUME] = (int64_t)(volume * 1e9);
+    double volume = u * econ_amount_real(full_volume(&s));
+    s.v[ECON_P_VOLUME] = u == 1 ? (int64_t)full_volume(&s) : (int64_t)(volume * 1e9);
     s.v[ECON_P_PEAK] = s.v[ECON_P_MAX_UTILISATION] = MONEY_ONE;
     s.v[ECON_P_GROWTH] = 0;
     if (s.v[ECON_P_RATE]) s.v[ECON_P_UNITS] = 0; /* as many as the volume needs */
@@ -153,21 +166,22 @@ static bool cheapest(const struct econ_step *p, int option)
 static bool rented_wins(const struct econ_step *p) { return cheapest(p, ECON_RENTED); }
 static bool local_wins(const struct econ_step *p) { return p->per_answer[ECON_LOCAL] <= p->per_answer[ECON_CLOUD]; }
 
-/* From which utilisation on, up to 1, does `wins` hold? In steps of 1/200 from above, then halved. */
+/* From which utilisation on, up to `most`, does `wins` hold? In steps of 1/200 from above, then halved. */
 static int find_crossing(const struct econ_scenario *s, bool (*wins)(const struct econ_step *), struct econ_tco *t,
                          double *out, struct err *e)
 {
     enum { STEPS = 200, HALVINGS = 30 };
     struct econ_step p;
-    double win = INFINITY, lose = 0;
+    double win = INFINITY, lose = 0, most = most_utilisation(s);
     for (int i = STEPS; i >= 1; i--) {
-        int rc = at_utilisation(s, (double)i / STEPS, t, &p, e);
+        double u = i == STEPS ? most : most * i / STEPS;
+        int rc = at_utilisation(s, u, t, &p, e);
         if (rc) return rc;
         if (!wins(&p)) {
-            lose = (double)i / STEPS;
+            lose = u;
             break;
         }
-        win = (double)i / STEPS;
+        win = u;
     }
     for (int i = 0; i < HALVINGS && lose > 0 && win <= 1; i++) {
         double mid = (win + lose) / 2;
@@ -188,8 +202,8 @@ int econ_utilisation(const struct econ_scenario *s, struct econ_sweep *out, stru
     if (!t) return err_nomem(e, sizeof *t);
     int rc = 0;
     out->there = true;
-    for (out->n = 0; out->n < (int)(sizeof steps / sizeof steps[0]) && rc == 0; out->n++)
-        rc = at_utilisation(s, steps[out->n], t, &out->step[out->n], e);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == 0 && steps[i] <= most_utilisation(s); i++)
+        rc = at_utilisation(s, steps[i], t, &out->step[out->n++], e);
     if (rc == 0 && t->option[ECON_RENTED].there) rc = find_crossing(s, rented_wins, t, &out->rented_wins, e);
     if (rc == 0 && t->option[ECON_LOCAL].there && t->option[ECON_CLOUD].there)
         rc = find_crossing(s, local_wins, t, &out->local_wins, e);
