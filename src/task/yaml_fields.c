@@ -18,6 +18,7 @@ int task_complain(struct task_reader *r, const json_t *parent, const char *key, 
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (!r->path) return err_set(r->e, CROFT_E_FORMAT, "", -1, "%s", text);
     int line = task_yaml_line(r->lines, parent, key, index);
     return err_set(r->e, CROFT_E_FORMAT, r->path, line, "%s:%d: %s", r->path, line, text);
 }

@@ -9,7 +9,7 @@
 
 struct task_reader {
     struct arena *arena; /* strings and lists go into it */
-    const char *path;
+    const char *path; /* NULL: no file's; complaints then name no place, and `lines` is not used */
     const struct task_yaml_lines *lines;
     struct err *e;
     const char *within; /* "tiers[0]", for complaints */
