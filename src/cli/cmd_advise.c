@@ -1,5 +1,5 @@
-/* croft advise: should this run here? Answers come from a task, a file, --set, and, at a terminal, from questions; the
- * rules are src/econ's. Exit code 0: there is a verdict; 1: not decided, and the output names what is missing.
+/* croft advise: should this run here? Answers come from a task, a file, --set, and, at a terminal, from questions;
+ * the rules are src/econ's. Exit code 0: there is a verdict; 1: not decided, and the output names what is missing.
  * Read next: src/econ/advise_verdict.c, docs/ADVISE.md. */
 #include "cli.h"
 #include "econ_advise.h"
@@ -100,12 +100,14 @@ static void ask_all(struct econ_advise_input *in, bool worksheet)
     fputc('\n', stderr);
 }
 
-static int read_all(const struct settings *set, const struct conf_list *words, struct econ_advise_input *in, struct err *e)
+static int read_all(const struct settings *set, const struct conf_list *words, struct econ_advise_input *in,
+                    struct err *e)
 {
     bool terminal = isatty(STDIN_FILENO) && !set->file;
     int rc = 0;
     if (!words->n && !set->file && !set->set.n && !terminal && !set->worksheet)
-        return ERR(e, USAGE, "Nothing is answered: give a TASK, -f FILE or --set KEY=VALUE, or run it at a terminal.");
+        return ERR(e, USAGE,
+                   "Nothing is answered: give a TASK, -f FILE or --set KEY=VALUE, or run it at a terminal.");
     if (words->n) rc = read_task(words->item[0], &in->a, e);
     if (rc == 0 && set->file) rc = econ_advise_read(in, set->file, e);
     if (rc == 0) rc = read_set(&set->set, in, e);

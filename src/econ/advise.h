@@ -10,7 +10,8 @@ struct econ_rules {
     const struct econ_advise_input *in;
     struct econ_advice *out;
     bool cloud_no;   /* no cloud, whatever it costs: a line `excludes` it */
-    bool cloud_open; /* not known whether a cloud may be used and is fast enough */
+    bool may_open;   /* not known whether the inputs may leave */
+    bool cloud_open; /* nor, or not, whether a cloud is fast enough, or needs a network that is not there */
     bool local_no;   /* this model on this machine cannot do it */
     bool force;      /* something other than price speaks for local */
     enum econ_lean cost, shape;

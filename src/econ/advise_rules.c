@@ -82,9 +82,9 @@ static void volume(struct econ_rules *r)
     } else {
         f->lean = ECON_UNDECIDED;
         ECON_SAY(f->why,
-                 above_band != above_million && v >= t->volume_low
-                     ? "The sources disagree: one says own machines pay, the other that they do not yet."
-                     : "Inside one source's band, below the other's mark: the sources disagree or do not say.");
+                 above_band || v < t->volume_low
+                     ? "The sources disagree: one says that own machines pay, the other that they do not yet."
+                     : "The sources disagree: one calls this the range of break-even, one puts it elsewhere.");
         ECON_SAY(f->change, "Costs of your own (croft tco) decide here, not volume.");
     }
 }
@@ -166,7 +166,7 @@ static void compliance(struct econ_rules *r)
                  region ? "bound to a region" : "not said how far they may go");
         ECON_SAY(f->why, region ? "Is there a cloud in that region?" : "Nobody has said whether they may leave.");
         ECON_SAY(f->change, region ? "cloud_in_region." : "leave: anywhere, region, redacted, premises or device.");
-        r->cloud_open = true;
+        r->may_open = r->cloud_open = true;
         return;
     }
     ECON_SAY(f->number, "%s that %s", data_text(a->data), may[leave]);
@@ -193,20 +193,32 @@ static void compliance(struct econ_rules *r)
 
 /* ---- 4: cost ---- */
 
+static money times(money m, double factor)
+{
+    double x = (double)m * factor;
+    return x < 9.2e18 ? (money)llround(x) : INT64_MAX;
+}
+
 static money cost_of_tokens(double volume, double tokens, money price)
 {
     double n = volume * tokens;
     return n < 9e18 ? money_per_million((uint64_t)llround(n), price) : INT64_MAX;
 }
 
+/* By what was said, -1: nothing. */
+static money given_cloud_cost(const struct econ_answers *a)
+{
+    if (a->cloud_cost_month >= 0) return a->cloud_cost_month;
+    bool countable = !isnan(a->volume_month) && !isnan(a->tokens_question) && a->price_million >= 0;
+    return countable ? cost_of_tokens(a->volume_month, a->tokens_question, a->price_million) : -1;
+}
+
 money econ_cloud_cost(const struct econ_advise_input *in, bool *out_decision_api)
 {
     const struct econ_answers *a = &in->a;
     bool countable = !isnan(a->volume_month) && !isnan(a->tokens_question);
-    money cost = a->cloud_cost_month;
+    money cost = given_cloud_cost(a);
     *out_decision_api = false;
-    if (cost < 0 && countable && a->price_million >= 0)
-        cost = cost_of_tokens(a->volume_month, a->tokens_question, a->price_million);
     if (countable && a->bounded == ECON_CLOSED && strcmp(a->currency, "USD") == 0) {
         money price = (money)llround(fmin(in->t.decision_price_million, 9e6) * MONEY_ONE);
         money decision = cost_of_tokens(a->volume_month, a->tokens_question, price);
@@ -218,8 +230,60 @@ money econ_cloud_cost(const struct econ_advise_input *in, bool *out_decision_api
     return cost;
 }
 
+/* What escalated answers cost a month at the price that was given for a cloud, else at `cloud`. A model that reaches
+ * the floor sends none. */
+static money cost_of_escalations(const struct econ_advise_input *in, money cloud)
+{
+    const struct econ_answers *a = &in->a;
+    bool good = a->quality_local >= a->floor; /* false where one is not known */
+    money given = given_cloud_cost(a);
+    if (good || isnan(a->escalation)) return 0;
+    return times(given >= 0 ? given : cloud, a->escalation);
+}
+
 /* a is cheaper than b by more than the margin. */
 static bool cheaper(money a, money b, double margin) { return (double)a < (double)b * (1 - margin); }
+
+static void unknown_cost(struct econ_rules *r, struct econ_finding *f, money local, money cloud)
+{
+    const struct econ_answers *a = &r->in->a;
+    bool both = local < 0 && cloud < 0;
+    ECON_SAY(f->number, "cloud %s, own machine %s", cloud < 0 ? "not known" : econ_price(a, cloud).text,
+             local < 0 ? "not known" : econ_price(a, local).text);
+    ECON_SAY(f->why, "Without both costs there is nothing to compare.");
+    ECON_SAY(f->change, "%s: run croft tco, or give %s.", both ? "Both costs" : "The missing cost",
+             both        ? "cloud_cost_month and local_cost_month"
+             : local < 0 ? "local_cost_month"
+                         : "cloud_cost_month, or price_million with tokens_question and volume_month");
+}
+
+static void compare_costs(struct econ_rules *r, struct econ_finding *f, money local, money cloud, money sent,
+                          bool api)
+{
+    const struct econ_answers *a = &r->in->a;
+    double margin = r->in->t.cost_margin;
+    if (cheaper(local, cloud, margin)) {
+        f->lean = ECON_LOCAL;
+        ECON_SAY(f->why, "The own machine is cheaper.");
+        ECON_SAY(f->change, "A cloud below %s a month.", econ_price(a, times(local, 1 / (1 - margin))).text);
+    } else if (cheaper(cloud, local, margin)) {
+        money below = times(cloud, 1 - margin) - sent;
+        f->lean = ECON_CLOUD;
+        r->out->decision_api = api;
+        if (api)
+            ECON_SAY(f->why, "A decision API at $%g per million tokens is cheaper.", r->in->t.decision_price_million);
+        else
+            ECON_SAY(f->why, "The cloud is cheaper.");
+        if (below > 0)
+            ECON_SAY(f->change, "An own machine below %s a month.", econ_price(a, below).text);
+        else
+            ECON_SAY(f->change, "No price of the machine: what is sent on costs too much already.");
+    } else {
+        f->lean = ECON_UNDECIDED;
+        ECON_SAY(f->why, "The difference is within the margin: price decides nothing.");
+        ECON_SAY(f->change, "A larger difference; croft tco gives an interval.");
+    }
+}
 
 static void cost(struct econ_rules *r)
 {
@@ -228,53 +292,26 @@ static void cost(struct econ_rules *r)
     struct econ_finding *f = step(r, ECON_COST, "cost", "total cost of ownership");
     bool api;
     money cloud = econ_cloud_cost(r->in, &api), full = a->local_cost_month, extra = a->local_extra_month;
-    money local = full >= 0 ? full : extra;
-    if (local < 0 || cloud < 0) {
-        ECON_BAR(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
-        ECON_SAY(f->number, "cloud %s, own machine %s", cloud < 0 ? "not known" : econ_price(a, cloud).text,
-                 local < 0 ? "not known" : econ_price(a, local).text);
-        ECON_SAY(f->why, "Without both costs there is nothing to compare.");
-        ECON_SAY(f->change, "%s: run croft tco, or give %s.",
-                 cloud < 0 && local < 0 ? "Both costs" : "The missing cost",
-                 cloud < 0 && local < 0 ? "cloud_cost_month and local_cost_month"
-                 : local < 0            ? "local_cost_month"
-                                        : "cloud_cost_month, or price_million with tokens_question and volume_month");
-        r->cost = ECON_UNANSWERED;
+    ECON_BAR(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
+    if (cloud < 0 || (full < 0 && extra < 0)) {
+        unknown_cost(r, f, full >= 0 ? full : extra, cloud);
         return;
     }
+    money sent = cost_of_escalations(r->in, cloud);
+    if (full >= 0) full = money_add(full, sent);
+    if (extra >= 0) extra = money_add(extra, sent);
     bool idle =
-        full < 0 || (!cheaper(full, cloud, t->cost_margin) && extra >= 0 && cheaper(extra, cloud, t->cost_margin));
-    if (idle) local = extra;
-    ECON_SAY(f->number, "cloud %s%s, own machine %s%s a month", econ_price(a, cloud).text,
-             api ? " (a decision API)" : "", econ_price(a, local).text, idle ? " (extra alone)" : "");
-    ECON_BAR(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
+        extra >= 0 && cheaper(extra, cloud, t->cost_margin) && (full < 0 || !cheaper(full, cloud, t->cost_margin));
+    money local = idle || full < 0 ? extra : full;
+    ECON_SAY(f->number, "cloud %s%s, own machine %s%s a month%s", econ_price(a, cloud).text,
+             api ? " (a decision API)" : "", econ_price(a, local).text,
+             local == extra ? " (what is added alone)" : "", sent ? ", with what is sent on" : "");
     if (api) ECON_BAR(r, f, decision_price_million, "%g USD for a million tokens", t->decision_price_million);
-    if (cheaper(local, cloud, t->cost_margin)) {
-        f->lean = ECON_LOCAL;
-        r->out->idle_only = idle;
-        ECON_SAY(f->why,
-                 idle ? "Local wins only because the machine is there and idle anyway: %s."
-                      : "The own machine is cheaper%s.",
-                 !idle      ? ""
-                 : full < 0 ? "its price is not counted"
-                            : "with its share of the price it does not");
-        ECON_SAY(f->change, "A cloud below %s a month.",
-                 econ_price(a, (money)((double)local / (1 - t->cost_margin))).text);
-    } else if (cheaper(cloud, local, t->cost_margin)) {
-        f->lean = ECON_CLOUD;
-        r->out->decision_api = api;
-        if (api)
-            ECON_SAY(f->why, "A decision API at $%g per million tokens is cheaper.", t->decision_price_million);
-        else
-            ECON_SAY(f->why, "The cloud is cheaper.");
-        ECON_SAY(f->change,
-                 "An own machine below %s a month, or %.3g times the volume at the same price of a question.",
-                 econ_price(a, (money)((double)cloud * (1 - t->cost_margin))).text,
-                 (double)local / (1 - t->cost_margin) / fmax((double)cloud, 1));
-    } else {
-        f->lean = ECON_UNDECIDED;
-        ECON_SAY(f->why, "The difference is within the margin: price decides nothing.");
-        ECON_SAY(f->change, "A larger difference; croft tco gives an interval.");
+    compare_costs(r, f, local, cloud, sent, api);
+    if (idle) {
+        r->out->idle_only = true;
+        ECON_SAY(f->why, "Local wins only because the machine is there and idle anyway: %s.",
+                 full < 0 ? "its price is not counted" : "with its share of the price it does not");
     }
     r->cost = f->lean;
 }
@@ -311,12 +348,14 @@ static void footprint(struct econ_rules *r)
 
 /* ---- 6: hybrid or distil ---- */
 
-/* Escalating pays while small + e * large < large, that is e < 1 - small/large. */
+/* Escalating pays while local + e * given < cloud, that is e < (cloud - local) / given. NAN: not known. */
 static double paying_share(const struct econ_rules *r)
 {
     bool api;
-    money cloud = econ_cloud_cost(r->in, &api), local = r->in->a.local_cost_month;
-    return cloud > 0 && local >= 0 ? 1 - (double)local / (double)cloud : (double)NAN;
+    money cloud = econ_cloud_cost(r->in, &api), local = r->in->a.local_cost_month,
+          given = given_cloud_cost(&r->in->a);
+    if (given < 0) given = cloud;
+    return given > 0 && local >= 0 ? fmax(0, (double)(cloud - local) / (double)given) : (double)NAN;
 }
 
 static void shape(struct econ_rules *r)
@@ -345,11 +384,9 @@ static void shape(struct econ_rules *r)
         ECON_SAY(f->change, "A floor above %g.", q);
     } else if (!isnan(e) && e <= t->escalation_usual) {
         f->lean = ECON_HYBRID;
-        if (isnan(pays))
-            ECON_SAY(f->why, "Few enough answers are sent on.");
-        else
-            ECON_SAY(f->why, "Few enough answers are sent on; by price alone up to %.0f %% may be.",
-                     fmax(pays, 0) * 100);
+        ECON_SAY(f->why, "Few enough answers are sent on.");
+        if (pays > 0)
+            ECON_SAY(f->why, "Few enough answers are sent on; by price alone up to %.0f %% may be.", pays * 100);
         ECON_SAY(f->change, "More than %g %% sent on.", t->escalation_usual * 100);
     } else if (bad && a->bounded == ECON_UNBOUNDED) {
         f->lean = ECON_CLOUD;

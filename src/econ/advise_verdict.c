@@ -100,10 +100,9 @@ static void worth_it(struct econ_rules *r)
         need(r, "floor");
         need(r, "escalation");
         settle(r, ECON_UNDECIDED, "%s Whether the local model is good enough has not been measured.", gain);
-    } else if (r->shape == ECON_HYBRID && r->cloud_open) {
-        need_cloud(r);
-        settle(r, ECON_UNDECIDED, "%s Some answers would be sent on; whether they may and in time is not known.",
-               gain);
+    } else if (r->shape == ECON_HYBRID && r->may_open) { /* how late they may be, the policy's latency_ms says */
+        need(r, r->in->a.leave == ECON_REGION ? "cloud_in_region" : "leave");
+        settle(r, ECON_UNDECIDED, "%s Some answers would be sent on; whether they may is not known.", gain);
     } else
         settle(r, r->shape, "%s %s", gain, r->out->matrix[ECON_SHAPE].why);
 }

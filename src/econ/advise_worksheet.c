@@ -92,11 +92,10 @@ json_t *econ_worksheet_json(const struct econ_answers *a)
     for (size_t i = 0; rows && i < sizeof table / sizeof table[0]; i++) {
         const struct econ_obligation *o = &table[i];
         if (!econ_regime_applies(a, o->regime)) continue;
-        json_t *row = json_pack("{ss ss ss ss ss ss ss ss ss}", "regime", o->regime, "reference", o->reference,
-                                "duty", o->duty, "device", effect_word(o->effect[ECON_DEVICE]), "premises",
-                                effect_word(o->effect[ECON_PREMISES]), "cloud",
-                                effect_word(o->effect[ECON_CLOUD_PLACE]), "why", o->why, "evidence", o->evidence,
-                                "command", o->command);
+        json_t *row = json_pack(
+            "{ss ss ss ss ss ss ss ss ss}", "regime", o->regime, "reference", o->reference, "duty", o->duty, "device",
+            effect_word(o->effect[ECON_DEVICE]), "premises", effect_word(o->effect[ECON_PREMISES]), "cloud",
+            effect_word(o->effect[ECON_CLOUD_PLACE]), "why", o->why, "evidence", o->evidence, "command", o->command);
         if (json_array_append_new(rows, row)) {
             json_decref(rows);
             return NULL;

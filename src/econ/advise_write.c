@@ -21,18 +21,31 @@ static void places_that_remain(const struct econ_advice *a, struct buf *out)
     if (!n) buf_str(out, "none");
 }
 
-/* ---- text ---- */
+/* ---- text: sources are numbered, and listed at the end ---- */
+
+struct sources {
+    const char *text[2 * (ECON_N_MATRIX + ECON_N_DIMENSIONS)];
+    int n;
+};
+
+static int source_number(struct sources *s, const char *text)
+{
+    for (int i = 0; i < s->n; i++)
+        if (strcmp(s->text[i], text) == 0) return i + 1;
+    s->text[s->n++] = text;
+    return s->n;
+}
 
 static void line(struct buf *out, const char *label, const char *text)
 {
     if (*text) buf_fmt(out, "      %-13s %s\n", label, text);
 }
 
-static void finding_text(const struct econ_finding *f, struct buf *out)
+static void finding_text(const struct econ_finding *f, struct sources *sources, struct buf *out)
 {
-    char bar[sizeof f->bar[0].text + sizeof f->bar[0].source + 4];
+    char bar[sizeof f->bar[0].text + 16];
     for (int i = 0; i < f->n_bars; i++) {
-        snprintf(bar, sizeof bar, "%s [%s]", f->bar[i].text, f->bar[i].source);
+        snprintf(bar, sizeof bar, "%s [%d]", f->bar[i].text, source_number(sources, f->bar[i].source));
         line(out, i ? "" : "held against", bar);
     }
     line(out, "because", f->why);
@@ -50,13 +63,14 @@ static void flips_text(const struct econ_advice *a, struct buf *out)
 
 void econ_advise_text(const struct econ_advice *a, struct buf *out)
 {
+    struct sources sources = {.n = 0};
     buf_fmt(out, "%s\n  %s\n  Places that remain: ", a->headline, a->why);
     places_that_remain(a, out);
     buf_str(out, "\n\nDecision matrix\n");
     for (int i = 0; i < ECON_N_MATRIX; i++) {
         const struct econ_finding *f = &a->matrix[i];
         buf_fmt(out, "  %d %-25s %-11s %s\n", i + 1, f->title, econ_lean_word(f->lean), f->number);
-        finding_text(f, out);
+        finding_text(f, &sources, out);
     }
     buf_str(out, "\nPlacement: + speaks for, - against, o neither, out excluded     device premises cloud\n");
     for (int i = 0; i < ECON_N_DIMENSIONS; i++) {
@@ -65,11 +79,13 @@ void econ_advise_text(const struct econ_advice *a, struct buf *out)
         buf_fmt(out, "  %-58.58s %7s %8s %5s\n", f->title, said ? place_mark(f->place[0]) : "?",
                 said ? place_mark(f->place[1]) : "?", said ? place_mark(f->place[2]) : "?");
         line(out, "number", f->number);
-        finding_text(f, out);
+        finding_text(f, &sources, out);
     }
     flips_text(a, out);
     if (a->n_provided) buf_str(out, "\nStill to do\n");
     for (int i = 0; i < a->n_provided; i++) buf_fmt(out, "  - %s\n", a->provided[i]);
+    buf_str(out, "\nSources\n");
+    for (int i = 0; i < sources.n; i++) buf_fmt(out, "  [%d] %s\n", i + 1, sources.text[i]);
 }
 
 /* ---- Markdown ---- */
