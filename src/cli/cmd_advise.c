@@ -117,13 +117,14 @@ static int read_all(const struct settings *set, const struct conf_list *words, s
 
 /* ---- output ---- */
 
-static int json_into(json_t *o, struct buf *out)
+static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n) ? -1 : 0; }
+
+/* A value that could not be made, or not written, leaves the buffer failed. */
+static void json_into(json_t *o, struct buf *out)
 {
-    char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
-    int rc = text ? buf_fmt(out, "%s\n", text) : (out->failed = CROFT_E_NOMEM);
-    free(text);
+    if ((!o || json_dump_callback(o, append, out, JSON_INDENT(2))) && !out->failed) out->failed = CROFT_E_NOMEM;
+    buf_char(out, '\n');
     json_decref(o);
-    return rc;
 }
 
 static void write_advice(const struct settings *set, const struct econ_advise_input *in, const struct econ_advice *a,
@@ -167,7 +168,7 @@ static int run(const struct settings *set, const struct conf_list *words, int *o
     if (rc == 0 && !set->questions) {
         econ_advise(&in, &advice);
         write_advice(set, &in, &advice, &out);
-        *out_exit = advice.verdict == ECON_UNDECIDED && !set->worksheet ? NOT_DECIDED : 0;
+        *out_exit = advice.verdict == ECON_LEAN_UNDECIDED && !set->worksheet ? NOT_DECIDED : 0;
     }
     if (rc == 0) rc = put(set, &out, e);
     econ_advise_input_done(&in);

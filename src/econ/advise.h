@@ -18,16 +18,16 @@ struct econ_rules {
 };
 
 /* The bar number `i` of a finding: a text, and the threshold's source or whoever set it. */
-#define ECON_BAR(r, f, name, ...)                                                                                    \
-    econ_bar_add((r), (f), (int)(offsetof(struct econ_thresholds, name) / sizeof(double)), __VA_ARGS__)
-void econ_bar_add(struct econ_rules *r, struct econ_finding *f, int threshold, const char *fmt, ...)
+#define ECON_MARK(r, f, name, ...)                                                                                   \
+    econ_mark_add((r), (f), (int)(offsetof(struct econ_thresholds, name) / sizeof(double)), __VA_ARGS__)
+void econ_mark_add(struct econ_rules *r, struct econ_finding *f, int threshold, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 #define ECON_SAY(field, ...) snprintf((field), sizeof(field), __VA_ARGS__)
 struct econ_number {
     char text[32];
 };
-struct econ_number econ_count(double x);                              /* "1,274,000" */
-struct econ_number econ_price(const struct econ_answers *a, money m); /* "54 USD" */
+struct econ_number econ_count(double x);                                  /* "1,274,000" */
+struct econ_number econ_amount_of(const struct econ_answers *a, money m); /* "54 USD" */
 
 money econ_cloud_cost(const struct econ_advise_input *in, bool *out_decision_api); /* a month; -1: not known */
 
@@ -39,7 +39,7 @@ void econ_answer_range(const struct econ_question *q, double *out_least, double 
 
 void econ_matrix(struct econ_rules *r);                                      /* advise_rules.c */
 void econ_dimensions(struct econ_rules *r);                                  /* advise_places.c */
-void econ_decide(struct econ_rules *r);                                      /* advise_verdict.c */
+void econ_settle(struct econ_rules *r);                                      /* advise_verdict.c */
 void econ_look(const struct econ_advise_input *in, struct econ_advice *out); /* all but the flips */
 
 #endif

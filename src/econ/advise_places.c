@@ -14,13 +14,13 @@ static void set_places(struct econ_finding *f, int device, int premises, int clo
     f->place[ECON_PREMISES] = (signed char)premises;
     f->place[ECON_CLOUD_PLACE] = (signed char)cloud;
     int here = device > premises ? device : premises;
-    f->lean = cloud == OUT || here > cloud ? ECON_LOCAL : cloud > here ? ECON_CLOUD : ECON_EITHER;
+    f->lean = cloud == OUT || here > cloud ? ECON_LEAN_LOCAL : cloud > here ? ECON_LEAN_CLOUD : ECON_LEAN_EITHER;
     f->excludes = device == OUT || premises == OUT || cloud == OUT;
 }
 
 static void bar(struct econ_finding *f, const char *text, const char *source)
 {
-    struct econ_bar *b = &f->bar[f->n_bars++];
+    struct econ_mark *b = &f->mark[f->n_marks++];
     ECON_SAY(b->text, "%s", text);
     ECON_SAY(b->source, "%s", source);
 }
@@ -48,13 +48,13 @@ static void latency(struct econ_rules *r, struct econ_finding *f)
 {
     const struct econ_finding *step = &r->out->matrix[ECON_LATENCY];
     const struct econ_answers *a = &r->in->a;
-    f->n_bars = step->n_bars;
-    for (int i = 0; i < step->n_bars; i++) f->bar[i] = step->bar[i];
+    f->n_marks = step->n_marks;
+    for (int i = 0; i < step->n_marks; i++) f->mark[i] = step->mark[i];
     ECON_SAY(f->number, "%s", step->number);
     ECON_SAY(f->change, "%s", step->change);
-    if (step->lean == ECON_UNANSWERED) return;
+    if (step->lean == ECON_LEAN_UNANSWERED) return;
     bool slow = !isnan(a->local_latency_ms) && a->latency_ms > 0 && a->local_latency_ms > a->latency_ms;
-    bool no_cloud = step->lean == ECON_LOCAL || step->lean == ECON_TUNE;
+    bool no_cloud = step->lean == ECON_LEAN_LOCAL || step->lean == ECON_LEAN_TUNE;
     set_places(f,
                slow       ? OUT
                : no_cloud ? FOR
@@ -62,9 +62,9 @@ static void latency(struct econ_rules *r, struct econ_finding *f)
                slow       ? OUT
                : no_cloud ? FOR
                           : OPEN,
-               no_cloud                       ? OUT
-               : step->lean == ECON_UNDECIDED ? AGAINST
-                                              : OPEN);
+               no_cloud                            ? OUT
+               : step->lean == ECON_LEAN_UNDECIDED ? AGAINST
+                                                   : OPEN);
 }
 
 /* What has to be sent: does it fit the line, and the time that an answer may take? A month has 365.25/12 days. */
@@ -73,13 +73,13 @@ static void data_volume(struct econ_rules *r, struct econ_finding *f)
     static const double month_s = 365.25 / 12 * 86400;
     const struct econ_answers *a = &r->in->a;
     const struct econ_thresholds *t = &r->in->t;
-    ECON_BAR(r, f, uplink_share, "%g %% of the line", t->uplink_share * 100);
+    ECON_MARK(r, f, uplink_share, "%g %% of the line", t->uplink_share * 100);
     if (isnan(a->upload_kb) || isnan(a->volume_month)) return;
     double gb = a->upload_kb * a->volume_month / 1e6;
     if (isnan(a->uplink_mbit)) {
         ECON_SAY(f->number, "%.4g GB a month", gb);
         ECON_SAY(f->change, "uplink_mbit says whether the line bears it.");
-        f->lean = ECON_UNDECIDED;
+        f->lean = ECON_LEAN_UNDECIDED;
         return;
     }
     double send_ms = a->upload_kb * 8 / a->uplink_mbit, share = gb * 8000 / (a->uplink_mbit * month_s);
@@ -97,14 +97,14 @@ static void data_volume(struct econ_rules *r, struct econ_finding *f)
 static void sensitivity(struct econ_rules *r, struct econ_finding *f)
 {
     const struct econ_finding *step = &r->out->matrix[ECON_COMPLIANCE];
-    f->bar[f->n_bars++] = step->bar[0];
+    f->mark[f->n_marks++] = step->mark[0];
     ECON_SAY(f->number, "%s", step->number);
     ECON_SAY(f->change, "%s", step->change);
-    if (step->lean == ECON_LOCAL)
+    if (step->lean == ECON_LEAN_LOCAL)
         set_places(f, FOR, r->in->a.leave == ECON_DEVICE_ONLY ? OUT : FOR, OUT);
-    else if (step->lean == ECON_HYBRID)
+    else if (step->lean == ECON_LEAN_HYBRID)
         set_places(f, FOR, FOR, AGAINST);
-    else if (step->lean == ECON_EITHER)
+    else if (step->lean == ECON_LEAN_EITHER)
         set_places(f, OPEN, OPEN, OPEN);
     else
         f->lean = step->lean;
@@ -136,7 +136,7 @@ static void resilience(struct econ_rules *r, struct econ_finding *f)
 static void cost_profile(struct econ_rules *r, struct econ_finding *f)
 {
     double u = r->in->a.utilisation;
-    ECON_BAR(r, f, utilisation_rented, "busy %g %% of the time", r->in->t.utilisation_rented * 100);
+    ECON_MARK(r, f, utilisation_rented, "busy %g %% of the time", r->in->t.utilisation_rented * 100);
     if (isnan(u)) return;
     ECON_SAY(f->number, "busy %g %% of the time", u * 100);
     if (u >= r->in->t.utilisation_rented)
@@ -179,7 +179,7 @@ void econ_dimensions(struct econ_rules *r)
     for (int p = 0; p < ECON_N_PLACES; p++) o->remains[p] = true;
     for (int i = 0; i < ECON_N_DIMENSIONS; i++) {
         struct econ_finding *f = &o->dimension[i];
-        *f = (struct econ_finding){.rule = all[i].rule, .title = all[i].title, .lean = ECON_UNANSWERED};
+        *f = (struct econ_finding){.rule = all[i].rule, .title = all[i].title, .lean = ECON_LEAN_UNANSWERED};
         all[i].look(r, f);
         for (int p = 0; p < ECON_N_PLACES; p++)
             if (f->place[p] == OUT) o->remains[p] = false;

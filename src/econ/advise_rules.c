@@ -30,16 +30,16 @@ struct econ_number econ_count(double x)
 }
 
 /* To the cent: what decides is not below it. */
-struct econ_number econ_price(const struct econ_answers *a, money m)
+struct econ_number econ_amount_of(const struct econ_answers *a, money m)
 {
     struct econ_number out;
     snprintf(out.text, sizeof out.text, "%.2f %.12s", (double)m / MONEY_ONE, a->currency);
     return out;
 }
 
-void econ_bar_add(struct econ_rules *r, struct econ_finding *f, int threshold, const char *fmt, ...)
+void econ_mark_add(struct econ_rules *r, struct econ_finding *f, int threshold, const char *fmt, ...)
 {
-    struct econ_bar *b = &f->bar[f->n_bars++];
+    struct econ_mark *b = &f->mark[f->n_marks++];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(b->text, sizeof b->text, fmt, ap);
@@ -51,7 +51,7 @@ void econ_bar_add(struct econ_rules *r, struct econ_finding *f, int threshold, c
 static struct econ_finding *step(struct econ_rules *r, int at, const char *rule, const char *title)
 {
     struct econ_finding *f = &r->out->matrix[at];
-    *f = (struct econ_finding){.rule = rule, .title = title, .lean = ECON_UNANSWERED};
+    *f = (struct econ_finding){.rule = rule, .title = title, .lean = ECON_LEAN_UNANSWERED};
     return f;
 }
 
@@ -62,8 +62,8 @@ static void volume(struct econ_rules *r)
     const struct econ_thresholds *t = &r->in->t;
     double v = r->in->a.volume_month;
     struct econ_finding *f = step(r, ECON_VOLUME, "volume", "volume");
-    ECON_BAR(r, f, volume_high, "%s to %s a month", econ_count(t->volume_low).text, econ_count(t->volume_high).text);
-    ECON_BAR(r, f, volume_million, "%s a month", econ_count(t->volume_million).text);
+    ECON_MARK(r, f, volume_high, "%s to %s a month", econ_count(t->volume_low).text, econ_count(t->volume_high).text);
+    ECON_MARK(r, f, volume_million, "%s a month", econ_count(t->volume_million).text);
     if (isnan(v)) {
         ECON_SAY(f->why, "How many questions a month there are is not known.");
         return;
@@ -71,16 +71,16 @@ static void volume(struct econ_rules *r)
     ECON_SAY(f->number, "%s questions a month", econ_count(v).text);
     bool above_band = v >= t->volume_high, above_million = v >= t->volume_million;
     if (v < t->volume_low && !above_million) {
-        f->lean = ECON_CLOUD;
+        f->lean = ECON_LEAN_CLOUD;
         ECON_SAY(f->why, "Below what both sources call break-even.");
         ECON_SAY(f->change, "%s a month or more: the sources no longer agree on the cloud.",
                  econ_count(t->volume_low).text);
     } else if (above_band && above_million) {
-        f->lean = ECON_LOCAL;
+        f->lean = ECON_LEAN_LOCAL;
         ECON_SAY(f->why, "Above what both sources call break-even. That is no calculation: cheap APIs can undo it.");
         ECON_SAY(f->change, "Fewer than %s a month.", econ_count(fmax(t->volume_high, t->volume_million)).text);
     } else {
-        f->lean = ECON_UNDECIDED;
+        f->lean = ECON_LEAN_UNDECIDED;
         ECON_SAY(f->why,
                  above_band || v < t->volume_low
                      ? "The sources disagree: one says that own machines pay, the other that they do not yet."
@@ -98,11 +98,11 @@ static void latency(struct econ_rules *r)
     double l = a->latency_ms, cloud = a->cloud_latency_ms, local = a->local_latency_ms;
     struct econ_finding *f = step(r, ECON_LATENCY, "latency", "latency objective");
     if (isnan(cloud)) {
-        ECON_BAR(r, f, cloud_fastest_ms, "%g ms: the fastest hosted API", t->cloud_fastest_ms);
-        ECON_BAR(r, f, cloud_usual_ms, "%g ms: what hosted models usually need", t->cloud_usual_ms);
+        ECON_MARK(r, f, cloud_fastest_ms, "%g ms: the fastest hosted API", t->cloud_fastest_ms);
+        ECON_MARK(r, f, cloud_usual_ms, "%g ms: what hosted models usually need", t->cloud_usual_ms);
     } else {
-        f->bar[f->n_bars++] = (struct econ_bar){.source = "measured: cloud_latency_ms"};
-        ECON_SAY(f->bar[0].text, "%g ms: the cloud API, p95", cloud);
+        f->mark[f->n_marks++] = (struct econ_mark){.source = "measured: cloud_latency_ms"};
+        ECON_SAY(f->mark[0].text, "%g ms: the cloud API, p95", cloud);
     }
     if (isnan(l)) {
         ECON_SAY(f->why, "Without an objective nothing can miss it.");
@@ -118,25 +118,25 @@ static void latency(struct econ_rules *r)
     r->local_no |= no_local;
     f->excludes = no_cloud || no_local;
     if (no_local && no_cloud) {
-        f->lean = ECON_TUNE;
+        f->lean = ECON_LEAN_TUNE;
         ECON_SAY(f->why, "No place meets it: the local model takes %g ms, the cloud %s.", local,
                  isnan(cloud) ? "at least as much as the fastest API" : "too long, too");
         ECON_SAY(f->change, "A smaller or faster local model, or an objective of %g ms.", local);
     } else if (no_local) {
-        f->lean = open ? ECON_UNDECIDED : ECON_CLOUD;
+        f->lean = open ? ECON_LEAN_UNDECIDED : ECON_LEAN_CLOUD;
         ECON_SAY(f->why, "The local model takes %g ms.", local);
         ECON_SAY(f->change, "A local p95 of at most %g ms.", l);
     } else if (no_cloud) {
-        f->lean = ECON_LOCAL;
+        f->lean = ECON_LEAN_LOCAL;
         ECON_SAY(f->why, "A cloud cannot answer that fast.");
         ECON_SAY(f->change, "An objective of %g ms or more%s.", isnan(cloud) ? t->cloud_fastest_ms : cloud,
                  isnan(cloud) ? ", or a measured cloud_latency_ms below it" : "");
     } else if (open) {
-        f->lean = ECON_UNDECIDED;
+        f->lean = ECON_LEAN_UNDECIDED;
         ECON_SAY(f->why, "Some hosted APIs answer that fast, many do not.");
         ECON_SAY(f->change, "cloud_latency_ms, measured from where you are.");
     } else {
-        f->lean = ECON_EITHER;
+        f->lean = ECON_LEAN_EITHER;
         ECON_SAY(f->why, l == 0 ? "It does not matter how long an answer takes." : "The cloud is fast enough.");
         ECON_SAY(f->change, "An objective below %g ms.", isnan(cloud) ? t->cloud_usual_ms : cloud);
     }
@@ -158,10 +158,10 @@ static void compliance(struct econ_rules *r)
     const struct econ_answers *a = &r->in->a;
     struct econ_finding *f = step(r, ECON_COMPLIANCE, "compliance", "compliance");
     int leave = a->leave < 0 && a->data == ECON_PUBLIC ? ECON_ANYWHERE : a->leave;
-    f->bar[f->n_bars++] = (struct econ_bar){"whether the inputs may leave the house", "your answer: leave"};
+    f->mark[f->n_marks++] = (struct econ_mark){"whether the inputs may leave the house", "your answer: leave"};
     if (leave < 0 || (leave == ECON_REGION && a->cloud_in_region < 0)) {
         bool region = leave == ECON_REGION;
-        f->lean = a->data < 0 && !region ? ECON_UNANSWERED : ECON_UNDECIDED;
+        f->lean = a->data < 0 && !region ? ECON_LEAN_UNANSWERED : ECON_LEAN_UNDECIDED;
         ECON_SAY(f->number, "%s; %s", data_text(a->data),
                  region ? "bound to a region" : "not said how far they may go");
         ECON_SAY(f->why, region ? "Is there a cloud in that region?" : "Nobody has said whether they may leave.");
@@ -171,20 +171,20 @@ static void compliance(struct econ_rules *r)
     }
     ECON_SAY(f->number, "%s that %s", data_text(a->data), may[leave]);
     if (leave >= ECON_PREMISES_ONLY || (leave == ECON_REGION && !a->cloud_in_region)) {
-        f->lean = ECON_LOCAL;
+        f->lean = ECON_LEAN_LOCAL;
         f->excludes = r->cloud_no = true;
         ECON_SAY(f->why, leave == ECON_REGION ? "No cloud is in the region that they may go to."
                                               : "A cloud is out of the question, whatever it costs.");
         ECON_SAY(f->change,
                  leave == ECON_REGION ? "A cloud API in the region." : "Leave to send them away, whole or redacted.");
     } else if (leave == ECON_REDACTED) {
-        f->lean = ECON_HYBRID;
+        f->lean = ECON_LEAN_HYBRID;
         r->force = true;
         ECON_SAY(f->why, "Answered here they need no redaction; what is sent on is redacted first, and what cannot "
                          "be, is not sent.");
         ECON_SAY(f->change, "leave: anywhere, or premises.");
     } else {
-        f->lean = ECON_EITHER;
+        f->lean = ECON_LEAN_EITHER;
         ECON_SAY(f->why, a->data >= ECON_PERSONAL ? "They may leave; the worksheet lists what then arises."
                                                   : "Nothing here speaks against a cloud.");
         ECON_SAY(f->change, "leave: redacted, premises or device.");
@@ -248,8 +248,8 @@ static void unknown_cost(struct econ_rules *r, struct econ_finding *f, money loc
 {
     const struct econ_answers *a = &r->in->a;
     bool both = local < 0 && cloud < 0;
-    ECON_SAY(f->number, "cloud %s, own machine %s", cloud < 0 ? "not known" : econ_price(a, cloud).text,
-             local < 0 ? "not known" : econ_price(a, local).text);
+    ECON_SAY(f->number, "cloud %s, own machine %s", cloud < 0 ? "not known" : econ_amount_of(a, cloud).text,
+             local < 0 ? "not known" : econ_amount_of(a, local).text);
     ECON_SAY(f->why, "Without both costs there is nothing to compare.");
     ECON_SAY(f->change, "%s: run croft tco, or give %s.", both ? "Both costs" : "The missing cost",
              both        ? "cloud_cost_month and local_cost_month"
@@ -263,23 +263,23 @@ static void compare_costs(struct econ_rules *r, struct econ_finding *f, money lo
     const struct econ_answers *a = &r->in->a;
     double margin = r->in->t.cost_margin;
     if (cheaper(local, cloud, margin)) {
-        f->lean = ECON_LOCAL;
+        f->lean = ECON_LEAN_LOCAL;
         ECON_SAY(f->why, "The own machine is cheaper.");
-        ECON_SAY(f->change, "A cloud below %s a month.", econ_price(a, times(local, 1 / (1 - margin))).text);
+        ECON_SAY(f->change, "A cloud below %s a month.", econ_amount_of(a, times(local, 1 / (1 - margin))).text);
     } else if (cheaper(cloud, local, margin)) {
         money below = times(cloud, 1 - margin) - sent;
-        f->lean = ECON_CLOUD;
+        f->lean = ECON_LEAN_CLOUD;
         r->out->decision_api = api;
         if (api)
             ECON_SAY(f->why, "A decision API at $%g per million tokens is cheaper.", r->in->t.decision_price_million);
         else
             ECON_SAY(f->why, "The cloud is cheaper.");
         if (below > 0)
-            ECON_SAY(f->change, "An own machine below %s a month.", econ_price(a, below).text);
+            ECON_SAY(f->change, "An own machine below %s a month.", econ_amount_of(a, below).text);
         else
             ECON_SAY(f->change, "No price of the machine: what is sent on costs too much already.");
     } else {
-        f->lean = ECON_UNDECIDED;
+        f->lean = ECON_LEAN_UNDECIDED;
         ECON_SAY(f->why, "The difference is within the margin: price decides nothing.");
         ECON_SAY(f->change, "A larger difference; croft tco gives an interval.");
     }
@@ -292,7 +292,7 @@ static void cost(struct econ_rules *r)
     struct econ_finding *f = step(r, ECON_COST, "cost", "total cost of ownership");
     bool api;
     money cloud = econ_cloud_cost(r->in, &api), full = a->local_cost_month, extra = a->local_extra_month;
-    ECON_BAR(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
+    ECON_MARK(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
     if (cloud < 0 || (full < 0 && extra < 0)) {
         unknown_cost(r, f, full >= 0 ? full : extra, cloud);
         return;
@@ -303,10 +303,10 @@ static void cost(struct econ_rules *r)
     bool idle =
         extra >= 0 && cheaper(extra, cloud, t->cost_margin) && (full < 0 || !cheaper(full, cloud, t->cost_margin));
     money local = idle || full < 0 ? extra : full;
-    ECON_SAY(f->number, "cloud %s%s, own machine %s%s a month%s", econ_price(a, cloud).text,
-             api ? " (a decision API)" : "", econ_price(a, local).text,
+    ECON_SAY(f->number, "cloud %s%s, own machine %s%s a month%s", econ_amount_of(a, cloud).text,
+             api ? " (a decision API)" : "", econ_amount_of(a, local).text,
              local == extra ? " (what is added alone)" : "", sent ? ", with what is sent on" : "");
-    if (api) ECON_BAR(r, f, decision_price_million, "%g USD for a million tokens", t->decision_price_million);
+    if (api) ECON_MARK(r, f, decision_price_million, "%g USD for a million tokens", t->decision_price_million);
     compare_costs(r, f, local, cloud, sent, api);
     if (idle) {
         r->out->idle_only = true;
@@ -323,8 +323,8 @@ static void footprint(struct econ_rules *r)
     const struct econ_answers *a = &r->in->a;
     const struct econ_thresholds *t = &r->in->t;
     struct econ_finding *f = step(r, ECON_FOOTPRINT, "footprint", "footprint after INT4");
-    ECON_BAR(r, f, memory_factor, "%g times the weights free", t->memory_factor);
-    ECON_BAR(r, f, bits_per_weight, "%g bits a weight", t->bits_per_weight);
+    ECON_MARK(r, f, memory_factor, "%g times the weights free", t->memory_factor);
+    ECON_MARK(r, f, bits_per_weight, "%g bits a weight", t->bits_per_weight);
     if (isnan(a->parameters_b) || isnan(a->memory_gb)) {
         ECON_SAY(f->why, "Model and machine are not both known.");
         ECON_SAY(f->change, "%s; croft qualify measures it.", isnan(a->parameters_b) ? "parameters_b" : "memory_gb");
@@ -333,13 +333,13 @@ static void footprint(struct econ_rules *r)
     double weights = a->parameters_b * t->bits_per_weight / 8, need = weights * t->memory_factor;
     ECON_SAY(f->number, "%.3g GB of weights, %.3g GB free", weights, a->memory_gb);
     if (a->memory_gb >= need) {
-        f->lean = ECON_EITHER;
+        f->lean = ECON_LEAN_EITHER;
         ECON_SAY(f->why, "It fits: %.3g GB are needed.", need);
         ECON_SAY(f->change, "More than %.3g billion parameters.",
                  a->memory_gb / t->memory_factor * 8 / t->bits_per_weight);
         return;
     }
-    f->lean = a->bounded == ECON_UNBOUNDED ? ECON_CLOUD : ECON_TUNE;
+    f->lean = a->bounded == ECON_UNBOUNDED ? ECON_LEAN_CLOUD : ECON_LEAN_TUNE;
     f->excludes = r->local_no = true;
     ECON_SAY(f->why, "It does not fit: %.3g GB are needed.", need);
     ECON_SAY(f->change, "At most %.3g billion parameters (a distilled model), or %.3g GB.",
@@ -367,11 +367,11 @@ static void shape(struct econ_rules *r)
            enough = a->bounded == ECON_CLOSED ? t->examples_closed : t->examples_text;
     double pays = paying_share(r);
     bool good = !isnan(q) && !isnan(a->floor) && q >= a->floor, bad = !isnan(q) && !isnan(a->floor) && q < a->floor;
-    ECON_BAR(r, f, escalation_usual, "at most %g %% sent on", t->escalation_usual * 100);
+    ECON_MARK(r, f, escalation_usual, "at most %g %% sent on", t->escalation_usual * 100);
     if (a->bounded == ECON_CLOSED)
-        ECON_BAR(r, f, examples_closed, "%s examples to tune with", econ_count(enough).text);
+        ECON_MARK(r, f, examples_closed, "%s examples to tune with", econ_count(enough).text);
     else
-        ECON_BAR(r, f, examples_text, "%s examples to distil with", econ_count(enough).text);
+        ECON_MARK(r, f, examples_text, "%s examples to distil with", econ_count(enough).text);
     if (!isnan(q) && !isnan(e))
         ECON_SAY(f->number, "quality %g (floor %g), %g %% sent on", q, a->floor, e * 100);
     else if (!isnan(q))
@@ -379,21 +379,21 @@ static void shape(struct econ_rules *r)
     else if (!isnan(e))
         ECON_SAY(f->number, "%g %% sent on", e * 100);
     if (good) {
-        f->lean = ECON_LOCAL;
+        f->lean = ECON_LEAN_LOCAL;
         ECON_SAY(f->why, "The local model reaches the floor by itself.");
         ECON_SAY(f->change, "A floor above %g.", q);
     } else if (!isnan(e) && e <= t->escalation_usual) {
-        f->lean = ECON_HYBRID;
+        f->lean = ECON_LEAN_HYBRID;
         ECON_SAY(f->why, "Few enough answers are sent on.");
         if (pays > 0)
             ECON_SAY(f->why, "Few enough answers are sent on; by price alone up to %.0f %% may be.", pays * 100);
         ECON_SAY(f->change, "More than %g %% sent on.", t->escalation_usual * 100);
     } else if (bad && a->bounded == ECON_UNBOUNDED) {
-        f->lean = ECON_CLOUD;
+        f->lean = ECON_LEAN_CLOUD;
         ECON_SAY(f->why, "An open task below its floor: a small model is the wrong one for it.");
         ECON_SAY(f->change, "A narrower task, or at most %g %% sent on.", t->escalation_usual * 100);
     } else if (bad || !isnan(e)) {
-        f->lean = ECON_TUNE;
+        f->lean = ECON_LEAN_TUNE;
         ECON_SAY(f->why, "%s: teach the model first.%s",
                  isnan(e) ? "Below the floor" : "Too many answers are sent on",
                  !isnan(a->examples) && a->examples < enough ? " There are too few examples yet." : "");

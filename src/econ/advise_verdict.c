@@ -30,9 +30,9 @@ static void need_cloud(struct econ_rules *r)
 {
     const struct econ_answers *a = &r->in->a;
     enum econ_lean latency = r->out->matrix[ECON_LATENCY].lean, compliance = r->out->matrix[ECON_COMPLIANCE].lean;
-    if (latency == ECON_UNANSWERED) need(r, "latency_ms");
-    if (latency == ECON_UNDECIDED) need(r, "cloud_latency_ms");
-    if (compliance == ECON_UNANSWERED || compliance == ECON_UNDECIDED)
+    if (latency == ECON_LEAN_UNANSWERED) need(r, "latency_ms");
+    if (latency == ECON_LEAN_UNDECIDED) need(r, "cloud_latency_ms");
+    if (compliance == ECON_LEAN_UNANSWERED || compliance == ECON_LEAN_UNDECIDED)
         need(r, a->leave == ECON_REGION ? "cloud_in_region" : "leave");
     if (a->offline < 0) need(r, "offline");
 }
@@ -50,7 +50,7 @@ static void need_costs(struct econ_rules *r)
 static const char *why_no_cloud(const struct econ_advice *o)
 {
     for (int i = 0; i < ECON_N_MATRIX; i++)
-        if (o->matrix[i].excludes && o->matrix[i].lean == ECON_LOCAL) return o->matrix[i].why;
+        if (o->matrix[i].excludes && o->matrix[i].lean == ECON_LEAN_LOCAL) return o->matrix[i].why;
     for (int i = 0; i < ECON_N_DIMENSIONS; i++)
         if (o->dimension[i].place[ECON_CLOUD_PLACE] == -2) return o->dimension[i].number;
     return "A cloud is too slow.";
@@ -59,77 +59,78 @@ static const char *why_no_cloud(const struct econ_advice *o)
 static void only_here(struct econ_rules *r)
 {
     const char *why = why_no_cloud(r->out);
-    if (r->local_no || r->shape == ECON_TUNE || r->shape == ECON_CLOUD)
-        settle(r, ECON_TUNE, "It may only run here (%s), and the model as it is does not do: %s", why,
+    if (r->local_no || r->shape == ECON_LEAN_TUNE || r->shape == ECON_LEAN_CLOUD)
+        settle(r, ECON_LEAN_TUNE, "It may only run here (%s), and the model as it is does not do: %s", why,
                r->local_no ? "it is too large or too slow." : r->out->matrix[ECON_SHAPE].why);
-    else if (r->shape == ECON_HYBRID)
-        settle(r, ECON_HYBRID,
+    else if (r->shape == ECON_LEAN_HYBRID)
+        settle(r, ECON_LEAN_HYBRID,
                "It may only run here (%s); what the model should not answer goes to a tier on the "
                "premises or to people.",
                why);
     else
-        settle(r, ECON_LOCAL, "It may only run here (%s).", why);
+        settle(r, ECON_LEAN_LOCAL, "It may only run here (%s).", why);
 }
 
 static void not_here(struct econ_rules *r, const char *because)
 {
-    if (r->in->a.bounded != ECON_UNBOUNDED && (r->force || r->cost == ECON_LOCAL))
-        settle(r, ECON_TUNE, "%s, and %s speaks for local: a smaller or better model is worth making.", because,
+    if (r->in->a.bounded != ECON_UNBOUNDED && (r->force || r->cost == ECON_LEAN_LOCAL))
+        settle(r, ECON_LEAN_TUNE, "%s, and %s speaks for local: a smaller or better model is worth making.", because,
                r->force ? "more than price" : "price");
     else if (r->cloud_open) {
         need_cloud(r);
-        settle(r, ECON_UNDECIDED, "%s; whether a cloud may and can do it is not known.", because);
+        settle(r, ECON_LEAN_UNDECIDED, "%s; whether a cloud may and can do it is not known.", because);
     } else
-        settle(r, ECON_CLOUD, "%s, and nothing keeps the work from a cloud.", because);
+        settle(r, ECON_LEAN_CLOUD, "%s, and nothing keeps the work from a cloud.", because);
 }
 
 /* Price, or a need, speaks for local. */
 static void worth_it(struct econ_rules *r)
 {
     const char *gain = !r->force ? r->out->idle_only ? r->out->matrix[ECON_COST].why : "It is cheaper here."
-                       : r->cost == ECON_CLOUD
+                       : r->cost == ECON_LEAN_CLOUD
                            ? "More than price speaks for local; the difference of cost is what that is worth."
-                       : r->cost == ECON_LOCAL ? "It is cheaper here, and not only price speaks for it."
-                                               : "More than price speaks for local.";
+                       : r->cost == ECON_LEAN_LOCAL ? "It is cheaper here, and not only price speaks for it."
+                                                    : "More than price speaks for local.";
     if (!r->force && r->in->a.operations == ECON_NOBODY) {
         need(r, "operations");
-        settle(r, ECON_UNDECIDED,
+        settle(r, ECON_LEAN_UNDECIDED,
                "It is cheaper here, but nobody would look after it: the cost leaves somebody's hours out.");
-    } else if (r->shape == ECON_UNANSWERED) {
+    } else if (r->shape == ECON_LEAN_UNANSWERED) {
         need(r, "quality_local");
         need(r, "floor");
         need(r, "escalation");
-        settle(r, ECON_UNDECIDED, "%s Whether the local model is good enough has not been measured.", gain);
-    } else if (r->shape == ECON_HYBRID && r->may_open) { /* how late they may be, the policy's latency_ms says */
+        settle(r, ECON_LEAN_UNDECIDED, "%s Whether the local model is good enough has not been measured.", gain);
+    } else if (r->shape == ECON_LEAN_HYBRID && r->may_open) { /* how late they may be, the policy's latency_ms says */
         need(r, r->in->a.leave == ECON_REGION ? "cloud_in_region" : "leave");
-        settle(r, ECON_UNDECIDED, "%s Some answers would be sent on; whether they may is not known.", gain);
+        settle(r, ECON_LEAN_UNDECIDED, "%s Some answers would be sent on; whether they may is not known.", gain);
     } else
         settle(r, r->shape, "%s %s", gain, r->out->matrix[ECON_SHAPE].why);
 }
 
-void econ_decide(struct econ_rules *r)
+void econ_settle(struct econ_rules *r)
 {
     const struct econ_advice *o = r->out;
     if (r->cloud_no)
         only_here(r);
     else if (r->local_no)
         not_here(r, "The model as it is does not fit or is too slow here");
-    else if (r->shape == ECON_CLOUD)
+    else if (r->shape == ECON_LEAN_CLOUD)
         not_here(r, "The task is too open for the local model");
-    else if (r->force || r->cost == ECON_LOCAL)
+    else if (r->force || r->cost == ECON_LEAN_LOCAL)
         worth_it(r);
     else if (r->cloud_open) {
         need_cloud(r);
-        if (r->cost == ECON_UNANSWERED) need_costs(r);
-        settle(r, ECON_UNDECIDED, "Whether a cloud may be used and is fast enough is not known.");
-    } else if (r->cost == ECON_CLOUD)
-        settle(r, ECON_CLOUD, "%s Nothing but price speaks here: use it.", o->matrix[ECON_COST].why);
-    else if (r->cost == ECON_UNANSWERED && o->matrix[ECON_VOLUME].lean == ECON_CLOUD)
-        settle(r, ECON_CLOUD, "Nothing but price would speak for local, and the volume is below every break-even.");
+        if (r->cost == ECON_LEAN_UNANSWERED) need_costs(r);
+        settle(r, ECON_LEAN_UNDECIDED, "Whether a cloud may be used and is fast enough is not known.");
+    } else if (r->cost == ECON_LEAN_CLOUD)
+        settle(r, ECON_LEAN_CLOUD, "%s Nothing but price speaks here: use it.", o->matrix[ECON_COST].why);
+    else if (r->cost == ECON_LEAN_UNANSWERED && o->matrix[ECON_VOLUME].lean == ECON_LEAN_CLOUD)
+        settle(r, ECON_LEAN_CLOUD,
+               "Nothing but price would speak for local, and the volume is below every break-even.");
     else {
         need_costs(r);
-        settle(r, ECON_UNDECIDED, "Nothing but price speaks, and the costs %s.",
-               r->cost == ECON_UNANSWERED ? "are not known" : "do not differ enough");
+        settle(r, ECON_LEAN_UNDECIDED, "Nothing but price speaks, and the costs %s.",
+               r->cost == ECON_LEAN_UNANSWERED ? "are not known" : "do not differ enough");
     }
 }
 
@@ -149,9 +150,9 @@ static void here_needs(const struct econ_rules *r)
 {
     const struct econ_answers *a = &r->in->a;
     struct econ_advice *o = r->out;
-    if (r->shape == ECON_UNANSWERED)
+    if (r->shape == ECON_LEAN_UNANSWERED)
         provide(o, "Show that the model is good enough: croft eval TASK -m MODEL, croft calibrate.");
-    if (o->matrix[ECON_FOOTPRINT].lean == ECON_UNANSWERED) provide(o, "Show that it fits: croft qualify MODEL.");
+    if (o->matrix[ECON_FOOTPRINT].lean == ECON_LEAN_UNANSWERED) provide(o, "Show that it fits: croft qualify MODEL.");
     if (a->latency_ms > 0 && isnan(a->local_latency_ms))
         provide(o, "Show that 95 of 100 answers come within %g ms: croft eval TASK -m MODEL.", a->latency_ms);
     if (a->operations == ECON_NOBODY) provide(o, "Name who looks after it.");
@@ -163,13 +164,13 @@ static void say_what_is_next(struct econ_rules *r)
     const struct econ_answers *a = &r->in->a;
     struct econ_advice *o = r->out;
     double enough = a->bounded == ECON_CLOSED ? r->in->t.examples_closed : r->in->t.examples_text;
-    if (o->verdict == ECON_LOCAL || o->verdict == ECON_HYBRID) here_needs(r);
-    if (o->verdict == ECON_HYBRID)
+    if (o->verdict == ECON_LEAN_LOCAL || o->verdict == ECON_LEAN_HYBRID) here_needs(r);
+    if (o->verdict == ECON_LEAN_HYBRID)
         provide(o, "Fit the threshold (croft calibrate TASK -m MODEL --target-error E) and set tiers and policy in "
                    "croft.yaml.");
-    if (o->verdict == ECON_HYBRID && a->leave == ECON_REDACTED && !r->cloud_no)
+    if (o->verdict == ECON_LEAN_HYBRID && a->leave == ECON_REDACTED && !r->cloud_no)
         provide(o, "Set policy.redact in croft.yaml: what cannot be redacted is then not sent.");
-    if (o->verdict == ECON_TUNE) {
+    if (o->verdict == ECON_LEAN_TUNE) {
         if (isnan(a->examples) || a->examples < enough)
             provide(
                 o,
@@ -177,11 +178,11 @@ static void say_what_is_next(struct econ_rules *r)
                 econ_count(enough).text);
         provide(o, "Tune or distil, then croft eval and croft advise again (croft task fit is the cheapest try).");
     }
-    if (o->verdict == ECON_CLOUD && a->leave == ECON_REGION)
+    if (o->verdict == ECON_LEAN_CLOUD && a->leave == ECON_REGION)
         provide(o, "An API in the region that the data may go to.");
-    if (o->verdict == ECON_CLOUD && a->data >= ECON_PERSONAL)
+    if (o->verdict == ECON_LEAN_CLOUD && a->data >= ECON_PERSONAL)
         provide(o, "Do what arises with a cloud: croft advise --worksheet.");
-    if (o->verdict == ECON_UNDECIDED && r->cost != ECON_LOCAL && r->cost != ECON_CLOUD)
+    if (o->verdict == ECON_LEAN_UNDECIDED && r->cost != ECON_LEAN_LOCAL && r->cost != ECON_LEAN_CLOUD)
         provide(o, "Costs with an interval: croft tco.");
 }
 
@@ -189,12 +190,12 @@ static void headline(struct econ_advice *o)
 {
     static const char *const texts[] = {"Run it locally", "Hybrid: local first, and escalate", "Tune or distil first",
                                         "Use a cloud API"};
-    if (o->verdict == ECON_UNDECIDED) {
+    if (o->verdict == ECON_LEAN_UNDECIDED) {
         int n = snprintf(o->headline, sizeof o->headline, "Not decided");
         for (int i = 0; i < o->n_needs && n < (int)sizeof o->headline; i++)
             n += snprintf(o->headline + n, sizeof o->headline - (size_t)n, "%s%s", i ? ", " : ": missing ",
                           o->need[i]);
-    } else if (o->verdict == ECON_CLOUD && o->decision_api)
+    } else if (o->verdict == ECON_LEAN_CLOUD && o->decision_api)
         ECON_SAY(o->headline, "Use a cloud API: a decision API is cheaper");
     else
         ECON_SAY(o->headline, "%s", texts[o->verdict]);
@@ -202,13 +203,13 @@ static void headline(struct econ_advice *o)
 
 void econ_look(const struct econ_advise_input *in, struct econ_advice *o)
 {
-    struct econ_rules r = {.in = in, .out = o, .cost = ECON_UNANSWERED, .shape = ECON_UNANSWERED};
-    *o = (struct econ_advice){.verdict = ECON_UNDECIDED};
+    struct econ_rules r = {.in = in, .out = o, .cost = ECON_LEAN_UNANSWERED, .shape = ECON_LEAN_UNANSWERED};
+    *o = (struct econ_advice){.verdict = ECON_LEAN_UNDECIDED};
     econ_matrix(&r);
     econ_dimensions(&r);
-    econ_decide(&r);
-    if (o->verdict != ECON_LOCAL && o->verdict != ECON_HYBRID) o->idle_only = false;
-    if (o->verdict != ECON_CLOUD) o->decision_api = false;
+    econ_settle(&r);
+    if (o->verdict != ECON_LEAN_LOCAL && o->verdict != ECON_LEAN_HYBRID) o->idle_only = false;
+    if (o->verdict != ECON_LEAN_CLOUD) o->decision_api = false;
     say_what_is_next(&r);
     headline(o);
 }

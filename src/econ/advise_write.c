@@ -43,9 +43,9 @@ static void line(struct buf *out, const char *label, const char *text)
 
 static void finding_text(const struct econ_finding *f, struct sources *sources, struct buf *out)
 {
-    char bar[sizeof f->bar[0].text + 16];
-    for (int i = 0; i < f->n_bars; i++) {
-        snprintf(bar, sizeof bar, "%s [%d]", f->bar[i].text, source_number(sources, f->bar[i].source));
+    char bar[sizeof f->mark[0].text + 16];
+    for (int i = 0; i < f->n_marks; i++) {
+        snprintf(bar, sizeof bar, "%s [%d]", f->mark[i].text, source_number(sources, f->mark[i].source));
         line(out, i ? "" : "held against", bar);
     }
     line(out, "because", f->why);
@@ -55,8 +55,8 @@ static void finding_text(const struct econ_finding *f, struct sources *sources, 
 static void flips_text(const struct econ_advice *a, struct buf *out)
 {
     if (!a->n_flips) return;
-    buf_str(out, a->verdict == ECON_UNDECIDED ? "\nWhat would decide it, each alone\n"
-                                              : "\nWhat would give another verdict, each alone\n");
+    buf_str(out, a->verdict == ECON_LEAN_UNDECIDED ? "\nWhat would decide it, each alone\n"
+                                                   : "\nWhat would give another verdict, each alone\n");
     for (int i = 0; i < a->n_flips; i++)
         buf_fmt(out, "  %-18s %-24s -> %s\n", a->flip[i].key, a->flip[i].value, econ_lean_word(a->flip[i].verdict));
 }
@@ -75,7 +75,7 @@ void econ_advise_text(const struct econ_advice *a, struct buf *out)
     buf_str(out, "\nPlacement: + speaks for, - against, o neither, out excluded     device premises cloud\n");
     for (int i = 0; i < ECON_N_DIMENSIONS; i++) {
         const struct econ_finding *f = &a->dimension[i];
-        bool said = f->lean != ECON_UNANSWERED && f->lean != ECON_UNDECIDED;
+        bool said = f->lean != ECON_LEAN_UNANSWERED && f->lean != ECON_LEAN_UNDECIDED;
         buf_fmt(out, "  %-58.58s %7s %8s %5s\n", f->title, said ? place_mark(f->place[0]) : "?",
                 said ? place_mark(f->place[1]) : "?", said ? place_mark(f->place[2]) : "?");
         line(out, "number", f->number);
@@ -104,7 +104,7 @@ static void cell(struct buf *out, const char *text)
 static void bars_cell(const struct econ_finding *f, struct buf *out)
 {
     buf_str(out, " ");
-    for (int i = 0; i < f->n_bars; i++) buf_fmt(out, "%s%s (%s)", i ? "; " : "", f->bar[i].text, f->bar[i].source);
+    for (int i = 0; i < f->n_marks; i++) buf_fmt(out, "%s%s (%s)", i ? "; " : "", f->mark[i].text, f->mark[i].source);
     buf_str(out, " |");
 }
 
@@ -149,7 +149,7 @@ void econ_advise_markdown(const struct econ_advise_input *in, const struct econ_
                  "|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < ECON_N_DIMENSIONS; i++) {
         const struct econ_finding *f = &a->dimension[i];
-        bool said = f->lean != ECON_UNANSWERED && f->lean != ECON_UNDECIDED;
+        bool said = f->lean != ECON_LEAN_UNANSWERED && f->lean != ECON_LEAN_UNDECIDED;
         buf_fmt(out, "| %s |", f->title);
         for (int p = 0; p < ECON_N_PLACES; p++) cell(out, said ? place_mark(f->place[p]) : "?");
         cell(out, f->number);
@@ -186,8 +186,8 @@ void econ_questions_yaml(struct buf *out)
 static json_t *bars_json(const struct econ_finding *f)
 {
     json_t *list = json_array();
-    for (int i = 0; list && i < f->n_bars; i++)
-        if (json_array_append_new(list, json_pack("{ss ss}", "text", f->bar[i].text, "source", f->bar[i].source))) {
+    for (int i = 0; list && i < f->n_marks; i++)
+        if (json_array_append_new(list, json_pack("{ss ss}", "text", f->mark[i].text, "source", f->mark[i].source))) {
             json_decref(list);
             return NULL;
         }

@@ -100,20 +100,20 @@ bool econ_worth_asking(const struct econ_answers *a, const char *key);
 /* ---- advice ---- */
 
 enum econ_lean {
-    ECON_LOCAL,
-    ECON_HYBRID, /* local first, escalate */
-    ECON_TUNE,   /* tune or distil first */
-    ECON_CLOUD,
-    ECON_EITHER,    /* this line speaks for none */
-    ECON_UNDECIDED, /* sources disagree, or the number lies between */
-    ECON_UNANSWERED
+    ECON_LEAN_LOCAL,
+    ECON_LEAN_HYBRID, /* local first, escalate */
+    ECON_LEAN_TUNE,   /* tune or distil first */
+    ECON_LEAN_CLOUD,
+    ECON_LEAN_EITHER,    /* this line speaks for none */
+    ECON_LEAN_UNDECIDED, /* sources disagree, or the number lies between */
+    ECON_LEAN_UNANSWERED
 };
 const char *econ_lean_word(enum econ_lean l); /* "local", … */
 
 enum { ECON_DEVICE, ECON_PREMISES, ECON_CLOUD_PLACE, ECON_N_PLACES };
 const char *econ_place_word(int place);
 
-struct econ_bar { /* what a number was held against */
+struct econ_mark { /* what a number was held against */
     char text[96];
     char source[288];
 };
@@ -123,8 +123,8 @@ struct econ_finding {
     bool excludes;                    /* a place is out of the question by this line alone */
     signed char place[ECON_N_PLACES]; /* dimensions: -2 excluded, -1 speaks against, 0, +1 speaks for */
     char number[160];                 /* that decided */
-    struct econ_bar bar[2];
-    int n_bars;
+    struct econ_mark mark[2];
+    int n_marks;
     char why[288], change[224];
 };
 enum { ECON_N_MATRIX = 6, ECON_N_DIMENSIONS = 7, ECON_MAX_NEEDS = 10, ECON_MAX_FLIPS = 24, ECON_MAX_PROVIDED = 8 };

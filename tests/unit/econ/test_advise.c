@@ -79,24 +79,24 @@ static const struct econ_flip *flip(const char *key, const char *value)
 
 static void volume_is_held_against_both_sources(void **state)
 {
-    assert_int_equal(step(ECON_VOLUME, "volume_month=49999"), ECON_CLOUD);
-    assert_int_equal(step(ECON_VOLUME, "volume_month=50000"), ECON_UNDECIDED);
+    assert_int_equal(step(ECON_VOLUME, "volume_month=49999"), ECON_LEAN_CLOUD);
+    assert_int_equal(step(ECON_VOLUME, "volume_month=50000"), ECON_LEAN_UNDECIDED);
     assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "disagree"));
-    assert_int_equal(step(ECON_VOLUME, "volume_month=500000"), ECON_UNDECIDED);
+    assert_int_equal(step(ECON_VOLUME, "volume_month=500000"), ECON_LEAN_UNDECIDED);
     assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "disagree"));
-    assert_int_equal(step(ECON_VOLUME, "volume_month=999999"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_VOLUME, "volume_month=1000000"), ECON_LOCAL);
-    assert_int_equal(out.matrix[ECON_VOLUME].n_bars, 2); /* both are shown */
-    assert_string_equal(out.matrix[ECON_VOLUME].bar[0].text, "50,000 to 500,000 a month");
-    assert_string_equal(out.matrix[ECON_VOLUME].bar[1].text, "1,000,000 a month");
-    assert_non_null(strstr(out.matrix[ECON_VOLUME].bar[0].source, "no public source found"));
-    assert_int_equal(step(ECON_VOLUME, "volume_month="), ECON_UNANSWERED);
+    assert_int_equal(step(ECON_VOLUME, "volume_month=999999"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_VOLUME, "volume_month=1000000"), ECON_LEAN_LOCAL);
+    assert_int_equal(out.matrix[ECON_VOLUME].n_marks, 2); /* both are shown */
+    assert_string_equal(out.matrix[ECON_VOLUME].mark[0].text, "50,000 to 500,000 a month");
+    assert_string_equal(out.matrix[ECON_VOLUME].mark[1].text, "1,000,000 a month");
+    assert_non_null(strstr(out.matrix[ECON_VOLUME].mark[0].source, "no public source found"));
+    assert_int_equal(step(ECON_VOLUME, "volume_month="), ECON_LEAN_UNANSWERED);
 }
 
 static void thresholds_can_be_set_and_say_so(void **state)
 {
-    assert_int_equal(step(ECON_VOLUME, "volume_month=60000 thresholds.volume_low=70000"), ECON_CLOUD);
-    assert_string_equal(out.matrix[ECON_VOLUME].bar[0].text, "70,000 to 500,000 a month");
+    assert_int_equal(step(ECON_VOLUME, "volume_month=60000 thresholds.volume_low=70000"), ECON_LEAN_CLOUD);
+    assert_string_equal(out.matrix[ECON_VOLUME].mark[0].text, "70,000 to 500,000 a month");
     assert_int_equal(econ_advise_set(&in, "thresholds.volume_low", "600000", &e), CROFT_E_FORMAT);
     assert_int_equal(in.t.volume_low, 70000); /* nothing of what is wrong stays */
     assert_int_equal(econ_advise_set(&in, "thresholds.volum_low", "1", &e), CROFT_E_FORMAT);
@@ -105,64 +105,64 @@ static void thresholds_can_be_set_and_say_so(void **state)
 
 static void latency_excludes_places(void **state)
 {
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=0"), ECON_EITHER);
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=263"), ECON_LOCAL); /* the fastest API has a median of 264 */
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=0"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=263"), ECON_LEAN_LOCAL); /* the fastest API has a median of 264 */
     assert_true(out.matrix[ECON_LATENCY].excludes && !out.remains[ECON_CLOUD_PLACE]);
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=264"), ECON_UNDECIDED);
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=264"), ECON_LEAN_UNDECIDED);
     assert_true(out.remains[ECON_CLOUD_PLACE]);
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=1499"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=1500"), ECON_EITHER);
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=1499"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=1500"), ECON_LEAN_EITHER);
     /* measured, it is the measurement that counts */
-    assert_int_equal(step(ECON_LATENCY, "latency_ms=400 cloud_latency_ms=400"), ECON_EITHER);
-    assert_int_equal(step(ECON_LATENCY, "cloud_latency_ms=401"), ECON_LOCAL);
-    assert_int_equal(step(ECON_LATENCY, "local_latency_ms=400"), ECON_LOCAL);
-    assert_int_equal(step(ECON_LATENCY, "local_latency_ms=401"), ECON_TUNE); /* nobody meets it */
-    assert_int_equal(step(ECON_LATENCY, "cloud_latency_ms=300"), ECON_CLOUD);
+    assert_int_equal(step(ECON_LATENCY, "latency_ms=400 cloud_latency_ms=400"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_LATENCY, "cloud_latency_ms=401"), ECON_LEAN_LOCAL);
+    assert_int_equal(step(ECON_LATENCY, "local_latency_ms=400"), ECON_LEAN_LOCAL);
+    assert_int_equal(step(ECON_LATENCY, "local_latency_ms=401"), ECON_LEAN_TUNE); /* nobody meets it */
+    assert_int_equal(step(ECON_LATENCY, "cloud_latency_ms=300"), ECON_LEAN_CLOUD);
     assert_false(out.remains[ECON_DEVICE] || out.remains[ECON_PREMISES]);
 }
 
 static void compliance_is_what_may_leave(void **state)
 {
-    assert_int_equal(step(ECON_COMPLIANCE, "data=public"), ECON_EITHER);
-    assert_int_equal(step(ECON_COMPLIANCE, "data=personal"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_COMPLIANCE, "leave=anywhere"), ECON_EITHER);
-    assert_int_equal(step(ECON_COMPLIANCE, "leave=redacted"), ECON_HYBRID);
-    assert_int_equal(step(ECON_COMPLIANCE, "leave=region"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_COMPLIANCE, "cloud_in_region=yes"), ECON_EITHER);
-    assert_int_equal(step(ECON_COMPLIANCE, "cloud_in_region=no"), ECON_LOCAL);
-    assert_int_equal(step(ECON_COMPLIANCE, "leave=premises"), ECON_LOCAL);
+    assert_int_equal(step(ECON_COMPLIANCE, "data=public"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_COMPLIANCE, "data=personal"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_COMPLIANCE, "leave=anywhere"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_COMPLIANCE, "leave=redacted"), ECON_LEAN_HYBRID);
+    assert_int_equal(step(ECON_COMPLIANCE, "leave=region"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_COMPLIANCE, "cloud_in_region=yes"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_COMPLIANCE, "cloud_in_region=no"), ECON_LEAN_LOCAL);
+    assert_int_equal(step(ECON_COMPLIANCE, "leave=premises"), ECON_LEAN_LOCAL);
     assert_true(out.remains[ECON_PREMISES] && !out.remains[ECON_CLOUD_PLACE]);
-    assert_int_equal(step(ECON_COMPLIANCE, "leave=device"), ECON_LOCAL);
+    assert_int_equal(step(ECON_COMPLIANCE, "leave=device"), ECON_LEAN_LOCAL);
     assert_true(out.remains[ECON_DEVICE] && !out.remains[ECON_PREMISES]);
 }
 
 static void costs_are_compared_with_a_margin(void **state)
 {
-    assert_int_equal(step(ECON_COST, "cloud_cost_month=1000"), ECON_UNANSWERED);
-    assert_int_equal(step(ECON_COST, "local_cost_month=899.99"), ECON_LOCAL); /* below 1000 * 0.9 */
-    assert_int_equal(step(ECON_COST, "local_cost_month=900"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_COST, "local_cost_month=1111"), ECON_UNDECIDED); /* 1111 * 0.9 = 999.9 */
-    assert_int_equal(step(ECON_COST, "local_cost_month=1112"), ECON_CLOUD);     /* 1112 * 0.9 = 1000.8 */
-    assert_int_equal(step(ECON_COST, "thresholds.cost_margin=0.2"), ECON_UNDECIDED);
+    assert_int_equal(step(ECON_COST, "cloud_cost_month=1000"), ECON_LEAN_UNANSWERED);
+    assert_int_equal(step(ECON_COST, "local_cost_month=899.99"), ECON_LEAN_LOCAL); /* below 1000 * 0.9 */
+    assert_int_equal(step(ECON_COST, "local_cost_month=900"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_COST, "local_cost_month=1111"), ECON_LEAN_UNDECIDED); /* 1111 * 0.9 = 999.9 */
+    assert_int_equal(step(ECON_COST, "local_cost_month=1112"), ECON_LEAN_CLOUD);     /* 1112 * 0.9 = 1000.8 */
+    assert_int_equal(step(ECON_COST, "thresholds.cost_margin=0.2"), ECON_LEAN_UNDECIDED);
     /* what is sent on is paid for: 800 + 0.15 * 1000 = 950; a model that reaches the floor sends nothing on */
     say("thresholds.cost_margin=0.1 local_cost_month=800");
-    assert_int_equal(step(ECON_COST, "escalation=0.05"), ECON_LOCAL); /* 850 */
-    assert_int_equal(step(ECON_COST, "escalation=0.15"), ECON_UNDECIDED);
-    assert_int_equal(step(ECON_COST, "quality_local=0.9 floor=0.9"), ECON_LOCAL);
+    assert_int_equal(step(ECON_COST, "escalation=0.05"), ECON_LEAN_LOCAL); /* 850 */
+    assert_int_equal(step(ECON_COST, "escalation=0.15"), ECON_LEAN_UNDECIDED);
+    assert_int_equal(step(ECON_COST, "quality_local=0.9 floor=0.9"), ECON_LEAN_LOCAL);
 }
 
 static void an_idle_machine_wins_for_that_alone(void **state)
 {
     say(OPEN_TO_ALL
         "bounded=narrow cloud_cost_month=100 local_cost_month=300 local_extra_month=20 quality_local=0.9 floor=0.8");
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     assert_true(out.idle_only);
     assert_non_null(strstr(out.why, "only because the machine is there and idle anyway"));
     say("local_cost_month=50"); /* wins with its share of the price, too */
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     assert_false(out.idle_only);
     say("local_cost_month=300 local_extra_month=95");
-    assert_int_equal(verdict(), ECON_CLOUD);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
 }
 
 /* 2,000,000 questions of 500 tokens are 1000 million tokens: 42 USD at $0.042, 2500 at $2.50. */
@@ -170,46 +170,46 @@ static void a_decision_api_may_be_cheaper(void **state)
 {
     say(OPEN_TO_ALL "bounded=closed volume_month=2000000 tokens_question=500 price_million=2.5 local_cost_month=400 "
                     "quality_local=0.95 floor=0.9");
-    assert_int_equal(verdict(), ECON_CLOUD);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     assert_true(out.decision_api);
     assert_non_null(strstr(out.why, "A decision API at $0.042 per million tokens is cheaper"));
     assert_non_null(strstr(out.matrix[ECON_COST].number, "cloud 42.00 USD (a decision API)"));
     const struct econ_flip *f = flip("volume_month", NULL);
     assert_non_null(f);
-    assert_int_equal(f->verdict, ECON_LOCAL); /* 400 / 0.9 / 42 * 2,000,000 = 21,164,021 */
+    assert_int_equal(f->verdict, ECON_LEAN_LOCAL); /* 400 / 0.9 / 42 * 2,000,000 = 21,164,021 */
     assert_string_equal(f->value, "21,170,000 or more");
     say("bounded=narrow"); /* no decision API answers in text: 2500 USD */
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     say("bounded=closed leave=premises data=personal"); /* price never outvotes what excludes */
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     assert_false(out.decision_api);
     say("leave=anywhere currency=EUR"); /* the list price is in USD */
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
 }
 
 /* 7 billion * 4.8944 bits / 8 = 4.2826 GB, times 1.5 = 6.4239 GB. */
 static void the_footprint_has_room_to_spare(void **state)
 {
-    assert_int_equal(step(ECON_FOOTPRINT, "parameters_b=7"), ECON_UNANSWERED);
-    assert_int_equal(step(ECON_FOOTPRINT, "memory_gb=6.43"), ECON_EITHER);
-    assert_int_equal(step(ECON_FOOTPRINT, "memory_gb=6.42"), ECON_TUNE);
-    assert_int_equal(step(ECON_FOOTPRINT, "bounded=open"), ECON_CLOUD);
+    assert_int_equal(step(ECON_FOOTPRINT, "parameters_b=7"), ECON_LEAN_UNANSWERED);
+    assert_int_equal(step(ECON_FOOTPRINT, "memory_gb=6.43"), ECON_LEAN_EITHER);
+    assert_int_equal(step(ECON_FOOTPRINT, "memory_gb=6.42"), ECON_LEAN_TUNE);
+    assert_int_equal(step(ECON_FOOTPRINT, "bounded=open"), ECON_LEAN_CLOUD);
     assert_non_null(strstr(out.matrix[ECON_FOOTPRINT].number, "4.28 GB"));
 }
 
 static void hybrid_or_distil(void **state)
 {
-    assert_int_equal(step(ECON_SHAPE, "bounded=closed quality_local=0.9"), ECON_UNANSWERED);
-    assert_int_equal(step(ECON_SHAPE, "floor=0.9"), ECON_LOCAL);
-    assert_int_equal(step(ECON_SHAPE, "quality_local=0.899"), ECON_TUNE);
-    assert_int_equal(step(ECON_SHAPE, "escalation=0.2"), ECON_HYBRID);
-    assert_int_equal(step(ECON_SHAPE, "escalation=0.201"), ECON_TUNE);
-    assert_int_equal(step(ECON_SHAPE, "bounded=open"), ECON_CLOUD);
-    assert_int_equal(step(ECON_SHAPE, "quality_local= floor="), ECON_TUNE);
-    assert_int_equal(step(ECON_SHAPE, "escalation="), ECON_UNANSWERED);
-    assert_int_equal(step(ECON_SHAPE, "bounded=closed examples=999 quality_local=0.5 floor=0.9"), ECON_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "bounded=closed quality_local=0.9"), ECON_LEAN_UNANSWERED);
+    assert_int_equal(step(ECON_SHAPE, "floor=0.9"), ECON_LEAN_LOCAL);
+    assert_int_equal(step(ECON_SHAPE, "quality_local=0.899"), ECON_LEAN_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "escalation=0.2"), ECON_LEAN_HYBRID);
+    assert_int_equal(step(ECON_SHAPE, "escalation=0.201"), ECON_LEAN_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "bounded=open"), ECON_LEAN_CLOUD);
+    assert_int_equal(step(ECON_SHAPE, "quality_local= floor="), ECON_LEAN_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "escalation="), ECON_LEAN_UNANSWERED);
+    assert_int_equal(step(ECON_SHAPE, "bounded=closed examples=999 quality_local=0.5 floor=0.9"), ECON_LEAN_TUNE);
     assert_non_null(strstr(out.matrix[ECON_SHAPE].why, "too few examples"));
-    assert_int_equal(step(ECON_SHAPE, "examples=1000"), ECON_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "examples=1000"), ECON_LEAN_TUNE);
     assert_null(strstr(out.matrix[ECON_SHAPE].why, "too few examples"));
 }
 
@@ -236,60 +236,60 @@ static void dimensions_name_places(void **state)
     assert_int_equal(out.dimension[BOUNDEDNESS].place[ECON_CLOUD_PLACE], 1);
     assert_int_equal(out.dimension[RESILIENCE].place[ECON_CLOUD_PLACE], -2);
     assert_int_equal(out.dimension[OWNERSHIP].place[ECON_DEVICE], -1);
-    assert_int_equal(out.dimension[COST_PROFILE].lean, ECON_CLOUD);
+    assert_int_equal(out.dimension[COST_PROFILE].lean, ECON_LEAN_CLOUD);
     say("bounded=closed offline=short operations=own utilisation=0.6");
     econ_advise(&in, &out);
     assert_int_equal(out.dimension[BOUNDEDNESS].place[ECON_DEVICE], 1);
     assert_int_equal(out.dimension[RESILIENCE].place[ECON_CLOUD_PLACE], -1);
-    assert_int_equal(out.dimension[COST_PROFILE].lean, ECON_LOCAL);
+    assert_int_equal(out.dimension[COST_PROFILE].lean, ECON_LEAN_LOCAL);
     assert_int_equal(out.dimension[OWNERSHIP].place[ECON_PREMISES], 1);
 }
 
 static void what_is_missing_is_named(void **state)
 {
-    assert_int_equal(verdict(), ECON_UNDECIDED);
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
     assert_true(missing("latency_ms") && missing("leave") && missing("offline") && missing("local_cost_month"));
-    assert_int_equal(flip("leave", "premises")->verdict, ECON_LOCAL); /* these alone would decide */
-    assert_int_equal(flip("offline", "must")->verdict, ECON_LOCAL);
+    assert_int_equal(flip("leave", "premises")->verdict, ECON_LEAN_LOCAL); /* these alone would decide */
+    assert_int_equal(flip("offline", "must")->verdict, ECON_LEAN_LOCAL);
     say(OPEN_TO_ALL "volume_month=5000000");
-    assert_int_equal(verdict(), ECON_UNDECIDED); /* a volume never decides for own machines */
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED); /* a volume never decides for own machines */
     assert_true(missing("local_cost_month") && missing("cloud_cost_month") && !missing("latency_ms"));
     say("volume_month=1000");
-    assert_int_equal(verdict(), ECON_CLOUD);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     say("volume_month=5000000 cloud_cost_month=9000 local_cost_month=500");
-    assert_int_equal(verdict(), ECON_UNDECIDED);
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
     assert_true(missing("quality_local") && missing("escalation") && !missing("local_cost_month"));
-    assert_int_equal(flip("escalation", "0.2 or less")->verdict, ECON_HYBRID);
+    assert_int_equal(flip("escalation", "0.2 or less")->verdict, ECON_LEAN_HYBRID);
     say("escalation=0.1");
-    assert_int_equal(verdict(), ECON_HYBRID);
+    assert_int_equal(verdict(), ECON_LEAN_HYBRID);
     say("operations=nobody");
-    assert_int_equal(verdict(), ECON_UNDECIDED);
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
     assert_true(missing("operations"));
 }
 
 static void only_here_is_local_or_to_be_made_so(void **state)
 {
     say("data=special leave=device");
-    assert_int_equal(verdict(), ECON_LOCAL);
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     assert_true(out.n_provided >= 2); /* still to show: quality, fit */
     say("quality_local=0.7 floor=0.9");
-    assert_int_equal(verdict(), ECON_TUNE);
+    assert_int_equal(verdict(), ECON_LEAN_TUNE);
     say("escalation=0.1");
-    assert_int_equal(verdict(), ECON_HYBRID);
+    assert_int_equal(verdict(), ECON_LEAN_HYBRID);
     say("parameters_b=70 memory_gb=16");
-    assert_int_equal(verdict(), ECON_TUNE);
+    assert_int_equal(verdict(), ECON_LEAN_TUNE);
 }
 
 static void too_large_goes_to_the_cloud_or_is_made_smaller(void **state)
 {
     say(OPEN_TO_ALL "bounded=closed parameters_b=70 memory_gb=16");
-    assert_int_equal(verdict(), ECON_CLOUD);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     say("cloud_cost_month=9000 local_cost_month=500"); /* worth making smaller */
-    assert_int_equal(verdict(), ECON_TUNE);
+    assert_int_equal(verdict(), ECON_LEAN_TUNE);
     say("bounded=open");
-    assert_int_equal(verdict(), ECON_CLOUD);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     say("data=internal leave= ");
-    assert_int_equal(verdict(), ECON_UNDECIDED);
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
     assert_true(missing("leave"));
 }
 
@@ -297,7 +297,7 @@ static void too_large_goes_to_the_cloud_or_is_made_smaller(void **state)
 
 static int rank(enum econ_lean v) /* how far from the cloud */
 {
-    return v == ECON_CLOUD ? 0 : v == ECON_UNDECIDED ? 1 : 2;
+    return v == ECON_LEAN_CLOUD ? 0 : v == ECON_LEAN_UNDECIDED ? 1 : 2;
 }
 
 static uint64_t seed = 88172645463325252u;
@@ -386,9 +386,9 @@ static void exclusions_hold_and_flips_are_true(void **state)
     for (int i = 0; i < FLIP_ROUNDS; i++) {
         random_answers(&in.a);
         enum econ_lean v = verdict();
-        if (!out.remains[ECON_CLOUD_PLACE]) assert_int_not_equal(v, ECON_CLOUD);
-        if (in.a.leave >= ECON_PREMISES_ONLY) assert_int_not_equal(v, ECON_CLOUD);
-        if (v == ECON_UNDECIDED) assert_true(out.n_needs > 0);
+        if (!out.remains[ECON_CLOUD_PLACE]) assert_int_not_equal(v, ECON_LEAN_CLOUD);
+        if (in.a.leave >= ECON_PREMISES_ONLY) assert_int_not_equal(v, ECON_LEAN_CLOUD);
+        if (v == ECON_LEAN_UNDECIDED) assert_true(out.n_needs > 0);
         struct econ_advice kept = out;
         struct econ_answers before = in.a;
         for (int k = 0; k < kept.n_flips; k++) {
@@ -432,7 +432,7 @@ static void files_are_read_strictly(void **state)
     assert_true(in.a.volume_month == 2e6 && in.a.n_regimes == 2 && in.a.cloud_in_region == 1);
     assert_true(in.a.local_cost_month == 19990000000 && in.t.volume_million == 3e6);
     econ_advise(&in, &out);
-    assert_non_null(strstr(out.matrix[ECON_VOLUME].bar[1].source, "line 9"));
+    assert_non_null(strstr(out.matrix[ECON_VOLUME].mark[1].source, "line 9"));
     assert_true(econ_regime_applies(&in.a, "dora") && !econ_regime_applies(&in.a, "hipaa"));
     static const struct {
         const char *yaml, *says;
