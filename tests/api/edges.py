@@ -89,6 +89,64 @@ def test_a_classification_by_an_encoder():
         same(s.json("/v1/tasks/sort", {"input": ""})[0], 200, "an empty text has a vector: [CLS] [SEP]")
 
 
+
+# ---- prefixes that outlive the server ------------------------------------------------------------------------------
+
+INTENTS = "/v1/tasks/helpdesk-intent"
+INTENTS_TASK = os.path.join(os.path.dirname(MODEL), "../examples/helpdesk/task.yaml")
+SAID = ["where is my parcel, it should have been here on monday", "i want my money back"]
+
+
+def once(folder, model=MODEL, texts=SAID):
+    """A server's life: what each text was answered, [(input tokens, cached ones)], and what the log says."""
+    log = os.path.join(TMP, "prefixes.log")
+    with Server("--prefixes", folder, "--answers", "0", "--task", INTENTS_TASK, "helpdesk=" + model, log=log, level="info") as s:
+        answers = [s.json(INTENTS, {"input": t})[1] for t in texts]
+        counted = s.metric("croft_prompt_tokens_total"), s.metric("croft_cached_tokens_total")
+    used = [(a["usage"]["input_tokens"], a["usage"]["cached_tokens"]) for a in answers]
+    s.writer.join(10)
+    same(counted, tuple(sum(x) for x in zip(*used)), "the metrics count what the answers say")
+    with open(log) as f:
+        return [a["label"] for a in answers], used, f.read()
+
+
+def test_prefixes_outlive_the_server():
+    folder = os.path.join(TMP, "prefixes")
+    cold, used, _ = once(folder)
+    (_, none), (n, warm) = used
+    same(none, 0, "nothing is known at first")
+    true(0 < warm < n, "the second text shares the task's beginning")
+    again, used, log = once(folder)
+    same(again, cold)
+    same([cached for _, cached in used], [warm, warm], "after a restart the first text evaluates what is new, alone")
+    true("prefixes of %d tokens were read" % warm in log, log)
+
+
+def test_prefixes_that_are_not_ours():
+    folder, file = os.path.join(TMP, "prefixes-bad"), os.path.join(TMP, "prefixes-bad", "helpdesk.prefixes")
+    cold, used, _ = once(folder)
+    warm = used[1][1]
+    with open(file, "rb") as f:
+        good = f.read()
+    other = os.path.join(TMP, "other.gguf")
+    with open(MODEL, "rb") as f, open(other, "wb") as g:
+        b = bytearray(f.read())
+        b[-3] ^= 1  # a weight
+        g.write(b)
+    damages = {"its checksum is wrong": good[:-100] + bytes([good[-100] ^ 1]) + good[-99:], "another than it says": good[:-1],
+               "no file of prefixes": b"", "made with another": good[:90] + b"00" + good[92:], "another model": None}
+    for words, bytes_ in damages.items():
+        with open(file, "wb") as f:
+            f.write(good if bytes_ is None else bytes_)
+        answers, used, log = once(folder, other if bytes_ is None else MODEL)
+        true("are not used, the file will be written anew" in log and words in log, (words, log))
+        same([cached for _, cached in used], [0, warm], words)
+        same(answers == cold or bytes_ is None, True, words)
+    # The other model has written its own file by now, which is not the first one's.
+    same(once(folder)[1][0][1], 0)
+    same(once(folder)[1][0][1], warm)
+
+
 # ---- tasks read again --------------------------------------------------------------------------------------------
 
 TASK = "name: %s\nkind: classify\nprompt: \"{{input}}\"\nlabels: [%s]\nmetric: accuracy\n"

@@ -23,18 +23,21 @@ class Server:
     def __init__(self, *args, log=None, level="warn"):
         self.process = subprocess.Popen([CROFT, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, "CROFT_LOG": level if log else "error"})
-        line = self.process.stderr.readline()
+        said, found = [], None
+        while not found:
+            said.append(self.process.stderr.readline())
+            if not said[-1]:
+                raise RuntimeError("the server did not start: " + "".join(said))
+            found = re.search(r"at (https?)://(.*):(\d+)/v1", said[-1])
         if log:
-            threading.Thread(target=self.copy, args=(log,), daemon=True).start()
-        found = re.search(r"at (https?)://(.*):(\d+)/v1", line)
-        if not found:
-            rest = self.process.stderr.read()
-            raise RuntimeError("the server did not start: " + line + rest)
+            self.writer = threading.Thread(target=self.copy, args=(log, said), daemon=True)
+            self.writer.start()
         self.scheme, self.host, self.port = found[1], found[2], int(found[3])
         self.url = "%s://%s:%d" % (self.scheme, self.host, self.port)
 
-    def copy(self, path):
+    def copy(self, path, said):
         with open(path, "w") as f:
+            f.writelines(said)
             for line in self.process.stderr:
                 f.write(line)
                 f.flush()
