@@ -243,6 +243,16 @@ static int bought_npv(const struct econ_scenario *given, bool *out_known, econ_a
     return rc;
 }
 
+/* Is an option that is the cheapest as stated the cheapest in too few draws? Then which is the other one? */
+static bool contested(const struct econ_scenario *s, const struct econ_interval *i, int best, int *out_other)
+{
+    if (!i || !i->draws || i->cheapest[best] >= (1 + s->confidence) / 2) return false;
+    *out_other = best == 0;
+    for (int o = 0; o < ECON_N_OPTIONS; o++)
+        if (o != best && i->cheapest[o] > i->cheapest[*out_other]) *out_other = o;
+    return true;
+}
+
 static void whole(econ_amount a, char out[48]) { econ_amount_text(a, 0, out); }
 
 int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,
@@ -275,6 +285,15 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
             "that includes zero. Measure what moves it most.",
             econ_option_title((enum econ_option)home), econ_option_title(ECON_CLOUD), i->low, i->high, cur,
             100 * s->confidence);
+        return 0;
+    }
+    int other;
+    if (contested(s, i, best, &other)) {
+        *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
+        snprintf(out->sentence, sizeof out->sentence,
+                 "Not decided: %s is the cheapest with %.0f %% probability, %s with %.0f %%. Measure what moves it most.",
+                 econ_option_title((enum econ_option)best), 100 * i->cheapest[best],
+                 econ_option_title((enum econ_option)other), 100 * i->cheapest[other]);
         return 0;
     }
     whole(home >= 0 ? t->option[home].npv : 0, c);
