@@ -31,11 +31,7 @@ static int load(const char *path, struct route_config **out, struct err *e)
 static int find_in(const struct route_config *c, const char *text, uint32_t counts[ROUTE_N_PII], struct err *e)
 {
     struct route_detectors *d = NULL;
-    struct route_detect_conf conf = {.names_file = c->names_file,
-                                     .addresses_file = c->addresses_file,
-                                     .terms_file = c->terms_file,
-                                     .kinds = ROUTE_PII_ALL};
-    int rc = route_detectors_new(&conf, &d, e);
+    int rc = route_config_detectors(c, ROUTE_PII_ALL, &d, e);
     if (rc == 0) rc = route_detect(d, ROUTE_PII_ALL, text, strlen(text), counts, e);
     route_detectors_free(d);
     return rc;

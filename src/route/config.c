@@ -7,6 +7,7 @@
 #include "base_mem.h"
 #include "route_policy.h"
 #include "task_fields.h"
+#include "task_pattern.h"
 
 #include <string.h>
 
@@ -122,6 +123,7 @@ static const struct task_field policy_fields[] = {
     {"terms_file", TASK_TEXT, .at = CONF(terms_file)},
     {"health", TASK_SKIP, .at = 0},
     {"redact", TASK_SKIP, .at = 0},
+    {"patterns", TASK_SKIP, .at = 0},
     {"raise", TASK_SKIP, .at = 0},
     {"budgets", TASK_SKIP, .at = 0},
     {"tiers", TASK_SKIP, .at = 0}, /* these also stand in rules */
@@ -246,6 +248,80 @@ static int read_raise(struct task_reader *r, json_t *policy)
     return 0;
 }
 
+/* The kinds of which the policy says something. */
+static uint32_t kinds_named(const struct route_config *c)
+{
+    uint32_t kinds = 0;
+    for (int p = 0; p < 3; p++)
+        for (int k = 0; k < ROUTE_N_PII; k++)
+            if (c->redact[p].action[k] != ROUTE_KEEP) kinds |= ROUTE_PII_BIT(k);
+    for (int i = 0; i < c->n_raise; i++) kinds |= ROUTE_PII_BIT(c->raise[i].kind);
+    return kinds;
+}
+
+int route_config_detectors(const struct route_config *c, uint32_t kinds, struct route_detectors **out, struct err *e)
+{
+    struct route_detect_conf d = {.kinds = kinds ? kinds : kinds_named(c),
+                                  .names_file = c->names_file,
+                                  .addresses_file = c->addresses_file,
+                                  .terms_file = c->terms_file,
+                                  .pattern = c->pattern,
+                                  .n_patterns = c->n_patterns};
+    return d.kinds ? route_detectors_new(&d, out, e) : 0;
+}
+
+#define PATTERN(field) offsetof(struct route_pattern, field)
+static const struct task_field pattern_fields[] = {{"name", TASK_NAME, .at = PATTERN(name), .required = true},
+                                                   {"regex", TASK_TEXT, .at = PATTERN(regex), .required = true},
+                                                   {"kind", TASK_WORD, .at = PATTERN(kind), .words = route_pii_words},
+                                                   {"whole", TASK_FLAG, .at = PATTERN(whole)},
+                                                   {.name = NULL}};
+
+static int check_pattern(struct task_reader *r, const json_t *o, const struct route_pattern *x)
+{
+    struct task_pattern *p = NULL;
+    struct err why = {0};
+    int rc = task_pattern_new(x->regex, x->whole, &p, &why);
+    task_pattern_free(p);
+    if (rc == CROFT_E_NOMEM) return err_nomem(r->e, 0);
+    if (rc) return task_complain(r, o, "regex", 0, "'%s': %.160s", x->name, why.msg);
+    if (!(kinds_named(r->of) & ROUTE_PII_BIT(x->kind)))
+        return task_complain(r, o, "name", 0, "'%s' finds '%s', of which neither 'redact' nor 'raise' says anything.",
+                             x->name, route_pii_words[x->kind]);
+    return 0;
+}
+
+/* patterns: [{name: order, regex: 'ORD-\d{8}', kind: term}, …]. After redact and raise. */
+static int read_patterns(struct task_reader *r, json_t *policy)
+{
+    struct route_config *c = r->of;
+    json_t *all = json_object_get(policy, "patterns"), *o;
+    size_t i;
+    char within[24];
+    if (!all) return 0;
+    if (!json_is_array(all) || json_array_size(all) > ROUTE_MAX_PATTERNS)
+        return task_complain(r, policy, "patterns", 0, "'patterns' must be a list of at most %d.",
+                             ROUTE_MAX_PATTERNS);
+    c->pattern = arena_alloc(&c->arena, (json_array_size(all) + 1) * sizeof *c->pattern);
+    if (!c->pattern) return err_nomem(r->e, 0);
+    json_array_foreach(all, i, o)
+    {
+        struct route_pattern *x = &c->pattern[i];
+        snprintf(within, sizeof within, "patterns[%zu]", i);
+        r->within = within;
+        *x = (struct route_pattern){.kind = ROUTE_PII_TERM};
+        int rc = task_read_fields(r, all, NULL, i, o, pattern_fields, x);
+        if (rc == 0) rc = check_pattern(r, o, x);
+        if (rc) return rc;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(c->pattern[k].name, x->name) == 0)
+                return task_complain(r, o, "name", 0, "two patterns are called '%s'.", x->name);
+        c->n_patterns++;
+    }
+    r->within = "policy";
+    return 0;
+}
+
 static bool same(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : !a && !b; }
 
 static int read_budgets(struct task_reader *r, json_t *policy)
@@ -295,6 +371,7 @@ static int read_policy(struct task_reader *r, const json_t *file, json_t *policy
     c->rule[0].line = task_yaml_line(r->lines, file, "policy", 0);
     if (rc == 0) rc = read_redact(r, policy);
     if (rc == 0) rc = read_raise(r, policy);
+    if (rc == 0) rc = read_patterns(r, policy);
     if (rc == 0) rc = read_budgets(r, policy);
     if (rc == 0 && health) {
         r->within = "health";

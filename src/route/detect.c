@@ -15,21 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const words[] = {
+const char *const route_pii_words[] = {
 #define X(name, word, mark, text) word,
     ROUTE_PII_TABLE(X)
 #undef X
-};
+        NULL};
 
 /* Kinds that no pattern finds. */
 enum { LISTED = 1 << ROUTE_PII_NAME | 1 << ROUTE_PII_ADDRESS | 1 << ROUTE_PII_TERM };
 
-const char *route_pii_word(enum route_pii k) { return words[k]; }
+const char *route_pii_word(enum route_pii k) { return route_pii_words[k]; }
 
 int route_pii_find(const char *word)
 {
     for (int i = 0; i < ROUTE_N_PII; i++)
-        if (strcmp(words[i], word) == 0) return i;
+        if (strcmp(route_pii_words[i], word) == 0) return i;
     return -1;
 }
 
@@ -95,6 +95,14 @@ int route_detectors_new(const struct route_detect_conf *conf, struct route_detec
         route_ac_words_done(&list);
         possible |= ROUTE_PII_BIT(lists[i].kind);
     }
+    for (int i = 0; i < conf->n_patterns && rc == 0; i++) {
+        const struct route_pattern *x = &conf->pattern[i];
+        if (!(conf->kinds & ROUTE_PII_BIT(x->kind))) continue;
+        d->pattern[d->n_patterns].kind = (enum route_pii)x->kind;
+        rc = task_pattern_new(x->regex, x->whole, &d->pattern[d->n_patterns].search, e);
+        d->n_patterns += rc == 0;
+        possible |= ROUTE_PII_BIT(x->kind);
+    }
     if (rc) {
         route_detectors_free(d);
         return rc;
@@ -110,6 +118,7 @@ void route_detectors_free(struct route_detectors *d)
 {
     if (!d) return;
     for (int k = 0; k < ROUTE_N_PII; k++) route_ac_free(d->list[k]);
+    for (int i = 0; i < d->n_patterns; i++) task_pattern_free(d->pattern[i].search);
     mem_free(d);
 }
 
@@ -126,6 +135,32 @@ static int spot(const struct route_detectors *d, const char *text, size_t n, siz
         if ((unsigned)x->kind >= ROUTE_N_PII || x->at > n - skip || x->n > n - skip - x->at)
             return ERR(e, INTERNAL, "The model for personal data points outside the text: do not use this bundle.");
         x->at += skip;
+    }
+    return rc;
+}
+
+struct matches {
+    struct route_spans *out;
+    size_t skip;
+    enum route_pii kind;
+    struct err *e;
+};
+
+static int add_match(void *arg, size_t at, size_t n)
+{
+    struct matches *m = arg;
+    return route_spans_add(m->out, (struct route_span){m->skip + at, n, m->kind}, m->e);
+}
+
+/* The users' patterns, which see the text as it is, without the hint. */
+static int match(const struct route_detectors *d, uint32_t kinds, const char *text, size_t n, size_t skip,
+                 struct route_spans *out, struct err *e)
+{
+    int rc = 0;
+    for (int i = 0; i < d->n_patterns && rc == 0; i++) {
+        struct matches m = {out, skip, d->pattern[i].kind, e};
+        if (kinds & ROUTE_PII_BIT(m.kind))
+            rc = task_pattern_find(d->pattern[i].search, text + skip, n - skip, add_match, &m, e);
     }
     return rc;
 }
@@ -162,6 +197,7 @@ static int find(const struct route_detectors *d, uint32_t kinds, const char *tex
     if (rc == 0) rc = route_scan_run(&s, e);
     for (int k = 0; k < ROUTE_N_PII && rc == 0; k++)
         if (d->list[k] && (s.kinds & ROUTE_PII_BIT(k))) rc = route_list_find(d->list[k], text, n, out, e);
+    if (rc == 0) rc = match(d, s.kinds, text, n, skip, out, e);
     if (rc == 0 && d->spot) rc = spot(d, text, n, skip, out, e);
     if (buf) explicit_bzero(buf, s.n);
     mem_free(buf);

@@ -4,10 +4,16 @@
 
 #include "ac.h"
 #include "route_detect.h"
+#include "task_pattern.h"
 
 struct route_detectors {
     uint32_t kinds;        /* wanted and possible */
     struct route_ac *list[ROUTE_N_PII]; /* of names, addresses, terms; NULL: none */
+    struct {
+        struct task_pattern *search;
+        enum route_pii kind;
+    } pattern[ROUTE_MAX_PATTERNS];
+    int n_patterns;
     route_spotter spot;
     void *spot_arg;
 };

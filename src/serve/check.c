@@ -28,7 +28,7 @@ static int check_routing(const struct serve_params *p, struct err *e)
     struct route_detectors *detectors = NULL;
     if (!p->receipts) return ERR(e, USAGE, "'%.200s' has tiers: name a folder for receipts.", c->path);
     int rc = route_health_conf_check(&c->health, e);
-    if (rc == 0) rc = serve_detectors_new(c, &detectors, e); /* are its lists there? */
+    if (rc == 0) rc = route_config_detectors(c, 0, &detectors, e); /* are its lists there? */
     route_detectors_free(detectors);
     for (int i = 0; i < c->n_tiers && rc == 0; i++) rc = check_tier(p, &c->tier[i], e);
     return rc;

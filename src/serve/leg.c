@@ -69,6 +69,10 @@ int serve_leg_begin(struct serve_job *job, uint32_t i, const struct task *task, 
     leg->request = request;
     note_facts(job, task, &f);
     int rc = look_for(job->policy, texts, n, &f, e);
+    if (rc == CROFT_E_LIMIT) { /* what could not be looked into stays */
+        f.asked_class = ROUTE_LOCAL_ONLY;
+        rc = 0;
+    }
     if (rc == 0) rc = route_plan_begin(job->policy->c, &f, &leg->plan, e);
     if (rc == CROFT_E_NOT_FOUND) rc = CROFT_E_USAGE; /* a class or tier that the request names */
     if (rc) return serve_refuse(job, rc, "", "%s", e->msg);

@@ -12,17 +12,6 @@
  * Budgets, receipts, deferred work and trust are the routing's, not the policy's. Read next: leg.c. */
 #include "routing.h"
 
-int serve_detectors_new(const struct route_config *c, struct route_detectors **out, struct err *e)
-{
-    struct route_detect_conf d = {
-        .names_file = c->names_file, .addresses_file = c->addresses_file, .terms_file = c->terms_file};
-    for (int p = 0; p < 3; p++)
-        for (int k = 0; k < ROUTE_N_PII; k++)
-            if (c->redact[p].action[k] != ROUTE_KEEP) d.kinds |= ROUTE_PII_BIT(k);
-    for (int i = 0; i < c->n_raise; i++) d.kinds |= ROUTE_PII_BIT(c->raise[i].kind);
-    return d.kinds ? route_detectors_new(&d, out, e) : 0;
-}
-
 /* ---- one ---- */
 
 /* Without tiers yet. Takes `own`. */
@@ -30,7 +19,7 @@ static int policy_new(const struct route_config *c, struct route_config *own, st
                       struct err *e)
 {
     struct serve_policy *p = mem_calloc(1, sizeof *p);
-    int rc = p ? serve_detectors_new(c, &p->detectors, e) : err_nomem(e, sizeof *p);
+    int rc = p ? route_config_detectors(c, 0, &p->detectors, e) : err_nomem(e, sizeof *p);
     if (rc) {
         mem_free(p);
         route_config_free(own);

@@ -80,8 +80,6 @@ void serve_pace_fade(struct serve_routing *r, const char *task);
 
 /* ---- policies (policy.c) ---- */
 
-/* What detectors the configuration asks for: *out is NULL when there is nothing to look for. */
-int serve_detectors_new(const struct route_config *c, struct route_detectors **out, struct err *e) ERR_CHECK;
 /* The first: its tiers are opened, and it is in force. */
 int serve_policy_first(struct serve_routing *r, const struct route_config *c, struct err *e) ERR_CHECK;
 struct serve_policy *serve_policy_get(struct serve_routing *r); /* a reference to the one in force; any thread */

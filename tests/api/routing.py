@@ -247,6 +247,31 @@ def test_what_leaves_is_redacted_and_what_comes_is_restored():
         same(receipt["class"], "patient")
 
 
+def test_patterns_of_the_user_are_replaced_or_nothing_is_sent():
+    at = folder()
+    policy = ("default_class: internal, raise: {national_id: patient}, redact: {cloud: {term: restore, address: block}}, patterns: ["
+              "{name: order, regex: 'ORD-[0-9]{8}', whole: true}, {name: badge, regex: 'B[0-9]{5}', kind: national_id},"
+              "{name: greedy, regex: '(a+)+b'}, {name: wide, regex: '[A-Z]{1,200}x', kind: address}]")
+    with Upstream("--fault", "echo") as up, Server("-c", settings(at, up, policy=policy)) as s:
+        def chat(text):
+            status, h, body = s.ask("/v1/chat/completions", {**HELP, "messages": [{"role": "user", "content": text}]},
+                                    headers={"X-Croft-Tier": "frontier"})
+            return status, h, json.loads(body)
+        status, h, body = chat("where is ORD-12345678?")
+        same((status, body["choices"][0]["message"]["content"]), (200, "where is ORD-12345678?"))
+        same(up.control()["texts"], ["where is [TERM_1]?"])
+        same(receipt_of(at, h)["redacted"], {"term": 1})
+        same(chat("badge B12345")[0], 403, "the class that it raises to does not go there")
+        t = time.time()
+        same(chat("a" * 3000)[0], 200, "catastrophic for others")
+        true(time.time() - t < 5)
+        n = up.requests()
+        status, h, body = chat("A" * 500000)
+        same((status, up.requests()), (503, n), "what could not be searched is not sent: " + str(body))
+        status, h, body = s.ask("/v1/tasks/helpdesk-intent", {"input": "A" * 500000})
+        same(up.requests(), n)
+
+
 def test_every_answer_has_a_receipt():
     at = folder()
     with Upstream() as up, Server("-c", settings(at, up)) as s:
@@ -551,6 +576,7 @@ def test_settings_that_cannot_be_are_refused():
                               (("policy: {", "rules: [{key: bob, class: patient}]\npolicy: {"), "no API key 'bob'"),
                               (("policy: {", "policy: {min_confidence: 0.9, "), "no calibration"),
                               (("policy: {", "policy: {health: {battery_enter: 50, battery_leave: 10}, "), "A low battery"),
+                              (("policy: {", "policy: {redact: {cloud: {term: mask}}, patterns: [{name: o, regex: '(a'}], "), "bad.yaml:9: 'o': At byte 2"),
                               (("policy: {", "policy: {names_file: /none, redact: {cloud: {name: mask}}, "), "/none")):
             with open(settings(at, up)) as f:
                 text = f.read()

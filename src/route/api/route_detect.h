@@ -25,6 +25,7 @@ enum route_pii {
         ROUTE_N_PII
 };
 const char *route_pii_word(enum route_pii k);
+extern const char *const route_pii_words[]; /* [ROUTE_N_PII + 1] the last is NULL */
 int route_pii_find(const char *word); /* or -1 */
 
 #define ROUTE_PII_BIT(k) (1u << (k))
@@ -47,11 +48,23 @@ void route_spans_done(struct route_spans *s);
  * error is handed on: what could not be looked at is not sent. */
 typedef int (*route_spotter)(void *arg, const char *text, size_t n, struct route_spans *out, struct err *e);
 
+/* A regular expression of the user's (docs/CONSTRAINED.md has the dialect): what its matches cover is of that kind.
+ */
+struct route_pattern {
+    const char *name, *regex;
+    int kind;   /* enum route_pii */
+    bool whole; /* matches neither begin nor end inside a word */
+};
+enum { ROUTE_MAX_PATTERNS = 32 };
+
 struct route_detect_conf {
     uint32_t kinds; /* ROUTE_PII_BIT of those wanted; lists and the spotter count for theirs too */
     /* Text files, one entry a line, UTF-8; empty lines and those that begin with '#' are skipped. NULL: none. Case,
      * accents and the amount of white space do not matter; an entry matches between word boundaries. */
     const char *names_file, *addresses_file, *terms_file;
+    const struct route_pattern
+        *pattern; /* [n_patterns] read while the detectors are made; at most ROUTE_MAX_PATTERNS */
+    int n_patterns;
     route_spotter spot; /* NULL: none */
     void *spot_arg;     /* borrowed */
 };
@@ -64,8 +77,8 @@ uint32_t route_detectors_kinds(const struct route_detectors *d);
 
 enum { ROUTE_DETECT_MAX_BYTES = 1 << 30 };
 /* All findings in `text` (any bytes; invalid UTF-8 is looked at too), appended to `out`, in time linear in n. `hint`
- * (or "") is what the text is called where it stands, as "phone": it counts as the word before it. LIMIT: too long.
- */
+ * (or "") is what the text is called where it stands, as "phone": it counts as the word before it. LIMIT: too long,
+ * or too much for one of the patterns: nothing is known of the text then. */
 int route_find(const struct route_detectors *d, const char *text, size_t n, const char *hint, struct route_spans *out,
                struct err *e) ERR_CHECK;
 /* As a classifier: adds the number of findings to `counts`, for each of `kinds` (ROUTE_PII_BIT) as if it were the

@@ -58,6 +58,8 @@ struct route_config {
     struct route_health_conf health;
     struct route_redact_policy redact[3]; /* by enum route_place */
     const char *names_file, *addresses_file, *terms_file;
+    struct route_pattern *pattern;
+    int n_patterns;
     struct route_raise *raise;
     int n_raise;
     struct route_budget_rule *budget;
@@ -75,6 +77,10 @@ int route_config_load(const char *path, struct route_config **out, struct err *e
 bool route_config_section(const char *name);    /* is it one of those? */
 void route_config_free(struct route_config *c); /* NULL is fine */
 
+/* The detectors of these kinds (ROUTE_PII_BIT), with the configuration's lists and patterns. 0: those of which it
+ * says something; *out is NULL when there are none. */
+int route_config_detectors(const struct route_config *c, uint32_t kinds, struct route_detectors **out,
+                           struct err *e) ERR_CHECK;
 /* 0 … n_classes; n_classes is local-only. -1: there is no such class. */
 int route_class_rank(const struct route_config *c, const char *name);
 const char *route_class_name(const struct route_config *c, int rank);

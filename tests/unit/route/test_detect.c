@@ -207,6 +207,37 @@ static void as_a_classifier(void **state)
     assert_int_equal(counts[ROUTE_PII_CARD], 0);
 }
 
+/* Expressions over which engines that go back would take for ever: found, or refused, never sent unsearched. */
+static void patterns_of_the_user(void **state)
+{
+    const struct route_pattern pattern[] = {{"order", "ORD-\\d{8}", ROUTE_PII_TERM, true},
+                                            {"pass", "(a+)+b", ROUTE_PII_NATIONAL_ID, false},
+                                            {"wide", "[A-Z0-9]{1,200}x", ROUTE_PII_ADDRESS, false}};
+    struct route_detect_conf conf = {.kinds = ROUTE_PII_ALL, .pattern = pattern, .n_patterns = 3};
+    struct route_detectors *d = NULL;
+    struct route_spans hits = {0};
+    struct err e = {0};
+    size_t n = 1 << 20;
+    char *hostile = malloc(n);
+    memset(hostile, 'a', n);
+    assert_int_equal(route_detectors_new(&conf, &d, NULL), 0);
+    assert_int_equal(route_find(d, hostile, n, "", &hits, &e), 0);
+    assert_int_equal(hits.n, 0);
+    hostile[n - 1] = 'b';
+    assert_int_equal(route_find(d, hostile, n, "", &hits, &e), 0);
+    assert_true(hits.n == 1 && hits.v[0].n == n && hits.v[0].kind == ROUTE_PII_NATIONAL_ID);
+    memset(hostile, 'A', n);
+    hits.n = 0;
+    assert_int_equal(route_find(d, hostile, n, "", &hits, &e), CROFT_E_LIMIT);
+    assert_int_equal(hits.n, 0);
+    const char *text = "é ORD-12345678, please";
+    assert_int_equal(route_find(d, text, strlen(text), "order", &hits, &e), 0);
+    assert_true(hits.n == 1 && hits.v[0].at == 3 && hits.v[0].n == 12 && hits.v[0].kind == ROUTE_PII_TERM);
+    free(hostile);
+    route_spans_done(&hits);
+    route_detectors_free(d);
+}
+
 /* Each kind is counted as if it were the only one: none hides another. */
 static void kinds_do_not_hide_each_other(void **state)
 {
@@ -359,6 +390,7 @@ int main(void)
                                        cmocka_unit_test(the_name_of_a_value_counts),
                                        cmocka_unit_test(disguises),
                                        cmocka_unit_test(findings_that_overlap_become_one),
+                                       cmocka_unit_test(patterns_of_the_user),
                                        cmocka_unit_test(kinds_do_not_hide_each_other),
                                        cmocka_unit_test(lists),
                                        cmocka_unit_test(bad_lists),

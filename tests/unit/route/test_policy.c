@@ -280,6 +280,42 @@ static void no_way_of_saying_it_lets_local_only_out(void **state)
     route_config_free(c);
 }
 
+static void patterns_are_checked_where_they_stand(void **state)
+{
+    static const char head[] = "policy:\n  redact: {cloud: {term: mask}}\n  patterns:\n";
+    static const struct {
+        const char *lines, *words;
+    } bad[] = {{"    - {name: order, regex: 'ORD-(\\d{8}'}\n", "'order': At byte 10 of the regular expression"},
+               {"    - {name: order, regex: '(a)\\1'}\n", "regular expression"},
+               {"    - {name: order, regex: '(a{1,90}){1,90}'}\n", "use smaller bounds"},
+               {"    - {name: order}\n", "patterns[0] needs 'regex'"},
+               {"    - {name: order, regexp: 'a'}\n", "Did you mean 'regex'?"},
+               {"    - {name: order, regex: 'a', kind: ordre}\n", "'kind' must be"},
+               {"    - {name: order, regex: 'a', kind: card}\n", "of which neither 'redact' nor 'raise'"},
+               {"    - {name: a, regex: 'b'}\n    - {name: a, regex: 'c'}\n", "two patterns are called 'a'"}};
+    struct route_config *c =
+        config_of("policy:\n  redact: {cloud: {term: mask}, premises: {card: block}}\n  patterns:\n"
+                  "    - {name: order, regex: 'ORD-\\d{8}', whole: true}\n"
+                  "    - {name: loyalty, regex: 'L\\d{4}', kind: card}\n");
+    struct route_detectors *d = NULL;
+    uint32_t counts[ROUTE_N_PII] = {0};
+    const char *text = "ORD-12345678 L1234 L9 ORD-123456789 and XORD-12345678";
+    assert_int_equal(c->n_patterns, 2);
+    assert_int_equal(route_config_detectors(c, 0, &d, &e), 0);
+    assert_int_equal(route_detect(d, ROUTE_PII_ALL, text, strlen(text), counts, &e), 0);
+    assert_int_equal(counts[ROUTE_PII_TERM], 1);
+    assert_int_equal(counts[ROUTE_PII_CARD], 1);
+    route_detectors_free(d);
+    route_config_free(c);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char file[4096];
+        snprintf(file, sizeof file, "%s%s%s%s", CLASSES, TIERS, head, bad[i].lines);
+        assert_int_equal(read_text(file, &c), CROFT_E_FORMAT);
+        if (!strstr(e.msg, bad[i].words) || !strstr(e.msg, i == 7 ? ":11:" : ":10:"))
+            fail_msg("%s: %s", bad[i].lines, e.msg);
+    }
+}
+
 /* What decides, when the file is read again, whether a tier keeps its breaker: everything that stands there. */
 static void a_tier_is_the_same_when_its_text_is(void **state)
 {
@@ -322,6 +358,7 @@ int main(void)
         cmocka_unit_test(trouble_here_sends_elsewhere_if_it_may),
         cmocka_unit_test(a_tier_may_be_asked_for),
         cmocka_unit_test(verdicts_decide),
+        cmocka_unit_test(patterns_are_checked_where_they_stand),
         cmocka_unit_test(a_tier_is_the_same_when_its_text_is),
         cmocka_unit_test(no_way_of_saying_it_lets_local_only_out),
     };
