@@ -290,10 +290,11 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     int other;
     if (contested(s, i, best, &other)) {
         *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
-        snprintf(out->sentence, sizeof out->sentence,
-                 "Not decided: %s is the cheapest with %.0f %% probability, %s with %.0f %%. Measure what moves it most.",
-                 econ_option_title((enum econ_option)best), 100 * i->cheapest[best],
-                 econ_option_title((enum econ_option)other), 100 * i->cheapest[other]);
+        snprintf(
+            out->sentence, sizeof out->sentence,
+            "Not decided: %s is the cheapest with %.0f %% probability, %s with %.0f %%. Measure what moves it most.",
+            econ_option_title((enum econ_option)best), 100 * i->cheapest[best],
+            econ_option_title((enum econ_option)other), 100 * i->cheapest[other]);
         return 0;
     }
     whole(home >= 0 ? t->option[home].npv : 0, c);
