@@ -1,0 +1,66 @@
+# The scenarios in examples/: every file runs as it stands, and what their READMEs say is what the program prints.
+need: models/helpdesk-q8_0.gguf
+run: for t in examples/*/task.yaml; do croft task check $t -m models/helpdesk-q8_0.gguf --json | jq -e .ok > $T/ok || echo $t; done
+out! .
+run: for c in examples/*/croft.yaml; do croft serve --check -c $c || echo $c; done
+out! .
+# every example has a README, and every file of it is read by something
+run: for d in examples/*/; do [ -f $d/README.md ] || echo $d; for f in $d*; do case $f in *.md|*/task.yaml|*/orders.yaml|*/tco.yaml|*/croft.yaml|*/advise.yaml|*/day.py) ;; *) grep -q ${f##*/} $d*.yaml $d/README.md || echo $f ;; esac; done; done
+out! .
+# point of sale
+run: croft task run examples/point-of-sale/task.yaml -m models/helpdesk-q8_0.gguf "two croissants and a flat white please" --json
+json: .output | has("items") and has("fulfilment") and has("day")
+run: croft eval examples/point-of-sale/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n == 24 and .n_right == 2 and .measures.field_f1.value > 0.63 and .measures.field_f1.value < 0.72
+run: croft advise -f examples/point-of-sale/advise.yaml
+out~ ^Run it locally$
+out~ More than price speaks for local
+# support triage, 95/5
+run: croft eval examples/support-triage/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n == 44 and .n_right >= 42
+run: croft route explain -c examples/support-triage/croft.yaml -t examples/support-triage/task.yaml --verdict low_confidence
+out~ answered by frontier
+run: croft route explain -c examples/support-triage/croft.yaml -t examples/support-triage/task.yaml --verdict low_confidence --text "refund to DE89370400440532013000 please"
+out~ answered by the local model
+out~ class +account
+make: cp models/helpdesk-q8_0.gguf $T/m.gguf
+run: croft calibrate examples/support-triage/task.yaml -m $T/m.gguf --target-error 0.15
+out~ wrong in at most 15 %
+out~ That share of inputs, 5[0-9]\.[0-9] %, is answered here
+out~ answered here \(%\) +9[0-9]\.
+run: croft advise -f examples/support-triage/advise.yaml
+out~ ^Hybrid: local first, and escalate$
+# residency: whatever a client says, nothing leaves
+run: croft route explain -c examples/residency/croft.yaml -t examples/residency/task.yaml --class public --verdict uncalibrated
+out~ ^answered by the local model$
+out~ ^reason +local_only
+run: croft route explain -c examples/residency/croft.yaml -t examples/residency/task.yaml --class public --tier archive
+exit: 77
+err~ keeps this request from the tier 'archive'
+run: croft task run examples/residency/task.yaml -m models/helpdesk-q8_0.gguf "Leaflet: how to separate your waste" --json
+json: .label | IN("public", "internal", "personal", "sealed")
+run: croft advise -f examples/residency/advise.yaml
+out~ ^Run it locally$
+out~ A cloud is out of the question
+run: croft advise -f examples/residency/advise.yaml --worksheet
+out~ GDPR
+# content pre-filter: the advice is against
+run: croft eval examples/prefilter/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n == 32
+run: croft advise -f examples/prefilter/advise.yaml
+out~ ^Use a cloud API: a decision API is cheaper$
+out~ Nothing but price speaks here
+# inspection: what cannot be sent waits
+run: croft task run examples/inspection/task.yaml -m models/helpdesk-q8_0.gguf "Valve V-104 does not close fully any more." --json
+json: .output | has("object") and has("defect") and has("severity") and has("stopped")
+run: croft route explain -c examples/inspection/croft.yaml -t examples/inspection/task.yaml --verdict uncalibrated
+out~ answered by office
+run: croft advise -f examples/inspection/advise.yaml
+out~ ^Run it locally$
+out~ works without a network
+# fifty million a month
+run: croft eval examples/fifty-million/task.yaml -m models/helpdesk-q8_0.gguf --json
+json: .n == 35
+run: croft advise -f examples/fifty-million/advise.yaml
+out~ ^Run it locally$
+out~ A cloud cannot answer that fast
