@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""docs/TCO.md once more, by somebody who has not read src/econ: what `croft tco` must say about a scenario.
+"""docs/TCO.md once more, written from that page alone: what `croft tco` must say about a scenario.
 
-    oracle.py FILE                   the results as JSON
-    oracle.py FILE --against OUT     compare with what `croft tco FILE --json` wrote; exit code 1 where they differ
+    oracle.py FILE…                 the results as JSON
+    oracle.py --croft CROFT FILE…   compare with what `CROFT tco FILE --json` says; exit code 1 where they differ
 
 Arithmetic is decimal with 60 digits and nothing is rounded, so agreement to 1e-6 also says that the program's
 rounding to a billionth, line by line, does no harm. The simulation uses the same formulas with floats.
 Of the program it takes the table of parameters (names, defaults, bounds: data) and nothing else."""
+import functools
 import json
 import math
 import pathlib
 import random
 import re
+import subprocess
 import sys
 from decimal import Decimal, getcontext
 
@@ -40,6 +42,11 @@ TABLE = read_table()
 
 
 # ---- formulas -----------------------------------------------------------------------------------------------------
+
+@functools.lru_cache(100000)
+def power(base, exponent):
+    return base ** exponent
+
 
 class Scenario:
     """Values by dotted name (Decimal, or float while simulating), which of them were given, and switches."""
@@ -70,8 +77,7 @@ class Scenario:
         return type(self["volume.per_month"])(x)
 
     def factor(self, rate, months):
-        """(1 + rate)^(months / 12)"""
-        return (1 + rate) ** (self.number(months) / 12)
+        return power(1 + rate, self.number(months) / 12)
 
     def months(self):
         return int(self["horizon.months"])
@@ -286,7 +292,7 @@ class Scenario:
             steps.append({"utilisation": percent / 100, "volume": volume,
                           "units": s.units("local", volume) if s.there("local") else 0,
                           "per_answer": {o: s.total(o, False, volume) / n for o in OPTIONS if s.there(o)}})
-        return {"steps": steps, "rented_wins": s.crossing("rented", full), "local_wins": s.crossing("local", full)}
+        return {"steps": steps, "rented_wins_from": s.crossing("rented", full), "local_wins_from": s.crossing("local", full)}
 
     def crossing(self, option, full):
         """Least utilisation from which on, up to 100 %, `option` costs no more than its rivals."""
@@ -440,6 +446,12 @@ Exact.yaml_implicit_resolvers = {
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
 
+def listed(model):
+    """Prices of the table that ships: input, output, cached."""
+    row = re.search(rf'"{re.escape(model)}", ([^)]*)\)', (ROOT / "src/route/prices.inc").read_text())
+    return [Decimal(x) for x in row[1].split(", ")[:3]]
+
+
 def load(path):
     with open(path, encoding="utf-8") as file:
         y = yaml.load(file, Exact)
@@ -452,8 +464,15 @@ def load(path):
             if name in TABLE:
                 values[name] = number(name, text, currency)
                 given.add(name)
+    for section in ("cloud", "escalation", "decision"):
+        if "model" in y.get(section, {}):
+            rate = values["exchange.usd"] if "exchange.usd" in given else 1
+            for name, price in zip(("price_input", "price_output", "price_cached"), listed(y[section]["model"])):
+                if f"{section}.{name}" in TABLE and f"{section}.{name}" not in given:
+                    values[f"{section}.{name}"] = price * rate
+                    given.add(f"{section}.{name}")
     u = y.get("uncertainty", {})
-    s = Scenario(values, given, y.get("hardware", {}).get("owned", False), y.get("kind", "classify") == "classify",
+    s = Scenario(values, given, y.get("hardware", {}).get("owned", False), y.get("kind") == "classify",
                  seed=int(u.get("seed", 1)), draws=int(u.get("draws", 10000)), confidence=float(u.get("confidence", 0.9)))
     for name, (unit, _, _, _, low, high) in TABLE.items():
         stated, x = u.get(name), float(values[name])
@@ -469,39 +488,118 @@ def load(path):
 
 
 def results(s):
-    out = {"months": s.months(), "options": {}}
-    for o in OPTIONS:
-        if not s.there(o):
-            continue
-        months = s.costs(o)
-        names = sorted(set().union(*months))
-        years = [sum(sum(m.values()) for m in months[1 + 12 * y:13 + 12 * y]) for y in range((len(months) + 10) // 12)]
-        years[0] += sum(months[0].values())
-        total = s.total(o)
-        out["options"][o] = {
-            "total": total, "npv": s.total(o, True), "per_answer": total / s.answers(), "years": years,
-            "lines": {n: sum(m.get(n, 0) for m in months) for n in names},
-            "months": [sum(m.values()) for m in months],
-            "units": s.units(o, s["volume.per_month"]) if o in ("local", "rented") else 0}
+    """In the shape of `croft tco --json`; null where a volume or utilisation is infinite."""
+    out = {"months": s.months(), "answers": s.answers(), "options": {o: option(s, o) for o in OPTIONS if s.there(o)},
+           "utilisation": s.sweep()}
     if s.there("cloud"):
-        out.update(payback=s.payback(), saving=s.saving(), bars=bars(s))
-        if s.there("local"):
-            out.update(tipping=s.tipping(False), tipping_npv=s.tipping(True), tipping_simple=s.tipping_simple())
-    out["sweep"] = s.sweep()
-    return out
+        home = s.home()
+        gap = s.total("cloud") - s.total(home)
+        month = s.payback()
+        out["saving"] = {"of": home, "total": gap, "share": gap / s.total("cloud"), "npv": s.saving(),
+                         "payback_month": None if month < 0 else month}
+        if home == "local":
+            out["saving"].update(tipping_volume=s.tipping(False), tipping_volume_discounted=s.tipping(True),
+                                 tipping_volume_published=s.tipping_simple())
+        out["tornado"] = bars(s)
+    return finite(out)
+
+
+def option(s, o):
+    months = s.costs(o)
+
+    def lines(first, last):
+        sums = {}
+        for month in months[first:last + 1]:
+            for name, x in month.items():
+                sums[name] = sums.get(name, 0) + x
+        return {name: x for name, x in sums.items() if x != 0}
+
+    years = [(0, 0)] + [(m, min(m + 11, s.months())) for m in range(1, s.months() + 1, 12)]
+    total = s.total(o)
+    return {"total": total, "npv": s.total(o, True), "per_answer": total / s.answers(), "lines": lines(0, s.months()),
+            "units": s.units(o, s["volume.per_month"]) if o in ("local", "rented") else 0,
+            "years": [{"year": y, "total": sum(lines(*span).values()), "lines": lines(*span)}
+                      for y, span in enumerate(years)],
+            "months": [sum(m.values()) for m in months]}
 
 
 def finite(x):
-    """Infinity as null, as JSON has none."""
     if isinstance(x, dict):
         return {k: finite(v) for k, v in x.items()}
-    if isinstance(x, list):
+    if isinstance(x, (list, tuple)):
         return [finite(v) for v in x]
     if isinstance(x, Decimal):
         return float(x)
     return None if isinstance(x, float) and math.isinf(x) else x
 
 
+# ---- comparing ----------------------------------------------------------------------------------------------------
+
+def differences(ours, theirs, path=""):
+    """Where the program's report departs from ours by more than 1e-6. What it has beyond ours is not looked at, but
+    for lines: one that we do not have must not be there."""
+    if isinstance(ours, dict):
+        if not isinstance(theirs, dict):
+            yield path, "an object", theirs
+            return
+        extra = set(theirs) - set(ours) if path.endswith((".lines", ".options", ".per_answer")) else ()
+        yield from ((f"{path}.{k}", "nothing", theirs[k]) for k in sorted(extra))
+        for k, v in ours.items():
+            yield from differences(v, theirs.get(k), f"{path}.{k}")
+    elif isinstance(ours, list):
+        if not isinstance(theirs, list) or len(ours) != len(theirs):
+            yield path, f"{len(ours)} entries", theirs
+            return
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            yield from differences(a, b, f"{path}[{i}]")
+    elif isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
+        if abs(ours - theirs) > 1e-6 * max(abs(ours), abs(theirs)) + 1e-9:
+            yield path, ours, theirs
+    elif ours != theirs:
+        yield path, ours, theirs
+
+
+def chance_differences(s, interval, draws=1500):
+    """Mean and percentiles of the program's draws against those of our own, within five standard errors of both."""
+    ours = simulate(s, draws, seed=20)
+    both = math.sqrt(1 / draws + 1 / interval["draws"])
+    if abs(ours["mean"] - interval["mean"]) > 5 * ours["deviation"] * both:
+        yield ".interval.mean", ours["mean"], interval["mean"]
+    for name, q in (("low", (1 - s.confidence) / 2), ("median", 0.5), ("high", (1 + s.confidence) / 2)):
+        below = sum(x < interval[name] for x in ours["savings"]) / draws
+        if abs(below - q) > 5 * math.sqrt(q * (1 - q)) * both:
+            yield f".interval.{name} (share of our draws below it)", q, below
+
+
+def check(croft, path):
+    run = subprocess.run([croft, "tco", path, "--json"], capture_output=True, text=True, check=False)
+    if run.returncode:
+        return [("", "exit code 0", f"{run.returncode}: {run.stderr.strip()}")]
+    report, s = json.loads(run.stdout), load(path)
+    report["tornado"] = {b["name"]: [b["low"], b["high"], b["saving_low"], b["saving_high"]] for b in report["tornado"]}
+    ours = results(s)
+    found = list(differences(ours, report))
+    found += [(f".tornado.{n}", "no bar", "a bar") for n in set(report["tornado"]) - set(ours.get("tornado", {}))]
+    if "draws" in yaml.safe_load(open(path, encoding="utf-8")).get("uncertainty", {}):
+        found += chance_differences(s, report["interval"])
+    return found
+
+
+def main(args):
+    if args[:1] != ["--croft"]:
+        for path in args:
+            json.dump(results(load(path)), sys.stdout, indent=1)
+            print()
+        return 0
+    failed = 0
+    for path in args[2:]:
+        found = check(args[1], path)
+        failed += bool(found)
+        for where, ours, theirs in found[:10]:
+            print(f"{path}{where}: expected {ours}, got {theirs}")
+    print(f"{len(args) - 2 - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
 if __name__ == "__main__":
-    json.dump(finite(results(load(sys.argv[1]))), sys.stdout, indent=1)
-    print()
+    sys.exit(main(sys.argv[1:]))
