@@ -119,6 +119,15 @@ int cli_bench_decode_once(struct bench *b, int64_t n, struct err *e)
     return rc;
 }
 
+int cli_bench_answer(struct bench *b, int64_t prompt, int64_t n, struct err *e)
+{
+    struct infer_session *s = b->session[0];
+    int rc = back(b, 1, e);
+    if (rc == 0) rc = infer_session_eval(s, b->token + b->set->prefix, (size_t)prompt, INFER_LOGITS_LAST, e);
+    for (int64_t t = 0; t < n && rc == 0; t++) rc = infer_session_eval(s, b->token + t, 1, INFER_LOGITS_LAST, e);
+    return rc;
+}
+
 int cli_bench_prompt(struct bench *b, int64_t n, int64_t cached, struct bench_stats *out, struct err *e)
 {
     double rate[BENCH_REPEAT_MAX];

@@ -44,6 +44,8 @@ int cli_bench_decode(struct bench *b, int64_t n, int64_t cached, struct bench_st
 /* One repetition of it: back to the `cached` tokens that cli_bench_fill put there, then n more a sequence. */
 int cli_bench_fill(struct bench *b, int64_t n_sessions, int64_t cached, struct err *e) ERR_CHECK;
 int cli_bench_decode_once(struct bench *b, int64_t n, struct err *e) ERR_CHECK;
+/* An answer of the first sequence: a prompt behind what cli_bench_fill put there, then n tokens one by one. */
+int cli_bench_answer(struct bench *b, int64_t prompt, int64_t n, struct err *e) ERR_CHECK;
 /* An encoder reads `sequences` texts of `n` tokens, in batches or one by one. */
 int cli_bench_encode(struct bench *b, int64_t n, bool batched, struct bench_stats *out,
                      struct err *e) ERR_CHECK;

@@ -70,7 +70,9 @@ static void evaluation(struct econ_verdict *v, const struct econ_required *r, co
     enum econ_outcome o = !r->evaluated ? ECON_INFO : !is_right ? ECON_OPEN : judge(f->score, f->floor, true);
     if (r->evaluated && is_right && isnan(f->floor)) o = ECON_PASS;
     struct econ_check *c = add(v, "evaluation", o, f->score, f->floor, f->metric);
-    if (!f->evaluation)
+    if (!f->evaluation && !r->evaluated)
+        say(c, "none is there, and none was required");
+    else if (!f->evaluation)
         say(c, "not evaluated: no report was found or given; the model is fixed by its score on the task before "
                "hardware is (croft eval TASK -m MODEL -o REPORT.json)");
     else if (!f->same_model)
@@ -115,7 +117,7 @@ static void latency(struct econ_verdict *v, const struct econ_required *r, const
     char limit[64] = "; no limit was given", few[96] = "";
     if (!isnan(r->p99_ms)) snprintf(limit, sizeof limit, ", required: at most %.4g ms", r->p99_ms);
     if (f->n_answers < 100)
-        snprintf(few, sizeof few, " (of fewer than 100 answers it is their slowest: measure longer)");
+        snprintf(few, sizeof few, " (of fewer than 100 answers it is about their slowest: measure longer)");
     if (isnan(f->p99_ms))
         say(c, "answers were not measured");
     else
@@ -129,7 +131,7 @@ static void sustained(struct econ_verdict *v, const struct econ_required *r, con
     enum econ_outcome o = judge(share, r->sustained_share, true);
     struct econ_check *c = add(v, "sustained", o, share, r->sustained_share, "of the first third");
     if (isnan(share))
-        say(c, "the sustained rate was not measured: give --sustained SECONDS, long enough for 3 answers");
+        say(c, "the sustained rate was not measured: give --sustained SECONDS, enough for 9 answers");
     else
         say(c, "%.4g answers/s in the last third of %.0f s, %.3f of the first third's %.4g%s", f->last_rate,
             f->seconds, share, f->first_rate,
@@ -148,6 +150,16 @@ static void throttling(struct econ_verdict *v, const struct econ_found *f)
         say(c, "slowed by heat %d times while measuring%s", f->throttled, f->throttled ? ", required: none" : "");
 }
 
+/* Rates on a machine that does other work at the same time are too low, and nobody can say by how much. */
+static void other_work(struct econ_verdict *v, const struct econ_found *f)
+{
+    struct econ_check *c = add(v, "other work", ECON_INFO, f->load, NAN, "of the CPUs");
+    if (isnan(f->load)) say(c, "the load of this machine is not readable");
+    else
+        say(c, "%.2f tasks a CPU wanted to run in the minute before%s", f->load,
+            f->load > 0.25 ? ": it was not idle, so rates and times are too bad; measure again when it is" : "");
+}
+
 void econ_qualify(const struct econ_required *r, const struct econ_found *f, struct econ_verdict *out)
 {
     *out = (struct econ_verdict){0};
@@ -161,6 +173,7 @@ void econ_qualify(const struct econ_required *r, const struct econ_found *f, str
     number(out, "temperature", f->celsius, r->celsius, false, "degrees C", "temperature is not readable here");
     throttling(out, f);
     number(out, "energy", f->joules, r->joules, false, "J per answer", "energy is not readable here");
+    other_work(out, f);
     conclude(out);
 }
 

@@ -5,44 +5,13 @@
 #include "base_clock.h"
 #include "base_mem.h"
 #include "base_sha256.h"
-#include "plat_sensor.h"
 #include "task_expect.h"
+#include "task_meter.h"
 #include "task_model.h"
 
 #include <math.h>
 
 enum { MAX_CLASSES_OF_CHOICES = 64, MAX_ANSWERS_BYTES = 1 << 28 };
-
-/* ---- energy ---- */
-
-/* RAPL's counter, read once a second or so. It wraps; an interval in which it went back is left out, and the mean
- * power of the others stands for it. */
-struct meter {
-    double start_s, at_s, measured_s, joules;
-    int64_t at_uj;
-};
-
-static void meter_read(struct meter *m, bool last)
-{
-    double now = clock_now_s();
-    if (m->at_uj < 0 || (!last && now - m->at_s < 1)) return;
-    struct plat_sensors s;
-    plat_sensors_read(&s, "");
-    if (s.energy_uj >= m->at_uj) {
-        m->joules += 1e-6 * (double)(s.energy_uj - m->at_uj);
-        m->measured_s += now - m->at_s;
-    }
-    m->at_uj = s.energy_uj;
-    m->at_s = now;
-}
-
-static void meter_start(struct meter *m)
-{
-    struct plat_sensors s;
-    plat_sensors_read(&s, "");
-    *m = (struct meter){.at_uj = s.energy_uj};
-    m->start_s = m->at_s = clock_now_s();
-}
 
 /* ---- what is asked ---- */
 
@@ -275,7 +244,7 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
               void *arg, struct task_evaluation *out, struct err *e)
 {
     struct task_evaluation v = {0};
-    struct meter meter;
+    struct task_meter meter;
     struct buf text;
     int rc = check(t, x, e);
     if (rc) return rc;
@@ -284,12 +253,13 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
     const struct task_calibration *c = task_model_calibration(task_runner_model(runner), NULL);
     v.calibrated = c && (t->kind != TASK_CLASSIFY || t->n_labels);
     if (v.calibrated) v.promise = task_calibration_promise(c);
-    meter_start(&meter);
+    task_meter_start(&meter);
+    double start = clock_now_s();
     for (size_t i = 0; i < x->n && rc == 0; i++) {
         struct task_answer a;
         buf_clear(&text);
         if ((rc = answer(&v, runner, t, &x->item[i], i, &a, &text, e))) break;
-        meter_read(&meter, i + 1 == x->n);
+        task_meter_tick(&meter);
         if (each && each(arg, i, x->n, &x->item[i], &a, v.record[i].answer, v.outcome[i].right))
             rc = ERR(e, CANCELLED, "The evaluation was stopped after %zu examples.", i + 1);
     }
@@ -299,8 +269,8 @@ int task_eval(struct task_runner *runner, const struct task *t, const struct tas
                    : v.calibrated             ? "calibration"
                    : t->kind == TASK_CLASSIFY ? "probability"
                                               : "token_probability";
-    v.seconds = clock_now_s() - meter.start_s;
-    if (meter.measured_s > 0) v.joules = meter.joules / meter.measured_s * v.seconds;
+    v.joules = task_meter_stop(&meter);
+    v.seconds = clock_now_s() - start;
     buf_done(&text);
     if (rc)
         task_evaluation_done(&v);

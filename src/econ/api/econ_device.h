@@ -1,6 +1,6 @@
-/* Devices that a model could run on, by what their data sheets say: a table that ships (src/econ/devices.inc, each row
- * with its source and the day it was looked up) and rows of the user's own from a YAML file. docs/QUALIFY.md says what
- * the columns mean. */
+/* Devices that a model could run on, by what their data sheets say: a table that ships (src/econ/devices.inc, each
+ * row with its source and the day it was looked up) and rows of the user's own from a YAML file. docs/QUALIFY.md says
+ * what the columns mean. */
 #ifndef ECON_DEVICE_H
 #define ECON_DEVICE_H
 
@@ -13,15 +13,15 @@ extern const char *const econ_kinds[]; /* "cpu", "gpu", "npu", NULL */
 /* Numbers are 0 where the source does not say. Operations are dense: a figure that counts on sparsity is halved. */
 struct econ_device {
     const char *name;
-    const char *group; /* "laptop NPU", "embedded GPU", … */
-    int kind;          /* enum econ_kind */
-    int cores;         /* of a CPU: threads that compute */
-    double memory_gb;  /* that weights can be in */
+    const char *group;    /* "laptop NPU", "embedded GPU", … */
+    int kind;             /* enum econ_kind */
+    int cores;            /* of a CPU: threads that compute */
+    double memory_gb;     /* that weights can be in */
     double bandwidth_gbs; /* of that memory, 10^9 bytes per second, theoretical */
     double int8_tops, fp16_tflops;
-    double watts;      /* of the whole device or module, at most */
+    double watts;                 /* of the whole device or module, at most */
     const char *source, *read_on; /* where the numbers are from, and when they were looked up (YYYY-MM-DD) */
-    const char *note;  /* NULL: none */
+    const char *note;             /* NULL: none */
 };
 
 const struct econ_device *econ_devices_shipped(size_t *out_n);

@@ -14,15 +14,15 @@ struct econ_month econ_month_add(struct econ_month m, int months);
 
 enum { ECON_PLAN_STEPS = 4, ECON_PLAN_TODOS = 5, ECON_REFRESH_BEFORE = 12 };
 struct econ_step {
-    const char *name;  /* "baseline" */
+    const char *name; /* "baseline" */
     struct econ_month due;
-    int after;         /* months after the purchase */
+    int after;                         /* months after the purchase */
     const char *todo[ECON_PLAN_TODOS]; /* up to the first NULL */
 };
 struct econ_plan {
     const char *model, *device; /* borrowed */
     struct econ_month bought;
-    int life;                   /* months until it is written off: the depreciation cliff */
+    int life; /* months until it is written off: the depreciation cliff */
     struct econ_step step[ECON_PLAN_STEPS];
 };
 /* USAGE: a life below 24 months, where the refresh would come before the mid-life review; above 240. */

@@ -15,7 +15,7 @@ struct econ_required {
     double joules;                   /* per answer at most */
     int level_rank;                  /* kernel level at least, by its place among the levels; -1: none */
     const char *level;
-    bool evaluated;                  /* there must be an evaluation of these weights that keeps its floor */
+    bool evaluated; /* there must be an evaluation of these weights that keeps its floor */
 };
 /* NAN (or -1, or NULL): not measured, or not readable here. */
 struct econ_found {
@@ -27,11 +27,12 @@ struct econ_found {
     double celsius;                        /* hottest seen */
     int throttled;                         /* times slowed by heat meanwhile */
     double joules;                         /* per answer */
+    double load;                           /* tasks that wanted to run before, per CPU */
     const char *level;                     /* kernel level */
     int level_rank;
-    const char *evaluation;                /* the report; NULL: there is none */
-    bool same_model, same_task;            /* it is of these weights; of this revision of the task */
-    double score, floor;                   /* floor NAN: the report says none */
+    const char *evaluation;     /* the report; NULL: there is none */
+    bool same_model, same_task; /* it is of these weights; of this revision of the task */
+    double score, floor;        /* floor NAN: the report says none */
     const char *metric;
 };
 
@@ -39,11 +40,11 @@ enum econ_outcome { ECON_PASS, ECON_FAIL, ECON_OPEN, ECON_INFO };
 const char *econ_outcome_word(enum econ_outcome o); /* "pass", "fail", "open", "info" */
 enum { ECON_MAX_CHECKS = 12 };
 struct econ_check {
-    const char *name;            /* "memory" */
-    enum econ_outcome outcome;   /* OPEN: required, and it could not be established; INFO: not required */
-    double value, limit;         /* NAN: none */
+    const char *name;          /* "memory" */
+    enum econ_outcome outcome; /* OPEN: required, and it could not be established; INFO: not required */
+    double value, limit;       /* NAN: none */
     const char *unit;
-    char reason[240];            /* a sentence with both numbers */
+    char reason[240]; /* a sentence with both numbers */
 };
 struct econ_verdict {
     enum econ_outcome outcome; /* FAIL if a check fails, else OPEN if one is open, else PASS */

@@ -47,7 +47,7 @@ struct econ_param_info {
     double low, high;      /* factors; 0, 0: certain */
 };
 const struct econ_param_info *econ_param_info(enum econ_param p);
-int econ_param_find(const char *dotted); /* "cloud.price_input"; -1: none */
+int econ_param_find(const char *dotted);                                          /* "cloud.price_input"; -1: none */
 const char *econ_unit_text(enum econ_unit u, const char *currency, char out[32]); /* "USD/month" */
 
 /* Where a value came from. */
@@ -73,9 +73,9 @@ struct econ_scenario {
     const char *path; /* or NULL: flags alone */
     const char *name;
     char currency[4];
-    bool decides;       /* kind classify: a decision API could answer it */
-    bool cloud_allowed; /* false: the data may not leave; cloud options are shown and not chosen */
-    bool owned;         /* the units are there and powered anyway: they cost what answering adds */
+    bool decides;             /* kind classify: a decision API could answer it */
+    bool cloud_allowed;       /* false: the data may not leave; cloud options are shown and not chosen */
+    bool owned;               /* the units are there and powered anyway: they cost what answering adds */
     int64_t v[ECON_N_PARAMS]; /* billionths */
     struct econ_origin {
         enum econ_source source;
@@ -87,7 +87,7 @@ struct econ_scenario {
     unsigned draws;    /* 0: no interval */
     double confidence; /* of the interval, 0.9: from the 5th to the 95th percentile */
     const char *cloud_model, *frontier_model, *decision_model; /* of the price table; NULL: none */
-    struct arena arena; /* of the strings */
+    struct arena arena;                                        /* of the strings */
 };
 
 /* The table of prices that ships belongs to routing; the program hands it in. US dollars. */
@@ -98,8 +98,8 @@ struct econ_prices {
 };
 
 void econ_scenario_init(struct econ_scenario *s); /* defaults; USD, seed 1, 10,000 draws, confidence 0.9 */
-/* A YAML file over what s holds. FORMAT with file, line and advice: unknown names, units that do not match, values out
- * of bounds, another currency. */
+/* A YAML file over what s holds. FORMAT with file, line and advice: unknown names, units that do not match, values
+ * out of bounds, another currency. */
 int econ_scenario_load(struct econ_scenario *s, const char *path, struct err *e) ERR_CHECK;
 /* One value: "12", "5 %", "0.12 USD/kWh", "3 years", in the parameter's unit or one that converts to it. */
 int econ_scenario_set(struct econ_scenario *s, enum econ_param p, const char *text, enum econ_source source,
@@ -107,9 +107,9 @@ int econ_scenario_set(struct econ_scenario *s, enum econ_param p, const char *te
 /* A measured value with how sure it is; rounded to a billionth. FORMAT: out of the parameter's bounds. */
 int econ_scenario_measured(struct econ_scenario *s, enum econ_param p, double value, struct econ_chance chance,
                            const char *note, struct err *e) ERR_CHECK;
-/* To be called once all is set: prices of models, values that follow from others, default distributions; then what one
- * value alone cannot tell. USAGE or FORMAT: no price and no volume, both a price of answers and of tokens, too few
- * units for the volume, prices in dollars for another currency without exchange.usd. */
+/* To be called once all is set: prices of models, values that follow from others, default distributions; then what
+ * one value alone cannot tell. USAGE or FORMAT: no price and no volume, both a price of answers and of tokens, too
+ * few units for the volume, prices in dollars for another currency without exchange.usd. */
 int econ_scenario_finish(struct econ_scenario *s, const struct econ_prices *prices, struct err *e) ERR_CHECK;
 void econ_scenario_done(struct econ_scenario *s);
 
@@ -121,8 +121,9 @@ double econ_amount_real(econ_amount a);
 const char *econ_amount_text(econ_amount a, int digits, char out[48]);
 
 enum econ_option { ECON_CLOUD, ECON_LOCAL, ECON_RENTED, ECON_DECISION, ECON_N_OPTIONS };
-const char *econ_option_word(enum econ_option o);  /* "cloud", "local", "rented", "decision" */
-const char *econ_option_title(enum econ_option o); /* "cloud API", "this hardware", "a rented GPU", "a decision API" */
+const char *econ_option_word(enum econ_option o); /* "cloud", "local", "rented", "decision" */
+const char *
+econ_option_title(enum econ_option o); /* "cloud API", "this hardware", "a rented GPU", "a decision API" */
 
 /*  X(constant, word, title) */
 #define ECON_LINE_TABLE(X)                                                                                           \
@@ -149,7 +150,7 @@ const char *econ_line_word(enum econ_line l);
 const char *econ_line_title(enum econ_line l);
 
 struct econ_costs {
-    bool there; /* does the scenario describe this option? */
+    bool there;                                          /* does the scenario describe this option? */
     econ_amount line[ECON_MAX_MONTHS + 1][ECON_N_LINES]; /* [months + 1]; [0] is paid before the first month */
     econ_amount month[ECON_MAX_MONTHS + 1];              /* sums of the lines */
     econ_amount total, npv;
@@ -173,17 +174,18 @@ double econ_per_answer(const struct econ_tco *t, enum econ_option o);
 
 /* ---- how sure ---- */
 
-struct econ_bar { /* of the tornado: NPV of cloud minus local when one value goes from its 5th to its 95th percentile */
+struct econ_bar { /* of the tornado: NPV of cloud minus local when one value goes from its 5th to its 95th percentile
+                   */
     enum econ_param param;
-    double low, high;             /* the values */
+    double low, high;               /* the values */
     double saving_low, saving_high; /* in money */
 };
 struct econ_interval {
     unsigned draws;
-    double mean, median, low, high; /* of the saving: NPV of cloud minus local, in money */
-    double p_local;                 /* share of the draws in which local was the cheaper of the two */
+    double mean, median, low, high;  /* of the saving: NPV of cloud minus local, in money */
+    double p_local;                  /* share of the draws in which local was the cheaper of the two */
     double cheapest[ECON_N_OPTIONS]; /* share of the draws in which each option was the cheapest */
-    float *saving;                  /* [draws] sorted (mem_free) */
+    float *saving;                   /* [draws] sorted (mem_free) */
 };
 /* Sorted by what they move, the largest first; n ≤ ECON_N_PARAMS. */
 int econ_tornado(const struct econ_scenario *s, struct econ_bar out[ECON_N_PARAMS], int *out_n,
@@ -215,12 +217,12 @@ int econ_utilisation(const struct econ_scenario *s, struct econ_sweep *out, stru
 
 enum econ_tco_verdict_kind {
     ECON_V_LOCAL,
-    ECON_V_LOCAL_IDLE,  /* only because the hardware is there anyway */
+    ECON_V_LOCAL_IDLE, /* only because the hardware is there anyway */
     ECON_V_CLOUD,
-    ECON_V_DECISION,    /* a decision API is cheaper than both */
+    ECON_V_DECISION, /* a decision API is cheaper than both */
     ECON_V_RENTED,
-    ECON_V_OPEN,        /* the interval includes zero: not decided */
-    ECON_V_LOCAL_ONLY   /* the data may not leave: nothing to choose */
+    ECON_V_OPEN,      /* the interval includes zero: not decided */
+    ECON_V_LOCAL_ONLY /* the data may not leave: nothing to choose */
 };
 struct econ_tco_verdict {
     enum econ_tco_verdict_kind kind;
