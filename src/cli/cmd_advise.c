@@ -37,7 +37,7 @@ static int read_task(const char *path, struct econ_answers *a, struct err *e)
     struct task *t = NULL;
     int rc = task_load(path, &t, e);
     if (rc) return rc;
-    if (t->kind != TASK_GENERATE) a->bounded = ECON_CLOSED;
+    if (t->kind != TASK_GENERATE) a->bounded = t->kind == TASK_CLASSIFY ? ECON_CHOICE : ECON_SCHEMA;
     if (t->latency_ms > 0) a->latency_ms = t->latency_ms;
     if (t->floor > 0) a->floor = t->floor;
     if (t->sensitivity && strcmp(t->sensitivity, "local-only") == 0) a->leave = ECON_DEVICE_ONLY;
@@ -111,6 +111,7 @@ static int read_all(const struct settings *set, const struct conf_list *words, s
     if (words->n) rc = read_task(words->item[0], &in->a, e);
     if (rc == 0 && set->file) rc = econ_advise_read(in, set->file, e);
     if (rc == 0) rc = read_set(&set->set, in, e);
+    if (rc == 0) rc = econ_advise_cost(in, NULL, e);
     if (rc == 0 && terminal) ask_all(in, set->worksheet);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *econ_lean_word(enum econ_lean l)
 {
@@ -102,6 +103,8 @@ void econ_advise(const struct econ_advise_input *in, struct econ_advice *out)
     econ_look(in, out);
     for (t.q = econ_questions(); t.q->key; t.q++) {
         double now = econ_answer_get(&in->a, t.q);
+        bool in_scenario = strcmp(t.q->key, "volume_month") == 0 || strcmp(t.q->key, "bounded") == 0;
+        if (in->cost.there && in_scenario) continue; /* the scenario would have to be run again */
         if (t.q->kind == ECON_ASK_WORD || t.q->kind == ECON_ASK_FLAG)
             try_words(&t, now);
         else if (t.q->kind != ECON_ASK_NAMES && t.q->kind != ECON_ASK_TEXT)

@@ -29,6 +29,7 @@ struct econ_number {
 struct econ_number econ_count(double x);                                  /* "1,274,000" */
 struct econ_number econ_amount_of(const struct econ_answers *a, money m); /* "54 USD" */
 
+bool econ_closed(const struct econ_answers *a);                                    /* a choice, or by a schema */
 money econ_cloud_cost(const struct econ_advise_input *in, bool *out_decision_api); /* a month; -1: not known */
 
 /* The answer to a question as a number (words and flags by index), for trying others. NAN: none, or not of this kind.

@@ -13,7 +13,7 @@ enum { MAX_INPUT_BYTES = 1 << 20, MAX_SET_TEXT = 4096 };
 
 /* ---- the tables ---- */
 
-static const char *const bounded_words[] = {"closed", "narrow", "open", NULL};
+static const char *const bounded_words[] = {"choice", "schema", "narrow", "open", NULL};
 static const char *const data_words[] = {"public", "internal", "personal", "special", "secret", NULL};
 static const char *const leave_words[] = {"anywhere", "region", "redacted", "premises", "device", NULL};
 static const char *const offline_words[] = {"no", "short", "must", NULL};
@@ -240,8 +240,23 @@ static int read_object(struct task_reader *r, json_t *o, struct econ_advise_inpu
     return rc ? rc : check(r, o, in);
 }
 
+/* A scenario stands beside the file that names it. */
+static int resolve_scenario(struct task_reader *r, struct econ_advise_input *in, const char *before)
+{
+    const char *slash = strrchr(r->path, '/');
+    if (in->tco == before || !slash || in->tco[0] == '/') return 0;
+    size_t folder = (size_t)(slash - r->path) + 1, n = strlen(in->tco);
+    char *whole = arena_alloc(r->arena, folder + n + 1);
+    if (!whole) return err_nomem(r->e, 0);
+    memcpy(whole, r->path, folder);
+    memcpy(whole + folder, in->tco, n);
+    in->tco = whole;
+    return 0;
+}
+
 int econ_advise_read(struct econ_advise_input *in, const char *path, struct err *e)
 {
+    const char *before = in->tco;
     struct task_yaml_lines *lines = NULL;
     struct err local;
     json_t *o = NULL;
@@ -249,6 +264,7 @@ int econ_advise_read(struct econ_advise_input *in, const char *path, struct err 
     struct task_reader r = {
         .arena = &in->arena, .path = path, .lines = lines, .e = e ? e : &local, .within = "the answers"};
     if (rc == 0) rc = read_object(&r, o, in);
+    if (rc == 0) rc = resolve_scenario(&r, in, before);
     task_yaml_lines_free(lines);
     json_decref(o);
     return rc;

@@ -27,20 +27,20 @@ static void bar(struct econ_finding *f, const char *text, const char *source)
 
 static void boundedness(struct econ_rules *r, struct econ_finding *f)
 {
-    static const char *const texts[] = {"closed: one of a list, or facts that fit a schema",
+    static const char *const texts[] = {"choice: one of a list", "schema: facts that fit one",
                                         "narrow: text on one subject", "open: anything"};
     int b = r->in->a.bounded;
     bar(f, "closed and narrow tasks suit small models, open ones large",
         "binarylab.ai/blog/llm-vs-slm-choosing-the-right-model (undated, read 2026-11)");
     if (b < 0) return;
     ECON_SAY(f->number, "%s", texts[b]);
-    if (b == ECON_CLOSED)
+    if (econ_closed(&r->in->a))
         set_places(f, FOR, FOR, OPEN);
     else if (b == ECON_NARROW)
         set_places(f, OPEN, FOR, FOR);
     else
         set_places(f, AGAINST, OPEN, FOR);
-    ECON_SAY(f->change, b == ECON_CLOSED ? "Answers in free text." : "Answers from a list, or by a schema.");
+    ECON_SAY(f->change, econ_closed(&r->in->a) ? "Answers in free text." : "Answers from a list, or by a schema.");
 }
 
 /* The matrix's step, as places. */
@@ -67,10 +67,11 @@ static void latency(struct econ_rules *r, struct econ_finding *f)
                                                    : OPEN);
 }
 
-/* What has to be sent: does it fit the line, and the time that an answer may take? A month has 365.25/12 days. */
+/* What has to be sent: does it fit the line, and the time that an answer may take? A month has 730 hours, as in
+ * docs/TCO.md. */
 static void data_volume(struct econ_rules *r, struct econ_finding *f)
 {
-    static const double month_s = 365.25 / 12 * 86400;
+    static const double month_s = 730 * 3600;
     const struct econ_answers *a = &r->in->a;
     const struct econ_thresholds *t = &r->in->t;
     ECON_MARK(r, f, uplink_share, "%g %% of the line", t->uplink_share * 100);

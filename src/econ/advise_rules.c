@@ -48,6 +48,8 @@ void econ_mark_add(struct econ_rules *r, struct econ_finding *f, int threshold, 
              r->in->own_threshold[threshold] ? r->in->set_by[threshold] : econ_threshold_info()[threshold].source);
 }
 
+bool econ_closed(const struct econ_answers *a) { return a->bounded == ECON_CHOICE || a->bounded == ECON_SCHEMA; }
+
 static struct econ_finding *step(struct econ_rules *r, int at, const char *rule, const char *title)
 {
     struct econ_finding *f = &r->out->matrix[at];
@@ -219,7 +221,7 @@ money econ_cloud_cost(const struct econ_advise_input *in, bool *out_decision_api
     bool countable = !isnan(a->volume_month) && !isnan(a->tokens_question);
     money cost = given_cloud_cost(a);
     *out_decision_api = false;
-    if (countable && a->bounded == ECON_CLOSED && strcmp(a->currency, "USD") == 0) {
+    if (countable && a->bounded == ECON_CHOICE && strcmp(a->currency, "USD") == 0) {
         money price = (money)llround(fmin(in->t.decision_price_million, 9e6) * MONEY_ONE);
         money decision = cost_of_tokens(a->volume_month, a->tokens_question, price);
         if (cost < 0 || decision < cost) {
@@ -285,11 +287,31 @@ static void compare_costs(struct econ_rules *r, struct econ_finding *f, money lo
     }
 }
 
+/* croft tco has more to say than two numbers. */
+static void told_cost(struct econ_rules *r, struct econ_finding *f)
+{
+    const struct econ_told_cost *c = &r->in->cost;
+    f->lean = r->cost = (enum econ_lean)c->lean;
+    f->n_marks = 1;
+    ECON_SAY(f->mark[0].text, "%s", c->interval);
+    ECON_SAY(f->mark[0].source, "%s", c->source);
+    ECON_SAY(f->number, "%s", c->number);
+    ECON_SAY(f->why, "%s", c->why);
+    ECON_SAY(f->change, "%s", c->change);
+    r->out->decision_api = c->decision_api;
+    r->out->idle_only = c->idle_only;
+    r->out->rented = c->rented;
+}
+
 static void cost(struct econ_rules *r)
 {
     const struct econ_answers *a = &r->in->a;
     const struct econ_thresholds *t = &r->in->t;
     struct econ_finding *f = step(r, ECON_COST, "cost", "total cost of ownership");
+    if (r->in->cost.there) {
+        told_cost(r, f);
+        return;
+    }
     bool api;
     money cloud = econ_cloud_cost(r->in, &api), full = a->local_cost_month, extra = a->local_extra_month;
     ECON_MARK(r, f, cost_margin, "a difference of %g %%", t->cost_margin * 100);
@@ -363,12 +385,11 @@ static void shape(struct econ_rules *r)
     const struct econ_answers *a = &r->in->a;
     const struct econ_thresholds *t = &r->in->t;
     struct econ_finding *f = step(r, ECON_SHAPE, "shape", "hybrid or distil");
-    double q = a->quality_local, e = a->escalation,
-           enough = a->bounded == ECON_CLOSED ? t->examples_closed : t->examples_text;
+    double q = a->quality_local, e = a->escalation, enough = econ_closed(a) ? t->examples_closed : t->examples_text;
     double pays = paying_share(r);
     bool good = !isnan(q) && !isnan(a->floor) && q >= a->floor, bad = !isnan(q) && !isnan(a->floor) && q < a->floor;
     ECON_MARK(r, f, escalation_usual, "at most %g %% sent on", t->escalation_usual * 100);
-    if (a->bounded == ECON_CLOSED)
+    if (econ_closed(a))
         ECON_MARK(r, f, examples_closed, "%s examples to tune with", econ_count(enough).text);
     else
         ECON_MARK(r, f, examples_text, "%s examples to distil with", econ_count(enough).text);

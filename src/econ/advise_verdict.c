@@ -42,6 +42,7 @@ static void need_costs(struct econ_rules *r)
     const struct econ_answers *a = &r->in->a;
     bool api;
     if (isnan(a->volume_month)) need(r, "volume_month");
+    if (r->in->cost.there) return;
     if (econ_cloud_cost(r->in, &api) < 0) need(r, "cloud_cost_month");
     if (a->local_cost_month < 0 && a->local_extra_month < 0) need(r, "local_cost_month");
 }
@@ -163,7 +164,7 @@ static void say_what_is_next(struct econ_rules *r)
 {
     const struct econ_answers *a = &r->in->a;
     struct econ_advice *o = r->out;
-    double enough = a->bounded == ECON_CLOSED ? r->in->t.examples_closed : r->in->t.examples_text;
+    double enough = econ_closed(a) ? r->in->t.examples_closed : r->in->t.examples_text;
     if (o->verdict == ECON_LEAN_LOCAL || o->verdict == ECON_LEAN_HYBRID) here_needs(r);
     if (o->verdict == ECON_LEAN_HYBRID)
         provide(o, "Fit the threshold (croft calibrate TASK -m MODEL --target-error E) and set tiers and policy in "
@@ -195,7 +196,9 @@ static void headline(struct econ_advice *o)
         for (int i = 0; i < o->n_needs && n < (int)sizeof o->headline; i++)
             n += snprintf(o->headline + n, sizeof o->headline - (size_t)n, "%s%s", i ? ", " : ": missing ",
                           o->need[i]);
-    } else if (o->verdict == ECON_LEAN_CLOUD && o->decision_api)
+    } else if (o->rented)
+        ECON_SAY(o->headline, "Rent a machine for your own model");
+    else if (o->decision_api)
         ECON_SAY(o->headline, "Use a cloud API: a decision API is cheaper");
     else
         ECON_SAY(o->headline, "%s", texts[o->verdict]);
@@ -209,7 +212,7 @@ void econ_look(const struct econ_advise_input *in, struct econ_advice *o)
     econ_dimensions(&r);
     econ_settle(&r);
     if (o->verdict != ECON_LEAN_LOCAL && o->verdict != ECON_LEAN_HYBRID) o->idle_only = false;
-    if (o->verdict != ECON_LEAN_CLOUD) o->decision_api = false;
+    if (o->verdict != ECON_LEAN_CLOUD) o->decision_api = o->rented = false;
     say_what_is_next(&r);
     headline(o);
 }

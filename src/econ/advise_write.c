@@ -251,10 +251,10 @@ json_t *econ_advise_json(const struct econ_advise_input *in, const struct econ_a
     for (int p = 0; p < ECON_N_PLACES; p++)
         if (a->remains[p]) remains[n++] = econ_place_word(p);
     for (int i = 0; i < a->n_provided; i++) provided[i] = a->provided[i];
-    return json_pack("{ss ss ss sb sb so so so so so so so}", "verdict", econ_lean_word(a->verdict), "headline",
+    return json_pack("{ss ss ss sb sb sb so so so so so so so}", "verdict", econ_lean_word(a->verdict), "headline",
                      a->headline, "because", a->why, "decision_api", a->decision_api, "idle_only", a->idle_only,
-                     "places", texts_json(remains, n), "missing", texts_json(a->need, a->n_needs), "matrix",
-                     findings_json(a->matrix, ECON_N_MATRIX, false), "placement",
-                     findings_json(a->dimension, ECON_N_DIMENSIONS, true), "flips", flips_json(a), "to_do",
-                     texts_json(provided, a->n_provided), "worksheet", econ_worksheet_json(&in->a));
+                     "rented", a->rented, "places", texts_json(remains, n), "missing",
+                     texts_json(a->need, a->n_needs), "matrix", findings_json(a->matrix, ECON_N_MATRIX, false),
+                     "placement", findings_json(a->dimension, ECON_N_DIMENSIONS, true), "flips", flips_json(a),
+                     "to_do", texts_json(provided, a->n_provided), "worksheet", econ_worksheet_json(&in->a));
 }

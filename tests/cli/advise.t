@@ -1,6 +1,6 @@
 # croft advise: answers from a file, a task, --set and a terminal; the verdicts are those of docs/ADVISE.md.
 need: python3
-make: printf 'bounded: closed\nvolume_month: 2000000\ntokens_question: 500\nlatency_ms: 0\ndata: public\noffline: no\nlocal_cost_month: 400\nquality_local: 0.95\nfloor: 0.9\n' > $T/price.yaml
+make: printf 'bounded: choice\nvolume_month: 2000000\ntokens_question: 500\nlatency_ms: 0\ndata: public\noffline: no\nlocal_cost_month: 400\nquality_local: 0.95\nfloor: 0.9\n' > $T/price.yaml
 make: printf 'data: special\nleave: premises\nregimes: [gdpr, hipaa]\nlatency_ms: 500\n' > $T/ward.yaml
 # nothing but price speaks: 1000 million tokens at $0.042 are 42 USD
 run: croft advise -f $T/price.yaml
@@ -24,6 +24,14 @@ out~ ^  Places that remain: device, premises$
 out~ ^  - Show that the model is good enough: croft eval TASK -m MODEL, croft calibrate\.$
 run: croft advise -f $T/ward.yaml --set quality_local=0.8 --set floor=0.9 --set escalation=0.1 --json
 json: .verdict == "hybrid" and .places == ["device", "premises"]
+# a scenario of croft tco is the cost line: 54,000 against 34,400 over 36 months
+run: printf 'cloud: {price_per_answer: 0.00075}\nvolume: {per_month: 2000000}\nhardware: {price: 12000}\noperations: {per_month: 400, engineering: 8000}\nuncertainty: {draws: 0}\n' > $T/scenario.yaml; printf 'tco: scenario.yaml\nlatency_ms: 0\ndata: public\noffline: no\nquality_local: 0.9\nfloor: 0.9\n' > $T/with.yaml; croft advise -f $T/with.yaml
+out~ ^Run it locally$
+out~ cloud 1500\.00 USD, own machine 955\.56 USD a month, over 36 months$
+out~ Fewer than 1,274,074 answers a month
+run: printf 'tco: nowhere.yaml\n' > $T/with.yaml; croft advise -f $T/with.yaml
+exit: 66
+err~ nowhere\.yaml
 # what is missing is named, and the exit code says so
 run: croft advise --set volume_month=5000000
 exit: 1
@@ -35,7 +43,7 @@ json: .verdict == "undecided" and (.missing | index("local_cost_month")) and ([.
 # a task answers in part
 run: croft advise examples/helpdesk/task.yaml --set data=public --set offline=no --set latency_ms=0 --set volume_month=1000
 out~ ^Use a cloud API$
-out~ closed: one of a list
+out~ choice: one of a list
 run: mkdir -p $T/t && printf 'name: x\nkind: generate\nlatency_ms: 100\nfloor: 0.8\nsensitivity: local-only\n' > $T/t/task.yaml && croft advise $T/t/task.yaml --json
 json: .verdict == "local" and .places == ["device"] and .matrix[1].number == "p95 within 100 ms"
 run: croft advise $T/none.yaml
@@ -96,15 +104,15 @@ run: croft advise -f $T/price.yaml -o $T/no/such/folder.md
 exit: 66
 err~ folder\.md
 # a terminal: bounded, volume, latency, two measured, data, leave, regimes, offline (Enter proposes no), then the end
-run: python3 tests/cli/advise_session.py "shut,closed,200000,400,,,personal,premises,gdpr,,^D"
-out~ What may an answer be: closed
-out~ \[closed, narrow, open; Enter: not known\]
-out~ 'bounded' must be closed, narrow or open\.
+run: python3 tests/cli/advise_session.py "shut,choice,200000,400,,,personal,premises,gdpr,,^D"
+out~ What may an answer be: choice
+out~ \[choice, schema, narrow, open; Enter: not known\]
+out~ 'bounded' must be choice, schema, narrow or open\.
 out~ How many questions a month\?
 out~ \[no, short, must; Enter: no\]
 out~ ^Run it locally$
 out! Is there a cloud API in that region
-run: python3 tests/cli/advise_session.py "closed,5000,0,public,,^D"
+run: python3 tests/cli/advise_session.py "choice,5000,0,public,,^D"
 out! How far may they go
 out~ ^Use a cloud API$
 run: python3 tests/cli/advise_session.py "^D"

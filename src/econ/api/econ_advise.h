@@ -13,7 +13,7 @@
 
 /* ---- answers ---- */
 
-enum econ_bounded { ECON_CLOSED, ECON_NARROW, ECON_UNBOUNDED };
+enum econ_bounded { ECON_CHOICE, ECON_SCHEMA, ECON_NARROW, ECON_UNBOUNDED }; /* the first two are closed */
 enum econ_data { ECON_PUBLIC, ECON_INTERNAL, ECON_PERSONAL, ECON_SPECIAL, ECON_SECRET };
 enum econ_leave { ECON_ANYWHERE, ECON_REGION, ECON_REDACTED, ECON_PREMISES_ONLY, ECON_DEVICE_ONLY };
 enum econ_offline { ECON_ALWAYS_ONLINE, ECON_SHORT_GAPS, ECON_MUST_WORK };
@@ -77,6 +77,13 @@ struct econ_question {
 };
 const struct econ_question *econ_questions(void); /* a row with key NULL ends the table */
 
+/* What croft tco says of a scenario, as the cost line tells it. */
+struct econ_told_cost {
+    bool there, decision_api, idle_only, rented;
+    int lean; /* enum econ_lean */
+    char number[160], why[400], change[96], interval[96], source[160];
+};
+
 /* What the file, the task and the flags said. Its strings are in `arena`. */
 struct econ_advise_input {
     struct arena arena;
@@ -85,6 +92,7 @@ struct econ_advise_input {
     bool own_threshold[ECON_N_THRESHOLDS]; /* set by the user: the published source does not stand behind it */
     char set_by[ECON_N_THRESHOLDS][64];    /* "answers.yaml:12", "--set" */
     const char *tco;                       /* a scenario for croft tco, resolved beside the file; or NULL */
+    struct econ_told_cost cost;
 };
 void econ_advise_input_init(struct econ_advise_input *in);
 void econ_advise_input_done(struct econ_advise_input *in);
@@ -93,6 +101,10 @@ int econ_advise_read(struct econ_advise_input *in, const char *path, struct err 
 /* One answer in words ("200000", "closed", "gdpr, dora", "yes"; "thresholds.volume_low": a threshold); an empty text
  * takes the answer back. FORMAT: no such key, or no such value. */
 int econ_advise_set(struct econ_advise_input *in, const char *key, const char *text, struct err *e) ERR_CHECK;
+/* Run the scenario that `tco` names, if one is: its costs are the cost line, its volume answers volume_month where
+ * that was not answered. The scenario's errors. */
+struct econ_prices; /* econ_tco.h */
+int econ_advise_cost(struct econ_advise_input *in, const struct econ_prices *prices, struct err *e) ERR_CHECK;
 bool econ_answered(const struct econ_answers *a, const char *key);
 /* Is it worth asking, after the answers so far? */
 bool econ_worth_asking(const struct econ_answers *a, const char *key);
@@ -125,7 +137,7 @@ struct econ_finding {
     char number[160];                 /* that decided */
     struct econ_mark mark[2];
     int n_marks;
-    char why[288], change[224];
+    char why[400], change[224];
 };
 enum { ECON_N_MATRIX = 6, ECON_N_DIMENSIONS = 7, ECON_MAX_NEEDS = 10, ECON_MAX_FLIPS = 24, ECON_MAX_PROVIDED = 8 };
 struct econ_flip { /* this other answer alone would give another verdict */
@@ -135,9 +147,10 @@ struct econ_flip { /* this other answer alone would give another verdict */
     bool answered;
 };
 struct econ_advice {
-    enum econ_lean verdict;       /* LOCAL, HYBRID, TUNE, CLOUD, or UNDECIDED */
-    bool decision_api, idle_only; /* the price that decided: a decision API's; of a machine that is idle anyway */
-    char headline[160], why[448];
+    enum econ_lean verdict;               /* LOCAL, HYBRID, TUNE, CLOUD, or UNDECIDED */
+    bool decision_api, idle_only, rented; /* what decided: the price of a decision API, of a machine that is idle
+                                             anyway, of a rented one */
+    char headline[160], why[560];
     struct econ_finding matrix[ECON_N_MATRIX], dimension[ECON_N_DIMENSIONS];
     bool remains[ECON_N_PLACES];      /* no line excludes it */
     const char *need[ECON_MAX_NEEDS]; /* UNDECIDED: keys without whose answers it stays so */

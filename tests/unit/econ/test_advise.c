@@ -168,7 +168,7 @@ static void an_idle_machine_wins_for_that_alone(void **state)
 /* 2,000,000 questions of 500 tokens are 1000 million tokens: 42 USD at $0.042, 2500 at $2.50. */
 static void a_decision_api_may_be_cheaper(void **state)
 {
-    say(OPEN_TO_ALL "bounded=closed volume_month=2000000 tokens_question=500 price_million=2.5 local_cost_month=400 "
+    say(OPEN_TO_ALL "bounded=choice volume_month=2000000 tokens_question=500 price_million=2.5 local_cost_month=400 "
                     "quality_local=0.95 floor=0.9");
     assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     assert_true(out.decision_api);
@@ -178,9 +178,9 @@ static void a_decision_api_may_be_cheaper(void **state)
     assert_non_null(f);
     assert_int_equal(f->verdict, ECON_LEAN_LOCAL); /* 400 / 0.9 / 42 * 2,000,000 = 21,164,021 */
     assert_string_equal(f->value, "21,170,000 or more");
-    say("bounded=narrow"); /* no decision API answers in text: 2500 USD */
+    say("bounded=schema"); /* no decision API fills in a schema: 2500 USD */
     assert_int_equal(verdict(), ECON_LEAN_LOCAL);
-    say("bounded=closed leave=premises data=personal"); /* price never outvotes what excludes */
+    say("bounded=choice leave=premises data=personal"); /* price never outvotes what excludes */
     assert_int_equal(verdict(), ECON_LEAN_LOCAL);
     assert_false(out.decision_api);
     say("leave=anywhere currency=EUR"); /* the list price is in USD */
@@ -199,7 +199,7 @@ static void the_footprint_has_room_to_spare(void **state)
 
 static void hybrid_or_distil(void **state)
 {
-    assert_int_equal(step(ECON_SHAPE, "bounded=closed quality_local=0.9"), ECON_LEAN_UNANSWERED);
+    assert_int_equal(step(ECON_SHAPE, "bounded=choice quality_local=0.9"), ECON_LEAN_UNANSWERED);
     assert_int_equal(step(ECON_SHAPE, "floor=0.9"), ECON_LEAN_LOCAL);
     assert_int_equal(step(ECON_SHAPE, "quality_local=0.899"), ECON_LEAN_TUNE);
     assert_int_equal(step(ECON_SHAPE, "escalation=0.2"), ECON_LEAN_HYBRID);
@@ -207,7 +207,7 @@ static void hybrid_or_distil(void **state)
     assert_int_equal(step(ECON_SHAPE, "bounded=open"), ECON_LEAN_CLOUD);
     assert_int_equal(step(ECON_SHAPE, "quality_local= floor="), ECON_LEAN_TUNE);
     assert_int_equal(step(ECON_SHAPE, "escalation="), ECON_LEAN_UNANSWERED);
-    assert_int_equal(step(ECON_SHAPE, "bounded=closed examples=999 quality_local=0.5 floor=0.9"), ECON_LEAN_TUNE);
+    assert_int_equal(step(ECON_SHAPE, "bounded=choice examples=999 quality_local=0.5 floor=0.9"), ECON_LEAN_TUNE);
     assert_non_null(strstr(out.matrix[ECON_SHAPE].why, "too few examples"));
     assert_int_equal(step(ECON_SHAPE, "examples=1000"), ECON_LEAN_TUNE);
     assert_null(strstr(out.matrix[ECON_SHAPE].why, "too few examples"));
@@ -215,13 +215,16 @@ static void hybrid_or_distil(void **state)
 
 static void the_line_has_to_bear_it(void **state)
 {
-    /* 500 kB * 100,000 = 50 GB; 10 Mbit/s carry 10e6 * 2,629,800 / 8 bytes = 3287 GB a month: 1.52 %; 400 ms to send
+    /* 500 kB * 100,000 = 50 GB; 10 Mbit/s carry 10e6 * 2,628,000 / 8 bytes = 3285 GB a month: 1.52 %; 400 ms to send
      * one */
     say("upload_kb=500 volume_month=100000 uplink_mbit=10 latency_ms=2000");
     econ_advise(&in, &out);
     assert_non_null(strstr(out.dimension[DATA_VOLUME].number, "50 GB a month, 1.52 % of the line; 400 ms"));
     assert_int_equal(out.dimension[DATA_VOLUME].place[ECON_CLOUD_PLACE], 0);
-    say("volume_month=3288000"); /* half of the line is 3,287,250 questions */
+    say("volume_month=3284000");
+    econ_advise(&in, &out);
+    assert_int_equal(out.dimension[DATA_VOLUME].place[ECON_CLOUD_PLACE], 0);
+    say("volume_month=3286000"); /* half of the line is 3,285,000 questions */
     econ_advise(&in, &out);
     assert_int_equal(out.dimension[DATA_VOLUME].place[ECON_CLOUD_PLACE], -1);
     say("volume_month=100000 latency_ms=399");
@@ -237,7 +240,7 @@ static void dimensions_name_places(void **state)
     assert_int_equal(out.dimension[RESILIENCE].place[ECON_CLOUD_PLACE], -2);
     assert_int_equal(out.dimension[OWNERSHIP].place[ECON_DEVICE], -1);
     assert_int_equal(out.dimension[COST_PROFILE].lean, ECON_LEAN_CLOUD);
-    say("bounded=closed offline=short operations=own utilisation=0.6");
+    say("bounded=choice offline=short operations=own utilisation=0.6");
     econ_advise(&in, &out);
     assert_int_equal(out.dimension[BOUNDEDNESS].place[ECON_DEVICE], 1);
     assert_int_equal(out.dimension[RESILIENCE].place[ECON_CLOUD_PLACE], -1);
@@ -282,7 +285,7 @@ static void only_here_is_local_or_to_be_made_so(void **state)
 
 static void too_large_goes_to_the_cloud_or_is_made_smaller(void **state)
 {
-    say(OPEN_TO_ALL "bounded=closed parameters_b=70 memory_gb=16");
+    say(OPEN_TO_ALL "bounded=choice parameters_b=70 memory_gb=16");
     assert_int_equal(verdict(), ECON_LEAN_CLOUD);
     say("cloud_cost_month=9000 local_cost_month=500"); /* worth making smaller */
     assert_int_equal(verdict(), ECON_LEAN_TUNE);
@@ -311,7 +314,7 @@ static double draw(void)
 static void random_answers(struct econ_answers *a)
 {
 #define MAYBE(x, none) (draw() < 0.33 ? (none) : (x))
-    a->bounded = (int)(draw() * 4) - 1;
+    a->bounded = (int)(draw() * 5) - 1;
     a->volume_month = MAYBE(pow(10, draw() * 8), (double)NAN);
     a->latency_ms = MAYBE(draw() < 0.3 ? 0 : pow(10, 1 + draw() * 3), (double)NAN);
     a->cloud_latency_ms = MAYBE(pow(10, 2 + draw() * 2), (double)NAN);
@@ -409,13 +412,18 @@ static void exclusions_hold_and_flips_are_true(void **state)
 
 /* ---- files ---- */
 
-static int read_text(const char *yaml)
+static void write_text(char path[], const char *yaml)
 {
-    char path[] = "/tmp/croft-advise-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, yaml, strlen(yaml)), strlen(yaml));
     close(fd);
+}
+
+static int read_text(const char *yaml)
+{
+    char path[] = "/tmp/croft-advise-XXXXXX";
+    write_text(path, yaml);
     e = (struct err){0};
     int rc = econ_advise_read(&in, path, &e);
     unlink(path);
@@ -424,11 +432,11 @@ static int read_text(const char *yaml)
 
 static void files_are_read_strictly(void **state)
 {
-    assert_int_equal(read_text("bounded: closed\nvolume_month: 2000000\nregimes: [gdpr, dora]\noffline: must\n"
+    assert_int_equal(read_text("bounded: choice\nvolume_month: 2000000\nregimes: [gdpr, dora]\noffline: must\n"
                                "cloud_in_region: true\nlocal_cost_month: 19.99\ncurrency: EUR\n"
                                "thresholds:\n  volume_million: 3000000\n"),
                      0);
-    assert_int_equal(in.a.bounded, ECON_CLOSED);
+    assert_int_equal(in.a.bounded, ECON_CHOICE);
     assert_true(in.a.volume_month == 2e6 && in.a.n_regimes == 2 && in.a.cloud_in_region == 1);
     assert_true(in.a.local_cost_month == 19990000000 && in.t.volume_million == 3e6);
     econ_advise(&in, &out);
@@ -455,6 +463,30 @@ static void files_are_read_strictly(void **state)
     }
 }
 
+/* $0.00075 * 2,000,000 a month * 36 = 54,000 against 12,000 + 400 * 36 + 8,000 = 34,400; a month 1,500 and 955.56. */
+static void a_scenario_is_the_cost_line(void **state)
+{
+    char path[] = "/tmp/croft-advise-XXXXXX", text[600];
+    write_text(path, "cloud: {price_per_answer: 0.00075}\nvolume: {per_month: 2000000}\nhardware: {price: 12000}\n"
+                     "operations: {per_month: 400, engineering: 8000}\nuncertainty: {draws: 0}\n");
+    snprintf(text, sizeof text,
+             "tco: %s\nlatency_ms: 0\ndata: public\noffline: 'no'\nbounded: choice\nescalation: 0.1\n",
+             strrchr(path, '/') + 1); /* beside the answers */
+    assert_int_equal(read_text(text), 0);
+    assert_int_equal(econ_advise_cost(&in, NULL, &e), 0);
+    assert_int_equal(verdict(), ECON_LEAN_HYBRID);
+    assert_string_equal(out.matrix[ECON_COST].number,
+                        "cloud 1500.00 USD, own machine 955.56 USD a month, over 36 months");
+    assert_string_equal(out.matrix[ECON_COST].change, "Fewer than 1,274,074 answers a month (the tipping volume).");
+    assert_true(in.a.volume_month == 2e6);
+    set("volume_month", "1200000"); /* an answer goes over the scenario: below the tipping volume */
+    assert_int_equal(econ_advise_cost(&in, NULL, &e), 0);
+    assert_int_equal(verdict(), ECON_LEAN_CLOUD);
+    assert_null(flip("volume_month", NULL)); /* that would need another run of it */
+    unlink(path);
+    assert_int_equal(econ_advise_cost(&in, NULL, &e), CROFT_E_NOT_FOUND);
+}
+
 /* ---- the worksheet, and what is written ---- */
 
 static void the_worksheet_is_sound(void **state)
@@ -478,7 +510,7 @@ static void the_worksheet_is_sound(void **state)
 /* JSON has all lines; a buffer that is full says so. */
 static void what_is_written_is_whole_or_fails(void **state)
 {
-    say(OPEN_TO_ALL "bounded=closed volume_month=200000");
+    say(OPEN_TO_ALL "bounded=choice volume_month=200000");
     set("regimes", "gdpr, dora");
     econ_advise(&in, &out);
     json_t *whole = econ_advise_json(&in, &out);
@@ -514,6 +546,7 @@ int main(void)
         T(verdicts_are_monotone),
         T(exclusions_hold_and_flips_are_true),
         T(files_are_read_strictly),
+        T(a_scenario_is_the_cost_line),
         T(the_worksheet_is_sound),
         T(what_is_written_is_whole_or_fails),
     };
