@@ -6,21 +6,42 @@
 
 /* In the source dollars, in the program whole billionths of one. */
 #define USD(x) ((money)((x)*1e9 + 0.5))
-#define PRICE(name, in, out, cached, written)                                                                        \
-    {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}},
-#define STEPPED(name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                            \
+#define PRICE_OF(source, name, in, out, cached, written)                                                             \
+    {name, {true, USD(in), USD(out), USD(cached), USD(written), 0, 0, 0, 0, 0}, source},
+#define STEPPED_OF(source, name, in, out, cached, written, tokens, l_in, l_out, l_cached, l_written)                 \
     {name,                                                                                                           \
      {true, USD(in), USD(out), USD(cached), USD(written), tokens, USD(l_in), USD(l_out), USD(l_cached),              \
-      USD(l_written)}},
+      USD(l_written)},                                                                                               \
+     source},
+#define PRICE(...) PRICE_OF(LITELLM, __VA_ARGS__)
+#define STEPPED(...) STEPPED_OF(LITELLM, __VA_ARGS__)
 
+enum source { LITELLM, OPENAI_6, DECISIONS, JEV };
+static const struct {
+    const char *date, *where;
+} sources[] = {
+    [LITELLM] = {"2026-07-24", "BerriAI/litellm, by model-price-repo"},
+    [OPENAI_6] = {"2026-09-22", "docs.litellm.ai/blog/gpt_6_sol_luna; merefield/codexometer v0.18.4"},
+    [DECISIONS] = {"2026-10-10", "apidog.com/blog/openai-decisions-api; vercel.com/ai-gateway/models"},
+    [JEV] = {"2026-09-29", "zuplo.com/docs/ai-gateway/jev; datawhalechina.github.io/jev-cookbook/models"},
+};
 static const struct {
     const char *name;
     struct route_price price;
+    enum source source;
 } prices[] = {
 #include "prices.inc"
 };
 
-const char *route_prices_date(void) { return "2026-07-24"; }
+const char *route_prices_date(void) { return sources[LITELLM].date; }
+
+bool route_price_row(size_t i, struct route_price_row *out)
+{
+    if (i >= sizeof prices / sizeof prices[0]) return false;
+    *out = (struct route_price_row){prices[i].name, prices[i].price, sources[prices[i].source].date,
+                                    sources[prices[i].source].where};
+    return true;
+}
 
 bool route_price_find(const char *model, struct route_price *out)
 {

@@ -68,10 +68,16 @@ int route_gate_check(const struct route_tier *t, struct str data_class, struct e
 
 /* ---- prices ---- */
 
-/* The table that ships: list prices in US dollars, by the provider's name of the model. route_prices_date says as of
- * when. False: not in it. */
+/* The table that ships: list prices in US dollars, by the provider's name of the model, sorted by it. route_prices_date
+ * says as of when most of them are. False: not in it; behind the last. */
+struct route_price_row {
+    const char *name;
+    struct route_price price;
+    const char *date, *source; /* "2026-07-24"; who says so */
+};
 bool route_price_find(const char *model, struct route_price *out);
-const char *route_prices_date(void); /* "2026-07-24" */
+bool route_price_row(size_t i, struct route_price_row *out);
+const char *route_prices_date(void);
 
 struct route_usage {
     uint64_t in; /* all tokens of the prompt, the next two included */

@@ -210,6 +210,8 @@ static void the_table_is_sorted(void **state)
     static const char *const names[] = {
 #define PRICE(name, ...) name,
 #define STEPPED(name, ...) name,
+#define PRICE_OF(source, name, ...) name,
+#define STEPPED_OF(source, name, ...) name,
 #include "prices.inc"
     };
     struct route_price p;
@@ -222,6 +224,16 @@ static void the_table_is_sorted(void **state)
         if (p.long_tokens) assert_true(p.long_in >= p.in && p.long_out >= p.out);
     }
     assert_int_equal(strlen(route_prices_date()), 10);
+    struct route_price_row row;
+    for (size_t i = 0; i < n; i++) {
+        assert_true(route_price_row(i, &row));
+        assert_string_equal(row.name, names[i]);
+        assert_int_equal(strlen(row.date), 10);
+        assert_true(strlen(row.source) > 10);
+    }
+    assert_false(route_price_row(n, &row));
+    assert_true(route_price_find("jev-latest", &p)); /* $0.042 for input, answers free */
+    assert_true(p.in == 42000000 && p.out == 0);
 }
 
 static void words(void **state)
