@@ -96,6 +96,7 @@ static int set_value(const struct conf_row *row, void *settings, const char *val
         *(uint64_t *)field = u;
         return 0;
     case CONF_STR:
+    case CONF_OPTIONAL:
         *(const char **)field = value;
         return 0;
     case CONF_CHOICE:
@@ -164,7 +165,7 @@ static int parse_long(const struct conf_row *rows, void *settings, int argc, cha
         *(bool *)((char *)settings + row->offset) = true;
         return 0;
     }
-    if (eq) return set_value(row, settings, eq + 1, src, e);
+    if (eq || row->type == CONF_OPTIONAL) return set_value(row, settings, eq ? eq + 1 : "", src, e);
     if (*i + 1 >= argc) return ERR(e, USAGE, "--%s needs a value: give --%s %s.", row->name, row->name, row->arg);
     return set_value(row, settings, argv[++*i], src, e);
 }
@@ -279,7 +280,8 @@ void conf_help(const struct conf_row *rows, struct buf *out)
         size_t start = out->len;
         if (r->letter) buf_fmt(out, "  -%c, --%s", r->letter, r->name);
         else buf_fmt(out, "      --%s", r->name);
-        if (r->type != CONF_FLAG) buf_fmt(out, " %s", r->arg);
+        if (r->type == CONF_OPTIONAL) buf_fmt(out, "[=%s]", r->arg);
+        else if (r->type != CONF_FLAG) buf_fmt(out, " %s", r->arg);
         buf_clear(&text);
         buf_str(&text, r->help);
         add_facts(r, &text);
@@ -297,8 +299,9 @@ void conf_markdown(const struct conf_row *rows, struct buf *out)
     for (const struct conf_row *r = rows; r->name[0]; r++) {
         buf_str(out, "| ");
         if (r->letter) buf_fmt(out, "`-%c`, ", r->letter);
-        buf_fmt(out, "`--%s%s%s` | %s", r->name, r->type == CONF_FLAG ? "" : " ", r->type == CONF_FLAG ? "" : r->arg,
-                r->help);
+        const char *open = r->type == CONF_FLAG ? "" : r->type == CONF_OPTIONAL ? "[=" : " ";
+        buf_fmt(out, "`--%s%s%s%s` | %s", r->name, open, r->type == CONF_FLAG ? "" : r->arg,
+                r->type == CONF_OPTIONAL ? "]" : "", r->help);
         add_facts(r, out);
         buf_str(out, " |\n");
     }

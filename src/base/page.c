@@ -18,7 +18,7 @@ static const char style[] =
     ".verdict{max-width:none;margin:1.4em 0 0;padding:.7em 1em;border-left:4px solid #2f7d4f;background:#f1f7f3}"
     ".verdict.bad{border-color:#b3261e;background:#fbf1f0}.verdict.open{border-color:#8a6d1a;background:#faf6ea}"
     ".plots{display:flex;flex-wrap:wrap;gap:2em 3em;align-items:flex-start}"
-    "figure{margin:0;flex:1 1 20em}figcaption,.note{color:#4a5a68;font-size:.88em;margin:.5em 0 0}"
+    "figure{margin:0;flex:1 1 auto;min-width:0}figcaption,.note{color:#4a5a68;font-size:.88em;margin:.5em 0 0}"
     "svg{width:100%;height:auto;display:block}footer{margin-top:3em;color:#4a5a68;font-size:.88em}"
     "@media print{@page{size:A4;margin:16mm}body{padding:0;font-size:11px;max-width:none}h2{break-after:avoid}"
     "figure,tr{break-inside:avoid}.verdict{print-color-adjust:exact}}";

@@ -242,9 +242,9 @@ void page_plot_begin(struct page_plot *p)
     p->top = legend_top - 6;
     double wide = p->left + p->width + right, high = p->height + below - p->top;
     buf_fmt(b,
-            "<figure style=\"max-width:%.0fpx\"><svg viewBox=\"%.1f %.1f %.1f %.1f\" role=img font-size=%d "
-            "font-family=\"Helvetica,Arial,sans-serif\" fill=\"" GREY "\">\n",
-            wide, -p->left, p->top, wide, high, FONT);
+            "<figure style=\"flex-basis:%.0fpx;max-width:%.0fpx\"><svg viewBox=\"%.1f %.1f %.1f %.1f\" role=img "
+            "font-size=%d font-family=\"Helvetica,Arial,sans-serif\" fill=\"" GREY "\">\n",
+            0.85 * wide, wide, -p->left, p->top, wide, high, FONT);
     legend(p, b, legend_top);
     if (p->x.names)
         names_x(p, upright);

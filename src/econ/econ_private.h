@@ -28,6 +28,10 @@ econ_amount econ_largest_month(const struct econ_scenario *s);
 void econ_derive(struct econ_scenario *s); /* values that follow from others, where nobody gave them */
 int econ_home(
     const struct econ_tco *t); /* the option that stands for answering at home: local, else rented, else -1 */
+/* As econ_scenario_measured, but what a flag says stands, with a remark. */
+struct econ_remarks;
+int econ_measured_put(struct econ_scenario *s, enum econ_param p, double value, struct econ_chance c, const char *note,
+                      struct econ_remarks *r, struct err *e) ERR_CHECK;
 bool econ_given(const struct econ_scenario *s, enum econ_param p); /* not by default */
 
 #endif

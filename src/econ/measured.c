@@ -1,6 +1,7 @@
 /* Reports of croft eval and croft bench as values of a scenario (econ_measured.h). A report is somebody's file:
  * nothing in it is trusted to be there or in range. Stateless. Read next: receipts.c, docs/TCO.md. */
 #include "econ_measured.h"
+#include "econ_private.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -16,6 +17,15 @@ void econ_remark(struct econ_remarks *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(r->text[r->n++], ECON_REMARK_MAX, fmt, args);
     va_end(args);
+}
+
+int econ_measured_put(struct econ_scenario *s, enum econ_param p, double value, struct econ_chance c,
+                      const char *note, struct econ_remarks *r, struct err *e)
+{
+    const struct econ_param_info *i = econ_param_info(p);
+    if (s->origin[p].source != ECON_FROM_FLAG) return econ_scenario_measured(s, p, value, c, note, e);
+    econ_remark(r, "%s.%s is as the command line says; measured was %.6g (%s).", i->section, i->name, value, note);
+    return 0;
 }
 
 static double number(const json_t *o, const char *key)
@@ -36,18 +46,18 @@ static int count(const json_t *o, const char *key, const char *name, double most
 }
 
 static int share(struct econ_scenario *s, enum econ_param p, double k, double n, const char *name, const char *what,
-                 struct err *e)
+                 struct econ_remarks *r, struct err *e)
 {
     char note[ECON_NOTE_MAX];
     snprintf(note, sizeof note, "%.60s: %.0f of %.0f %s", name, k, n, what);
-    return econ_scenario_measured(s, p, k / n, (struct econ_chance){.shape = ECON_BETA, .a = k, .b = n}, note, e);
+    return econ_measured_put(s, p, k / n, (struct econ_chance){.shape = ECON_BETA, .a = k, .b = n}, note, r, e);
 }
 
 static int normal(struct econ_scenario *s, enum econ_param p, double value, double relative, const char *note,
-                  struct err *e)
+                  struct econ_remarks *r, struct err *e)
 {
     struct econ_chance c = {.shape = ECON_NORMAL, .a = value, .b = value * relative};
-    return econ_scenario_measured(s, p, value, c, note, e);
+    return econ_measured_put(s, p, value, c, note, r, e);
 }
 
 /* ---- croft eval ---- */
@@ -71,7 +81,8 @@ static double time_spread(const json_t *examples)
     return sqrt(variance / n) / mean;
 }
 
-static int eval_rate(struct econ_scenario *s, const char *name, const json_t *report, double *out_rate, struct err *e)
+static int eval_rate(struct econ_scenario *s, const char *name, const json_t *report, double *out_rate,
+                     struct econ_remarks *r, struct err *e)
 {
     double rate = number(report, "answers_per_s"), off = time_spread(json_object_get(report, "examples"));
     char note[ECON_NOTE_MAX];
@@ -79,7 +90,7 @@ static int eval_rate(struct econ_scenario *s, const char *name, const json_t *re
         return ERR(e, FORMAT, "'%.120s' holds no rate: answers_per_s is not above 0. Evaluate again.", name);
     snprintf(note, sizeof note, "%.60s: one answer after another", name);
     *out_rate = rate;
-    return normal(s, ECON_P_RATE, rate, fmin(1, fmax(off, LEAST_SPREAD)), note, e);
+    return normal(s, ECON_P_RATE, rate, fmin(1, fmax(off, LEAST_SPREAD)), note, r, e);
 }
 
 /* Wrong answers, and with a calibration those among what it accepts. */
@@ -91,12 +102,13 @@ static int eval_errors(struct econ_scenario *s, const char *name, const json_t *
     double kept = 0, kept_right = 0;
     if (!json_is_object(c)) {
         econ_remark(r, "%.80s has no calibration: every answer counts as kept, none as handed on.", name);
-        return share(s, ECON_P_WRONG_LOCAL, n - right, n, name, "wrong", e);
+        return share(s, ECON_P_WRONG_LOCAL, n - right, n, name, "wrong", r, e);
     }
     int rc = json_is_object(accept) ? count(accept, "n", name, n, &kept, e) : 0;
     if (rc == 0 && json_is_object(accept)) rc = count(accept, "n_right", name, kept, &kept_right, e);
-    if (rc == 0) rc = share(s, ECON_P_ESCALATION, n - kept, n, name, "handed on", e);
-    if (rc == 0 && kept > 0) rc = share(s, ECON_P_WRONG_LOCAL, kept - kept_right, kept, name, "kept were wrong", e);
+    if (rc == 0) rc = share(s, ECON_P_ESCALATION, n - kept, n, name, "handed on", r, e);
+    if (rc == 0 && kept > 0)
+        rc = share(s, ECON_P_WRONG_LOCAL, kept - kept_right, kept, name, "kept were wrong", r, e);
     if (rc == 0 && kept == 0)
         econ_remark(r, "In %.80s the calibration accepts no answer: everything is handed on.", name);
     return rc;
@@ -115,6 +127,10 @@ static int eval_energy(struct econ_scenario *s, const char *name, const json_t *
     }
     if (!(joules >= 0) || !isfinite(watts))
         return ERR(e, FORMAT, "'%.120s' is damaged: its energy is not a number of joules.", name);
+    if (!econ_given(s, ECON_P_ENERGY)) {
+        econ_remark(r, "%.80s measured %.3g J an answer; what that costs needs energy.price_per_kwh.", name, joules);
+        return 0;
+    }
     if (watts < idle) {
         econ_remark(r,
                     "The processors drew %.1f W in %.80s, less than the scenario's idle %.1f W of a unit: power is "
@@ -124,7 +140,7 @@ static int eval_energy(struct econ_scenario *s, const char *name, const json_t *
     }
     econ_remark(r, "The power in %.80s is that of the processors alone; a unit draws more.", name);
     snprintf(note, sizeof note, "%.60s: processors alone", name);
-    return normal(s, ECON_P_BUSY_WATTS, watts, 0.1, note, e);
+    return normal(s, ECON_P_BUSY_WATTS, watts, 0.1, note, r, e);
 }
 
 int econ_measured_eval(struct econ_scenario *s, const char *name, const json_t *report, struct econ_remarks *r,
@@ -139,11 +155,11 @@ int econ_measured_eval(struct econ_scenario *s, const char *name, const json_t *
     if (rc == 0 && n == 0) rc = ERR(e, FORMAT, "'%.120s' evaluated no examples: nothing was measured.", name);
     if (rc == 0) rc = count(report, "n_right", name, n, &right, e);
     if (rc == 0) rc = count(report, "n_failed", name, n, &failed, e);
-    if (rc == 0) rc = eval_rate(s, name, report, &rate, e);
+    if (rc == 0) rc = eval_rate(s, name, report, &rate, r, e);
     if (rc == 0) rc = eval_errors(s, name, report, n, right, r, e);
     if (rc == 0) rc = eval_energy(s, name, report, rate, r, e);
     snprintf(note, sizeof note, "%.60s: mean of %.0f prompts", name, n);
-    if (rc == 0 && tokens > 0) rc = normal(s, ECON_P_TOKENS_IN, tokens / n, LEAST_SPREAD, note, e);
+    if (rc == 0 && tokens > 0) rc = normal(s, ECON_P_TOKENS_IN, tokens / n, LEAST_SPREAD, note, r, e);
     if (rc) return rc;
     if (n < 30) econ_remark(r, "%.80s has %.0f examples: too few to say much; its intervals are wide.", name, n);
     if (failed > 0) econ_remark(r, "%.0f examples of %.80s had no answer, and count as wrong.", failed, name);
@@ -222,5 +238,5 @@ int econ_measured_bench(struct econ_scenario *s, const char *name, const json_t 
     if (spread > 0.5)
         econ_remark(r, "The runs in %.80s differ by %.0f %%: measure on a quiet machine.", name, 100 * spread);
     snprintf(note, sizeof note, "%.50s: %.0f + %.0f tokens", name, in, out);
-    return normal(s, ECON_P_RATE, 1 / seconds, fmin(1, fmax(spread, LEAST_SPREAD)), note, e);
+    return normal(s, ECON_P_RATE, 1 / seconds, fmin(1, fmax(spread, LEAST_SPREAD)), note, r, e);
 }

@@ -13,6 +13,7 @@
  * seen. */
 #include "base_mem.h"
 #include "econ_measured.h"
+#include "econ_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -185,24 +186,24 @@ static double spread_of_days(const struct econ_receipts *x)
 }
 
 static int share(struct econ_scenario *s, const struct period *t, enum econ_param p, uint64_t k, uint64_t n,
-                 const char *what, struct err *e)
+                 const char *what, struct econ_remarks *r, struct err *e)
 {
     struct econ_chance c = {.shape = ECON_BETA, .a = (double)k / t->phi, .b = (double)n / t->phi};
     char note[ECON_NOTE_MAX];
     snprintf(note, sizeof note, "%.40s, %s to %s: %llu of %llu %s", t->name, t->from, t->to, (unsigned long long)k,
              (unsigned long long)n, what);
-    return econ_scenario_measured(s, p, (double)k / (double)n, c, note, e);
+    return econ_measured_put(s, p, (double)k / (double)n, c, note, r, e);
 }
 
 static int mean_tokens(struct econ_scenario *s, const struct period *t, enum econ_param p, double sum, double squares,
-                       double n, struct err *e)
+                       double n, struct econ_remarks *r, struct err *e)
 {
     double mean = sum / n, variance = n > 1 ? fmax(0, (squares - n * mean * mean) / (n - 1)) : mean * mean;
     char note[ECON_NOTE_MAX];
     if (!(mean > 0)) return 0;
     snprintf(note, sizeof note, "%.40s, %s to %s: mean of %.0f", t->name, t->from, t->to, n);
     struct econ_chance c = {.shape = ECON_NORMAL, .a = mean, .b = sqrt(variance * t->phi / n)};
-    return econ_scenario_measured(s, p, mean, c, note, e);
+    return econ_measured_put(s, p, mean, c, note, r, e);
 }
 
 /* What an answer that was handed on cost, unless the scenario has prices for it. */
@@ -211,9 +212,8 @@ static int price(struct econ_scenario *s, const struct period *t, const struct e
 {
     static const enum econ_param stated[] = {ECON_P_FRONTIER_ANSWER, ECON_P_FRONTIER_IN, ECON_P_FRONTIER_OUT};
     char note[ECON_NOTE_MAX];
-    bool known = s->frontier_model[0];
-    for (size_t i = 0; i < sizeof stated / sizeof stated[0]; i++)
-        known = known || s->origin[stated[i]].source != ECON_DEFAULT;
+    bool known = s->frontier_model != NULL;
+    for (size_t i = 0; i < sizeof stated / sizeof stated[0]; i++) known = known || econ_given(s, stated[i]);
     if (!x->n_on || known) return 0;
     if (x->n_priced < x->n_on) {
         econ_remark(
@@ -231,7 +231,7 @@ static int price(struct econ_scenario *s, const struct period *t, const struct e
     snprintf(note, sizeof note, "%.40s, %s to %s: mean of %llu", t->name, t->from, t->to,
              (unsigned long long)x->n_on);
     struct econ_chance c = {.shape = ECON_NORMAL, .a = mean, .b = 0.05 * mean};
-    return econ_scenario_measured(s, ECON_P_FRONTIER_ANSWER, mean, c, note, e);
+    return econ_measured_put(s, ECON_P_FRONTIER_ANSWER, mean, c, note, r, e);
 }
 
 /* Means over whole days: of the calendar, of the days seen, and the standard error of the first. */
@@ -270,7 +270,7 @@ static int volume(struct econ_scenario *s, const struct period *t, const struct 
     struct econ_chance c =
         seen > calendar ? (struct econ_chance){.shape = ECON_TRIANGULAR, .a = low, .b = fmax(value, low), .c = high}
                         : (struct econ_chance){.shape = ECON_NORMAL, .a = value, .b = off * MONTH_DAYS};
-    return econ_scenario_measured(s, ECON_P_VOLUME, fmax(value, 1), c, note, e);
+    return econ_measured_put(s, ECON_P_VOLUME, fmax(value, 1), c, note, r, e);
 }
 
 static int check(const char *name, const struct econ_receipts *x, struct period *out, struct err *e)
@@ -327,12 +327,12 @@ int econ_measured_receipts(struct econ_scenario *s, const char *name, const stru
     int rc = check(name, x, &t, e);
     if (rc) return rc;
     remarks(x, &t, r);
-    rc = share(s, &t, ECON_P_ESCALATION, x->n_on, x->n_here + x->n_on, "handed on", e);
+    rc = share(s, &t, ECON_P_ESCALATION, x->n_on, x->n_here + x->n_on, "handed on", r, e);
     if (rc == 0 && x->n_checks && x->n_checks <= x->n_here)
-        rc = share(s, &t, ECON_P_CHECKS, x->n_checks, x->n_here, "checked", e);
-    if (rc == 0) rc = mean_tokens(s, &t, ECON_P_TOKENS_IN, x->in, x->in_squares, n, e);
-    if (rc == 0) rc = mean_tokens(s, &t, ECON_P_TOKENS_OUT, x->out, x->out_squares, n, e);
+        rc = share(s, &t, ECON_P_CHECKS, x->n_checks, x->n_here, "checked", r, e);
+    if (rc == 0) rc = mean_tokens(s, &t, ECON_P_TOKENS_IN, x->in, x->in_squares, n, r, e);
+    if (rc == 0) rc = mean_tokens(s, &t, ECON_P_TOKENS_OUT, x->out, x->out_squares, n, r, e);
     if (rc == 0) rc = price(s, &t, x, r, e);
-    if (rc == 0 && s->origin[ECON_P_VOLUME].source == ECON_DEFAULT) rc = volume(s, &t, x, r, e);
+    if (rc == 0 && !econ_given(s, ECON_P_VOLUME)) rc = volume(s, &t, x, r, e);
     return rc;
 }

@@ -15,6 +15,12 @@
 
 enum { MAX_SCENARIO_BYTES = 1 << 20, MAX_FIELDS = 24 };
 
+const char *econ_source_word(enum econ_source s)
+{
+    static const char *const words[] = {"default", "file", "flag", "measured", "price table"};
+    return words[s];
+}
+
 void econ_scenario_init(struct econ_scenario *s)
 {
     *s = (struct econ_scenario){.currency = "USD", .decides = true, .cloud_allowed = true, .seed = 1, .draws = 10000};
@@ -293,9 +299,10 @@ static int price_from_table(struct econ_scenario *s, const struct econ_prices *p
                             const enum econ_param at[3], struct err *e)
 {
     money price[3];
+    const char *date = "";
     char note[ECON_NOTE_MAX];
     bool too_large = false;
-    if (!prices || !prices->find(model, &price[0], &price[1], &price[2]))
+    if (!prices || !prices->find(model, &price[0], &price[1], &price[2], &date))
         return ERR(e, NOT_FOUND,
                    "The price table has no model '%.80s'. Give price_input and price_output instead; 'croft tco "
                    "--prices' lists the table.",
@@ -306,7 +313,7 @@ static int price_from_table(struct econ_scenario *s, const struct econ_prices *p
             "The price of '%.80s' is in USD, and the scenario in %s. Give 'exchange.usd', what one dollar costs "
             "in %s.",
             model, s->currency, s->currency);
-    snprintf(note, sizeof note, "%s, %s", model, prices->date);
+    snprintf(note, sizeof note, "%s, %s", model, date);
     for (int i = 0; i < 3; i++) {
         if (econ_given(s, at[i])) continue;
         econ_amount x = econ_given(s, ECON_P_USD) ? econ_times(price[i], s->v[ECON_P_USD], &too_large) : price[i];

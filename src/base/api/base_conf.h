@@ -13,6 +13,7 @@ enum conf_type {
     CONF_STR,   /* const char * field, borrowed from argv or the environment */
     CONF_CHOICE, /* const char * field, one of `choices` ("a|b|c") */
     CONF_LIST,  /* struct conf_list field: may be given several times */
+    CONF_OPTIONAL, /* const char * field: --name=value, or --name alone, which leaves "" there */
 };
 struct conf_list {
     const char *item[64];

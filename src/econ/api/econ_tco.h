@@ -92,8 +92,7 @@ struct econ_scenario {
 
 /* The table of prices that ships belongs to routing; the program hands it in. US dollars. */
 struct econ_prices {
-    bool (*find)(const char *model, money *out_in, money *out_out, money *out_cached);
-    const char *date;
+    bool (*find)(const char *model, money *out_in, money *out_out, money *out_cached, const char **out_date);
     const char *decision_model; /* the decision API that is compared where the scenario names none; NULL: none */
 };
 
