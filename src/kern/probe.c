@@ -32,10 +32,11 @@ static void read_slice(void *ctx, int i, int n)
     r->sum[i] += s[0];
 }
 
-/* Four times the last cache, but no less than 128 MiB, no more than 512 MiB or a quarter of what is free. */
+/* Sixteen times the last cache, so that no more than a sixteenth of a pass can come from it; but no less than 256 MiB,
+ * no more than 1 GiB or a quarter of what is free. */
 static size_t buffer_bytes(void)
 {
-    size_t n = (size_t)plat_cpu_get()->l3_bytes * 4, min = (size_t)128 << 20, max = (size_t)512 << 20;
+    size_t n = (size_t)plat_cpu_get()->l3_bytes * 16, min = (size_t)256 << 20, max = (size_t)1 << 30;
     int64_t avail = plat_mem_available();
     if (n < min) n = min;
     if (n > max) n = max;
