@@ -9,7 +9,7 @@
 
 struct settings {
     struct cli_engine_settings engine;
-    const char *model, *data, *check, *map, *per, *vector, *scope_label, *out;
+    const char *model, *data, *check, *map, *per, *vector, *scope_label, *out, *bound;
     double target, confidence, scope;
     bool json;
 };
@@ -100,6 +100,8 @@ static int calibrate(struct run *r, struct err *e)
     const struct settings *set = r->set;
     const struct task_calibrate_params p = {.target_error = set->target,
                                             .confidence = set->confidence,
+                                            .bound = strcmp(set->bound, "expectation") == 0 ? TASK_BOUND_EXPECTATION
+                                                                                            : TASK_BOUND_CONFIDENCE,
                                             .scope = set->scope,
                                             .map = strcmp(set->map, "isotonic") == 0      ? TASK_MAP_ISOTONIC
                                                    : strcmp(set->map, "temperature") == 0 ? TASK_MAP_TEMPERATURE
@@ -146,8 +148,8 @@ static void threshold_table(struct cli_table *t, const struct run *r)
 
 static unsigned long long needed(const struct run *r)
 {
-    double each = 1 - (1 - r->set->confidence) / (double)task_calibration_groups(r->calibration);
-    return 2 * (unsigned long long)task_stat_needed(r->set->target, each);
+    const struct task_promise p = task_calibration_promise(r->calibration);
+    return task_promise_needed(&p, task_calibration_groups(r->calibration));
 }
 
 static json_t *maybe(double x) { return isnan(x) ? json_null() : json_real(x); }
@@ -169,33 +171,38 @@ static int report_json(const struct run *r)
         "ece_by_chance", maybe(k->ece_chance), "auroc_error", maybe(k->auroc_error), "auroc_out_of_scope",
         maybe(k->auroc_scope), "auroc_novelty", maybe(k->auroc_novelty), "out_of_scope",
         (json_int_t)k->n_out_of_scope, "out_of_scope_accepted", (json_int_t)k->n_scope_accepted);
-    return cli_json_done(json_pack("{s:s s:s s:s s:f s:f s:b s:o s:f s:I s:I s:I s:I s:o s:o s:o s:o}", "task",
-                                   r->task->name, "model", r->set->model, "file", r->file, "target_error",
-                                   p.target_error, "confidence", p.confidence, "holds", p.holds, "threshold",
-                                   p.holds ? json_real(p.threshold) : json_null(), "coverage", p.coverage, "n",
-                                   (json_int_t)p.n, "n_needed", (json_int_t)needed(r), "n_unanswered",
-                                   (json_int_t)r->seen.n_unanswered, "n_in_training_data", (json_int_t)r->n_known,
-                                   "temperature", maybe(task_calibration_temperature(r->calibration)), "signals",
-                                   signals, "groups", cli_table_take(&groups), "check", check),
-                         "calibrate");
+    return cli_json_done(
+        json_pack("{s:s s:s s:s s:s s:f s:o s:b s:o s:f s:I s:I s:I s:I s:o s:o s:o s:o}", "task", r->task->name,
+                  "model", r->set->model, "file", r->file, "bound", r->set->bound, "target_error", p.target_error,
+                  "confidence", p.bound == TASK_BOUND_EXPECTATION ? json_null() : json_real(p.confidence), "holds",
+                  p.holds, "threshold", p.holds ? json_real(p.threshold) : json_null(), "coverage", p.coverage, "n",
+                  (json_int_t)p.n, "n_needed", (json_int_t)needed(r), "n_unanswered",
+                  (json_int_t)r->seen.n_unanswered, "n_in_training_data", (json_int_t)r->n_known, "temperature",
+                  maybe(task_calibration_temperature(r->calibration)), "signals", signals, "groups",
+                  cli_table_take(&groups), "check", check),
+        "calibrate");
 }
 
 static void print_promise(const struct run *r, const struct task_promise *p)
 {
-    const char *loss =
-        r->task->metric == TASK_FIELD_F1 ? "have a mean loss (1 - F1) of at most" : "are wrong in at most";
+    const bool graded = r->task->metric == TASK_FIELD_F1, mean = p->bound == TASK_BOUND_EXPECTATION;
+    char with[40] = "";
+    if (!mean) snprintf(with, sizeof with, ", with %g %% confidence", 100 * p->confidence);
     if (!p->holds) {
         printf(
             "No threshold keeps the promise: everything is escalated. Of %u examples half decide; at least %llu in "
-            "all\nare needed for a target of %g %% with %g %% confidence, and more if the surest answers are wrong "
-            "too.\n\n",
-            p->n, needed(r), 100 * p->target_error, 100 * p->confidence);
+            "all\nare needed for a target of %g %%%s, and more if the surest answers are wrong too.\n\n",
+            p->n, needed(r), 100 * p->target_error, with);
         return;
     }
-    printf(
-        "Answers that are accepted %s %g %%, with %g %% confidence, for inputs like these\n%u examples. That share "
-        "of inputs, %.1f %%, is answered here; the rest is escalated.\n\n",
-        loss, 100 * p->target_error, 100 * p->confidence, p->n, 100 * p->coverage);
+    if (mean)
+        printf("Of all inputs like these %u examples, accepted answers %s at most %g %%, in the mean.\n", p->n,
+               graded ? "lose (1 - F1)" : "are wrong for", 100 * p->target_error);
+    else
+        printf("Answers that are accepted %s %g %%%s, for inputs like these\n%u examples.\n",
+               graded ? "have a mean loss (1 - F1) of at most" : "are wrong in at most", 100 * p->target_error, with,
+               p->n);
+    printf("That share of inputs, %.1f %%, is answered here; the rest is escalated.\n\n", 100 * p->coverage);
 }
 
 static void fact(struct cli_table *t, const char *what, double value)
@@ -333,6 +340,11 @@ int cmd_calibrate(int argc, char **argv)
          "of the answers that are accepted, at most this share may be wrong"},
         {"confidence", 0, CONF_F64, offsetof(struct settings, confidence), "SHARE", "0.95", NULL, NULL, 0.5, 0.999999,
          "how sure that must be"},
+        {"bound", 0, CONF_CHOICE, offsetof(struct settings, bound), "WHAT", "confidence", NULL,
+         "confidence|expectation", 0, 0,
+         "confidence: the error among the accepted, with that confidence; expectation: the error that accepted "
+         "answers "
+         "bring to all inputs, in the mean (conformal risk control; --confidence does not matter)"},
         {"data", 0, CONF_CHOICE, offsetof(struct settings, data), "SPLIT", "validation", NULL,
          "validation|test|train", 0, 0, "which of the task's data sets to calibrate with"},
         {"check", 0, CONF_CHOICE, offsetof(struct settings, check), "SPLIT", "test", NULL,

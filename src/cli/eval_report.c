@@ -48,9 +48,11 @@ static void print_accepted(struct cli_table *t, const struct task_report *r)
         formatted(t, "%zu, %.2f %% of all", n, 100 * (double)n / (double)r->v->n);
     else
         cli_none(t);
+    const struct task_promise *p = &r->v->promise;
     if (r->v->calibrated && n)
-        formatted(t, "%zu, %.2f %% (95 %% interval %.2f to %.2f); promised: at most %.2f %%", wrong,
-                  100 * (double)wrong / (double)n, 100 * lo, 100 * hi, 100 * r->v->promise.target_error);
+        formatted(t, "%zu, %.2f %% (95 %% interval %.2f to %.2f); promised: at most %.2f %%%s", wrong,
+                  100 * (double)wrong / (double)n, 100 * lo, 100 * hi, 100 * p->target_error,
+                  p->bound == TASK_BOUND_EXPECTATION ? " of all, in the mean" : "");
     else
         cli_none(t);
 }

@@ -212,6 +212,13 @@ double task_calibration_temperature(const struct task_calibration *c)
     return c->n_labels ? (double)c->temperature : NAN;
 }
 
+uint64_t task_promise_needed(const struct task_promise *p, size_t n_groups)
+{
+    double groups = (double)(n_groups ? n_groups : 1);
+    if (p->bound == TASK_BOUND_EXPECTATION) return 2 * (uint64_t)ceil(1 / p->target_error - 1 - 1e-9);
+    return 2 * task_stat_needed(p->target_error, 1 - (1 - p->confidence) / groups);
+}
+
 const char *task_calibration_digest(const struct task_calibration *c) { return c->digest; }
 
 /* ---- the task's revision ---- */

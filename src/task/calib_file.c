@@ -2,15 +2,13 @@
  *
  *     {"format": "croft-calibration-1", "task": NAME, "model": FINGERPRINT,
  *      "revision": SHA-256 of the task (task_revision), "fit": SHA-256 of the fit's file or null,
- *      "made": seconds since 1970, "target_error", "confidence", "holds", "coverage", "n": the promise,
- *      "map": "logistic" | "isotonic" | "temperature", "temperature": T, "scope_label": NAME or null,
- *      "features": {NAME: [mean, scale, weight], …}, "bias": B,
- *      "per": "none" | "label" | "group",
- *      "groups": [{"name": NAME or null, "holds", "at", "n", "n_all", "loss"}, …],  the last is null: all others
- *      "usual", "limit": of novelty,
- *      "step_at": [n], "step_value": [n],                                            isotonic
- *      "probe_bias": [2], "probe": [[n_embd], [n_embd]],                             with a probe
- *      "novelty_bias": [k], "novelty": [[n_embd], …]}                                with novelty */
+ *      "made": seconds since 1970, "bound": "confidence" | "expectation", "target_error", "confidence", "holds",
+ * "coverage", "n": the promise, "map": "logistic" | "isotonic" | "temperature", "temperature": T, "scope_label": NAME
+ * or null, "features": {NAME: [mean, scale, weight], …}, "bias": B, "per": "none" | "label" | "group", "groups":
+ * [{"name": NAME or null, "holds", "at", "n", "n_all", "loss"}, …],  the last is null: all others "usual", "limit":
+ * of novelty, "step_at": [n], "step_value": [n],                                            isotonic "probe_bias":
+ * [2], "probe": [[n_embd], [n_embd]],                             with a probe "novelty_bias": [k], "novelty":
+ * [[n_embd], …]}                                with novelty */
 #include "base_clock.h"
 #include "base_mem.h"
 #include "base_sha256.h"
@@ -24,6 +22,7 @@ enum { MAX_FILE = 256 << 20, MAX_EMBD = 1 << 16, MAX_ROWS = 4096, MAX_STEPS = 1 
 static const struct task_beside_kind kind = {".calibration.json", "croft-calibration-1", "calibration",
                                              "croft calibrate", MAX_FILE};
 static const char *const maps[] = {"logistic", "isotonic", "temperature"};
+static const char *const bounds[] = {"confidence", "expectation"};
 static const char *const pers[] = {"none", "label", "group"};
 
 char *task_calibration_path(const char *model_path, const char *task_name)
@@ -81,13 +80,14 @@ int task_calibration_save(const struct task_calibration *c, const struct task *t
     int rc = task_revision(t, revision, e);
     if (!rc) rc = fit_digest(model_path, t->name, fit, e);
     if (rc) return rc;
-    json_t *more = json_pack("{s:s s:s? s:I s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision",
-                             revision, "fit", *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "target_error",
-                             p->target_error, "confidence", p->confidence, "holds", p->holds, "coverage", p->coverage,
-                             "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
-                             "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
-                             features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c),
-                             "usual", (double)c->novelty.usual, "limit", (double)c->novelty.limit);
+    json_t *more =
+        json_pack("{s:s s:s? s:I s:s s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision", revision,
+                  "fit", *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "bound", bounds[p->bound],
+                  "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds, "coverage",
+                  p->coverage, "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
+                  "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
+                  features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c), "usual",
+                  (double)c->novelty.usual, "limit", (double)c->novelty.limit);
     if ((rc = task_beside_begin(&kind, t->name, model_path, more, &b, e))) return rc;
     if (c->n_steps) {
         task_beside_add_numbers(&b, "step_at", c->step_at, c->n_steps);
@@ -205,13 +205,14 @@ static bool read_all(const json_t *o, const struct task *t, struct task_calibrat
 {
     struct task_promise *p = &c->promise;
     const char *scope = json_string_value(json_object_get(o, "scope_label"));
-    int map = word_of(o, "map", maps, 3), per = word_of(o, "per", pers, 3);
+    int map = word_of(o, "map", maps, 3), per = word_of(o, "per", pers, 3), bound = word_of(o, "bound", bounds, 2);
     c->kind = t->kind;
     c->n_labels = t->kind == TASK_CLASSIFY ? t->n_labels : 0;
     c->scope_label = scope ? task_label_find(t, scope) : -1;
-    if (map < 0 || per < 0 || (scope && c->scope_label < 0)) return false;
+    if (map < 0 || per < 0 || bound < 0 || (scope && c->scope_label < 0)) return false;
     c->map = (enum task_map)map;
     c->per = (enum task_per)per;
+    p->bound = (enum task_bound)bound;
     p->threshold = 2;
     p->holds = json_is_true(json_object_get(o, "holds"));
     p->n = (uint32_t)json_integer_value(json_object_get(o, "n"));

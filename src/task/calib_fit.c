@@ -271,8 +271,7 @@ static int make_groups(struct work *w, struct err *e)
         g[k].n++;
     }
     qsort(g, n, sizeof *g, by_count);
-    while (m < n && g[m].n >= 2 * task_stat_needed(w->p->target_error, 1 - (1 - w->p->confidence) / (double)(m + 2)))
-        m++;
+    while (m < n && g[m].n >= task_promise_needed(&c->promise, m + 2)) m++;
     c->group = mem_calloc(m + 1, sizeof *c->group);
     int rc = c->group ? 0 : err_nomem(e, (m + 1) * sizeof *c->group);
     if (!rc) c->n_groups = (unsigned)m + 1;
@@ -301,8 +300,11 @@ static int choose(struct work *w, struct err *e)
             s[half][n[half]++] = (struct task_scored){w->score[i], (float)o->loss};
         }
         struct task_calib_group *to = &c->group[g];
-        rc = task_stat_threshold(s[FIT], n[FIT], s[CHOOSE], n[CHOOSE], promise->target_error,
-                                 1 - (1 - promise->confidence) / c->n_groups, binary, &to->threshold, e);
+        if (promise->bound == TASK_BOUND_EXPECTATION)
+            task_stat_expectation(s[CHOOSE], n[CHOOSE], promise->target_error, &to->threshold);
+        else
+            rc = task_stat_threshold(s[FIT], n[FIT], s[CHOOSE], n[CHOOSE], promise->target_error,
+                                     1 - (1 - promise->confidence) / c->n_groups, binary, &to->threshold, e);
         to->lowest = to->threshold.holds ? to->threshold.at : 2;
         if (!to->threshold.holds) continue;
         promise->holds = true;
@@ -338,14 +340,14 @@ int task_calibrate(const struct task *t, const struct task_observations *x, cons
                    struct task_calibration **out, struct err *e)
 {
     struct work w = {.t = t, .x = x, .p = p};
+    const struct task_promise promise = {p->target_error, p->bound ? 0 : p->confidence, p->bound,
+                                         .n = (uint32_t)x->n};
     for (size_t i = 0; i < x->n; i++) w.n_fit += half_of(&x->item[i]) == FIT;
     if (w.n_fit < LEAST || x->n - w.n_fit < LEAST)
-        return ERR(
-            e, FORMAT,
-            "%zu examples are too few to calibrate with. A threshold for an error of %g with confidence %g needs "
-            "at least %llu, and more if any is wrong.",
-            x->n, p->target_error, p->confidence,
-            2 * (unsigned long long)task_stat_needed(p->target_error, p->confidence));
+        return ERR(e, FORMAT,
+                   "%zu examples are too few to calibrate with. A threshold for an error of %g needs at least %llu "
+                   "for such a promise, and more if any is wrong.",
+                   x->n, p->target_error, (unsigned long long)task_promise_needed(&promise, 1));
     if (p->map == TASK_MAP_TEMPERATURE && !x->n_labels)
         return ERR(e, USAGE, "A temperature alone calibrates labels; this task has none. Use logistic or isotonic.");
     if (!(w.c = mem_calloc(1, sizeof *w.c))) return err_nomem(e, sizeof *w.c);
@@ -358,7 +360,7 @@ int task_calibrate(const struct task *t, const struct task_observations *x, cons
                                      .scope_label = p->scope_label ? task_label_find(t, p->scope_label) : -1,
                                      .map = p->map,
                                      .per = p->per,
-                                     .promise = {p->target_error, p->confidence, .n = (uint32_t)x->n}};
+                                     .promise = promise};
     int rc = !w.c->k                          ? e->code
              : w.f && w.score && w.turned_off ? fit(&w, e)
                                               : err_nomem(e, x->n * TASK_N_FEATURES * sizeof *w.f);

@@ -146,9 +146,9 @@ static json_t *calibration_json(const struct task_report *r, bool *ok)
         put(verdicts, task_verdict_name((enum task_verdict)k),
             json_pack("{s:I s:I}", "n", (json_int_t)r->n_verdict[k], "n_right", (json_int_t)r->n_verdict_right[k]),
             ok);
-    return json_pack("{s:f s:f s:b s:f s:f s:o}", "target_error", p->target_error, "confidence", p->confidence,
-                     "holds", p->holds, "threshold", p->threshold, "promised_coverage", p->coverage, "verdicts",
-                     verdicts);
+    return json_pack("{s:s s:f s:f s:b s:f s:f s:o}", "bound", p->bound ? "expectation" : "confidence",
+                     "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds, "threshold",
+                     p->threshold, "promised_coverage", p->coverage, "verdicts", verdicts);
 }
 
 static json_t *example_json(const struct task_report *r, size_t i, bool *ok)

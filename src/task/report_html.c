@@ -147,9 +147,18 @@ static void calibration(struct buf *b, const json_t *r)
         page_row_end(b);
     }
     page_table_end(b);
-    snprintf(note, sizeof note, "Promised: of accepted answers at most %.1f %% are wrong, with confidence %.1f %%%s.",
-             100 * number(c, "target_error"), 100 * number(c, "confidence"),
-             json_is_true(json_object_get(c, "holds")) ? "" : "; no threshold kept it, so nothing is accepted");
+    const char *bound = json_string_value(json_object_get(c, "bound"));
+    bool mean = bound && strcmp(bound, "expectation") == 0;
+    const char *kept =
+        json_is_true(json_object_get(c, "holds")) ? "" : "; no threshold kept it, so nothing is accepted";
+    if (mean)
+        snprintf(note, sizeof note,
+                 "Promised: at most %.1f %% of all inputs get a wrong answer from here, in the mean%s.",
+                 100 * number(c, "target_error"), kept);
+    else
+        snprintf(note, sizeof note,
+                 "Promised: of accepted answers at most %.1f %% are wrong, with confidence %.1f %%%s.",
+                 100 * number(c, "target_error"), 100 * number(c, "confidence"), kept);
     page_note(b, note);
 }
 

@@ -12,8 +12,15 @@
  * p-value ^ begin  ---> tested in this order          is smallest: where passing is likeliest second half   p(t) <= 1
  * - confidence?  yes: next   no: stop; the answer is the one before
  *
- * The order may come from the first half because the tests do not see that half. Isotonic regression, which also
- * works on scored pairs, is here too. Read next: calib_fit.c. */
+ * The order may come from the first half because the tests do not see that half.
+ *
+ * Where an expectation is to be bounded and not a probability, conformal risk control (Angelopoulos, Bates, Fisch,
+ * Lei and Schuster, 2024) needs no tests: the loss of input i at threshold t, L_i(t) = loss_i [score_i > t], falls as
+ * t rises, so the lowest t with (L_1(t) + ... + L_n(t) + 1) / (n + 1) <= target has E L_n+1(t) <= target: the 1
+ * stands for the worst that the next input can bring. The loss *among the accepted* does not fall with t, so no such
+ * statement is to be had of it.
+ *
+ * Isotonic regression, which also works on scored pairs, is here too. Read next: calib_fit.c. */
 #include "base_mem.h"
 #include "task_stat.h"
 
@@ -70,6 +77,22 @@ int task_stat_threshold(struct task_scored *first, size_t n_first, struct task_s
     mem_free(c);
     *out = t;
     return 0;
+}
+
+void task_stat_expectation(struct task_scored *x, size_t n, double target, struct task_threshold *out)
+{
+    double sum = 1, most = target * (double)(n + 1);
+    size_t k = 0; /* accepted: those before it */
+    qsort(x, n, sizeof *x, by_score);
+    *out = (struct task_threshold){.holds = sum <= most, .n_all = n, .at = n ? x[0].score : 0};
+    for (size_t i = 0; i < n && out->holds; i++) {
+        if ((sum += (double)x[i].loss) > most) break;
+        if (i + 1 == n || x[i + 1].score < x[i].score) k = i + 1; /* equal scores stand or fall together */
+    }
+    if (!out->holds) return;
+    out->at = k < n ? nextafterf(x[k].score, INFINITY) : 0;
+    out->n = k;
+    for (size_t i = 0; i < k; i++) out->loss += (double)x[i].loss / (double)k;
 }
 
 size_t task_stat_isotonic(struct task_scored *pair, size_t n, float *at, float *value)

@@ -24,6 +24,14 @@ make: cp $T/m.gguf $T/n.gguf; printf x >> $T/n.gguf; cp $T/m.helpdesk-intent.cal
 run: croft task run $T/task.yaml -m $T/n.gguf --json "where is my parcel"
 err~ uncalibrated.*other weights
 json: .verdict == "uncalibrated"
+# conformal risk control: what accepted answers cost all inputs, in the mean; more is answered here, and less is promised
+run: croft calibrate $T/task.yaml -m $T/m.gguf --data test --check validation --target-error 0.05 --bound expectation --out-of-scope out_of_scope --json
+json: .holds and .bound == "expectation" and .confidence == null and .n_needed == 38 and .coverage > 0.7
+json: .check | .error * .coverage < 0.08
+run: croft task run $T/task.yaml -m $T/m.gguf --json "where is my parcel"
+json: .verdict == "accept"
+run: croft calibrate $T/task.yaml -m $T/m.gguf --data test --check none --target-error 0.002 --bound expectation
+out~ No threshold keeps the promise: .* at least 998 in all
 # too strict for so few examples: a valid calibration that accepts nothing
 run: croft calibrate $T/task.yaml -m $T/m.gguf --target-error 0.01
 out~ No threshold keeps the promise: everything is escalated\. .* at least 598 in all

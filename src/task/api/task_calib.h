@@ -54,15 +54,21 @@ double task_calibration_novelty(const struct task_calibration *c, const float *v
 unsigned task_calibration_wants_vector(const struct task_calibration *c); /* its length; 0: none */
 bool task_calibration_wants_tokens(const struct task_calibration *c);
 
-/* What a calibration promises: of the answers that it accepts at most `target_error` are wrong (or: their mean loss is
- * at most that), with probability `confidence` over the examples that it was made from. */
+/* What a calibration promises. CONFIDENCE: of the answers that it accepts at most `target_error` are wrong (or: their
+ * mean loss is at most that), with probability `confidence` over the examples that it was made from. EXPECTATION: the
+ * loss that accepted answers bring to an input, 0 where none is accepted, is at most `target_error` in the mean over
+ * inputs and over the examples; `confidence` is 0. */
+enum task_bound { TASK_BOUND_CONFIDENCE, TASK_BOUND_EXPECTATION };
 struct task_promise {
     double target_error, confidence;
+    enum task_bound bound;
     bool holds;      /* false: no threshold kept the promise, and nothing is accepted */
     double coverage; /* share of the calibration inputs that it accepted */
     double threshold; /* the confidence from which on it accepts; with several groups the lowest; 2 if !holds */
     uint32_t n;       /* examples that it was made from */
 };
+/* The fewest examples that could show it for this many groups, if all of them are right: half of them decide. */
+uint64_t task_promise_needed(const struct task_promise *p, size_t n_groups);
 struct task_promise task_calibration_promise(const struct task_calibration *c);
 /* SHA-256 of the file that it was loaded from, which names the weights, the fit, the task's revision and when it was
  * made: what was learned about answers under one digest says nothing about another's. */

@@ -40,6 +40,7 @@ void task_observations_done(struct task_observations *o);
 
 struct task_calibrate_params {
     double target_error, confidence;
+    enum task_bound bound; /* EXPECTATION: confidence does not matter */
     double scope; /* share of the in-scope inputs that may count as in scope: 0.99 turns away one in a hundred */
     enum task_map map;
     enum task_per per;

@@ -34,6 +34,11 @@ int task_stat_threshold(struct task_scored *first, size_t n_first, struct task_s
                         double target, double confidence, bool binary, struct task_threshold *out,
                         struct err *e) ERR_CHECK;
 
+/* Conformal risk control: the lowest threshold for which the expected loss that an input brings, 0 where its answer
+ * is not accepted, is at most `target`. The expectation is over the examples x too, which must be exchangeable with
+ * later inputs and independent of the score. Sorts x. */
+void task_stat_expectation(struct task_scored *x, size_t n, double target, struct task_threshold *out);
+
 /* Isotonic regression of y on x, both [n], by pooling adjacent violators: steps (at[i], value[i]) by rising x, `value`
  * non-decreasing. at, value: [n]; returns how many. Sorts the pairs. */
 size_t task_stat_isotonic(struct task_scored *pair, size_t n, float *at, float *value);

@@ -177,6 +177,40 @@ static void the_promise_is_kept(void **state)
         }
 }
 
+/* Conformal risk control: the mean over calibration sets of the loss that accepted answers bring to an input is at
+ * most the target, and, by the theory's other half, not more than 2 / (n + 1) below. */
+static void the_expectation_is_kept(void **state)
+{
+    enum { N = 100 };
+    struct task_scored x[N];
+    for (int world = 0; world < 3; world++)
+        for (int graded = 0; graded < 2; graded++) {
+            double sum = 0, square = 0;
+            for (int set = 0; set < SETS; set++) {
+                struct task_threshold t;
+                draw(x, N, world, graded);
+                task_stat_expectation(x, N, target, &t);
+                assert_true(t.holds);
+                double u = fmax(0, u_of(world, fmin((double)t.at, 1))), loss = rate_above(world, u) * (1 - u);
+                sum += loss;
+                square += loss * loss;
+            }
+            double mean = sum / SETS, chance = 3 * sqrt((square / SETS - mean * mean) / SETS);
+            if (mean > target + chance || mean < target - 2.0 / (N + 1) - chance)
+                fail_msg("world %d, graded %d: %f expected, by chance %f", world, graded, mean, chance);
+        }
+    struct task_threshold t;
+    draw(x, N, 0, false);
+    task_stat_expectation(x, 18, target, &t); /* 1 / 19 > 5 % */
+    assert_false(t.holds);
+    for (int i = 0; i < N; i++) x[i] = (struct task_scored){0.5F, i < 6}; /* equal ones stand or fall together */
+    task_stat_expectation(x, N, target, &t);
+    assert_true(t.holds && t.n == 0 && (double)t.at > 0.5);
+    for (int i = 0; i < N; i++) x[i].loss = 0;
+    task_stat_expectation(x, N, target, &t);
+    assert_true(t.holds && t.n == N && t.at <= 0.5F && t.loss == 0);
+}
+
 /* ---- whole calibrations of a made-up classifier with three labels ---- */
 
 enum { N_LABELS = 3, N_EMBD = 4 };
@@ -562,6 +596,7 @@ int main(void)
         cmocka_unit_test(written_answers),
         cmocka_unit_test(files),
         cmocka_unit_test(memory_failures),
+        cmocka_unit_test(the_expectation_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
