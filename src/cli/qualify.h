@@ -27,7 +27,7 @@ struct cli_qualify {
     struct task_examples x;         /* of the task, to be answered while measuring; n 0: none */
     char *path;                     /* of the model's file */
     char *evaluation, *calibration; /* where they are, or NULL */
-    struct econ_shape shape;
+    struct econ_model_shape shape;
     struct econ_work work;
     const char *work_from; /* where the tokens of an answer are from */
     struct econ_required required;

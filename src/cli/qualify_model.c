@@ -13,7 +13,7 @@ enum { USUAL_PROMPT = 256, USUAL_ANSWER = 64 };
 /* ---- shape ---- */
 
 struct shaping {
-    struct econ_shape *s;
+    struct econ_model_shape *s;
     const struct model *m;
     bool too_many;
 };
@@ -37,11 +37,13 @@ static void add_weight(struct model_weight *w, void *ctx)
         t->layer_params += params, t->layer_bytes += bytes;
 }
 
-static int shape_of(struct model *m, const struct gguf *g, enum infer_kv kv, struct econ_shape *out, struct err *e)
+static int shape_of(struct model *m, const struct gguf *g, enum infer_kv kv, struct econ_model_shape *out,
+                    struct err *e)
 {
     double each = kv == INFER_KV_F32 ? 4 : kv == INFER_KV_Q8_0 ? 34.0 / 32 : 2;
     struct shaping x = {.s = out, .m = m};
-    *out = (struct econ_shape){.n_layer = m->n_layer, .file_bytes = (double)gguf_file_bytes(g), .decodes = m->causal};
+    *out = (struct econ_model_shape){
+        .n_layer = m->n_layer, .file_bytes = (double)gguf_file_bytes(g), .decodes = m->causal};
     model_each_product(m, add_weight, &x);
     if (x.too_many) return ERR(e, LIMIT, "The model's weights have more than %d types.", ECON_MAX_TYPES);
     for (uint32_t i = 0; i < m->n_layer; i++) {

@@ -59,7 +59,7 @@ static json_t *errors_json(void)
     return json_pack("{s:s s:s s:s s:o}", "measured_on", x->machine, "date", x->date, "source", x->source, "rows", a);
 }
 
-static json_t *shape_json(const struct econ_shape *s)
+static json_t *shape_json(const struct econ_model_shape *s)
 {
     json_t *w = json_array();
     for (const struct econ_weights *x = s->weights; x < s->weights + s->n_weights; x++)

@@ -79,7 +79,8 @@ static bool is_float(const char *type)
 
 static bool is_number(double x) { return isfinite(x) && x >= 0; }
 
-static int check(const struct econ_machine *m, const struct econ_shape *s, const struct econ_work *w, struct err *e)
+static int check(const struct econ_machine *m, const struct econ_model_shape *s, const struct econ_work *w,
+                 struct err *e)
 {
     double params = 0;
     bool good = is_number(s->n_layer) && is_number(s->ff_elements) && is_number(s->attn_ops) &&
@@ -105,7 +106,7 @@ static int check(const struct econ_machine *m, const struct econ_shape *s, const
     return 0;
 }
 
-static double step_bytes(const struct econ_shape *s, double pos)
+static double step_bytes(const struct econ_model_shape *s, double pos)
 {
     double n = s->state_bytes + s->kv_bytes * pos;
     for (int i = 0; i < s->n_weights; i++) n += s->weights[i].layer_bytes + s->weights[i].head_bytes;
@@ -118,7 +119,7 @@ static double ops_of(const struct econ_machine *m, const struct econ_weights *x)
 }
 
 /* Seconds of one decoding step behind `pos` positions. */
-static double decode_seconds(const struct econ_machine *m, const struct econ_shape *s, double pos)
+static double decode_seconds(const struct econ_machine *m, const struct econ_model_shape *s, double pos)
 {
     double bytes = step_bytes(s, pos), t = bytes < m->cache_bytes / 2 ? 0 : memory * bytes / m->read;
     for (int i = 0; i < s->n_weights; i++) {
@@ -130,7 +131,7 @@ static double decode_seconds(const struct econ_machine *m, const struct econ_sha
 }
 
 /* Seconds of one token of a prompt of n tokens that look at `pos` positions on average. */
-static double prompt_seconds(const struct econ_machine *m, const struct econ_shape *s, double n, double pos)
+static double prompt_seconds(const struct econ_machine *m, const struct econ_model_shape *s, double n, double pos)
 {
     double t = many_attn * s->attn_ops * pos / m->float_ops, once = m->threads > 1 ? many_wait * s->n_layer : 0;
     for (int i = 0; i < s->n_weights; i++) {
@@ -163,8 +164,8 @@ static const struct econ_error *error_of(const char *of, bool in_cache)
 static double or_nan(double rate) { return isfinite(rate) && rate > 0 ? rate : NAN; }
 
 /* The limits alone. */
-static void limits(const struct econ_machine *m, const struct econ_shape *s, double decode_pos, double prompt_pos,
-                   struct econ_prediction *p)
+static void limits(const struct econ_machine *m, const struct econ_model_shape *s, double decode_pos,
+                   double prompt_pos, struct econ_prediction *p)
 {
     double t = 0, float_ops = m->float_ops > 0 ? m->float_ops : m->int8_ops;
     for (int i = 0; i < s->n_weights; i++) {
@@ -187,7 +188,7 @@ static struct econ_machine scaled(const struct econ_machine *m, double read, dou
     return x;
 }
 
-static void on_cpu(const struct econ_machine *m, const struct econ_shape *s, double n, double decode_pos,
+static void on_cpu(const struct econ_machine *m, const struct econ_model_shape *s, double n, double decode_pos,
                    double prompt_pos, struct econ_prediction *p)
 {
     bool in_cache = step_bytes(s, decode_pos) < m->cache_bytes / 2;
@@ -211,7 +212,7 @@ static void on_cpu(const struct econ_machine *m, const struct econ_shape *s, dou
     if (p->decode.limit > 0) p->decode.hi = fmin(p->decode.hi, p->decode.limit);
 }
 
-static void on_accelerator(const struct econ_shape *s, struct econ_prediction *p)
+static void on_accelerator(const struct econ_model_shape *s, struct econ_prediction *p)
 {
     struct econ_rate *q = &p->prompt, *d = &p->decode;
     q->at = gpu_ops.at * q->limit, q->lo = gpu_ops.lo * q->limit, q->hi = gpu_ops.hi * q->limit;
@@ -226,7 +227,7 @@ static double seconds(const struct econ_work *w, bool decodes, double prompt, do
     return w->prompt / prompt + (decodes && w->answer > 0 ? w->answer / decode : 0);
 }
 
-int econ_predict(const struct econ_machine *m, const struct econ_shape *s, const struct econ_work *w,
+int econ_predict(const struct econ_machine *m, const struct econ_model_shape *s, const struct econ_work *w,
                  struct econ_prediction *out, struct err *e)
 {
     struct econ_rate unknown = {NAN, NAN, NAN, NAN};

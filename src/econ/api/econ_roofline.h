@@ -13,7 +13,7 @@ struct econ_weights {
     double layer_params, head_params; /* of matrix products: in the layers; in the output matrix */
     double layer_bytes, head_bytes;
 };
-struct econ_shape {
+struct econ_model_shape {
     struct econ_weights weights[ECON_MAX_TYPES];
     int n_weights;
     double n_layer;
@@ -56,7 +56,7 @@ struct econ_prediction {
 };
 /* UNSUPPORTED: a type of weights that is not known; FORMAT: numbers that cannot be (negative, not finite, no
  * weights). */
-int econ_predict(const struct econ_machine *m, const struct econ_shape *s, const struct econ_work *w,
+int econ_predict(const struct econ_machine *m, const struct econ_model_shape *s, const struct econ_work *w,
                  struct econ_prediction *out, struct err *e) ERR_CHECK;
 
 /* The measured error, |predicted / measured - 1|, of models whose shape the fit had not seen (bench/roofline.py). */

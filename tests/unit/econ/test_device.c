@@ -1,4 +1,5 @@
 /* The table of devices: shipped rows are whole, a user's file is read or refused with file and line. */
+#include "base_mem.h"
 #include "econ_device.h"
 
 #include <setjmp.h>
@@ -96,6 +97,21 @@ static void bad_files_are_refused_with_their_line(void **state)
     }
 }
 
+static void a_file_survives_every_failed_allocation(void **state)
+{
+    int rc = -1;
+    for (long nth = 1; rc != 0 && nth < 2000; nth++) {
+        struct econ_devices d;
+        mem_fail_nth(nth);
+        rc = read_text(
+            "devices:\n  - {name: a, kind: cpu, group: g, source: s, note: n}\n  - {name: b, kind: gpu, source: s}\n",
+            &d);
+        mem_fail_nth(0);
+        if (rc == 0) econ_devices_done(&d);
+    }
+    assert_int_equal(rc, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(a_users_row_hides_a_shipped_one),
         cmocka_unit_test(an_unknown_name_gets_the_nearest),
         cmocka_unit_test(bad_files_are_refused_with_their_line),
+        cmocka_unit_test(a_file_survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,12 +33,12 @@ static const struct golden golden[] = {
 static void rates_are_those_of_the_second_opinion(void **state)
 {
     for (const struct golden *g = golden; g < golden + sizeof golden / sizeof golden[0]; g++) {
-        struct econ_shape s = {.n_layer = g->n_layer,
-                               .ff_elements = g->ff,
-                               .attn_ops = g->attn,
-                               .kv_bytes = g->kv,
-                               .file_bytes = 1,
-                               .decodes = g->decodes};
+        struct econ_model_shape s = {.n_layer = g->n_layer,
+                                     .ff_elements = g->ff,
+                                     .attn_ops = g->attn,
+                                     .kv_bytes = g->kv,
+                                     .file_bytes = 1,
+                                     .decodes = g->decodes};
         struct econ_machine m = {.kind = ECON_CPU,
                                  .threads = g->threads,
                                  .measured = true,
@@ -63,14 +63,14 @@ static void rates_are_those_of_the_second_opinion(void **state)
 }
 
 /* A million weights of 1.0625 bytes, 100 bytes of cache and 1,000 operations of attention a position. */
-static const struct econ_shape toy = {.weights = {{"Q8_0", 900000, 100000, 956250, 106250}},
-                                      .n_weights = 1,
-                                      .n_layer = 2,
-                                      .ff_elements = 1000,
-                                      .attn_ops = 1000,
-                                      .kv_bytes = 100,
-                                      .file_bytes = 2e6,
-                                      .decodes = true};
+static const struct econ_model_shape toy = {.weights = {{"Q8_0", 900000, 100000, 956250, 106250}},
+                                            .n_weights = 1,
+                                            .n_layer = 2,
+                                            .ff_elements = 1000,
+                                            .attn_ops = 1000,
+                                            .kv_bytes = 100,
+                                            .file_bytes = 2e6,
+                                            .decodes = true};
 static const struct econ_work work = {.prompt = 100, .cached = 20, .answer = 10};
 
 static void limits_are_bandwidth_and_operations(void **state)
@@ -115,8 +115,29 @@ static void a_data_sheets_cpu_gets_a_wide_interval(void **state)
     assert_int_equal(econ_predict(&m, &toy, &work, &wide, &e), 0);
     assert_int_equal(econ_predict(&measured, &toy, &work, &narrow, &e), 0);
     assert_true(wide.decode.hi / wide.decode.lo > narrow.decode.hi / narrow.decode.lo);
-    assert_true(wide.decode.at < narrow.decode.at);
+    /* its middle is that of a machine that reaches 67 % of the bandwidth and 75 % of the operations */
+    measured.read *= 0.67, measured.int8_ops *= 0.75, measured.float_ops *= 0.75;
+    assert_int_equal(econ_predict(&measured, &toy, &work, &narrow, &e), 0);
+    NEAR(wide.decode.at, narrow.decode.at, 1e-12);
+    NEAR(wide.prompt.at, narrow.prompt.at, 1e-12);
     assert_non_null(strstr(wide.basis, "not on this one"));
+}
+
+/* A step reads 1,075,000 bytes, as above. */
+static void memory_is_not_read_where_all_fits_half_of_the_cache(void **state)
+{
+    struct econ_machine m = {
+        .kind = ECON_CPU, .threads = 1, .measured = true, .read = 1e9, .int8_ops = 1e12, .float_ops = 1e12};
+    struct econ_prediction none, just, above;
+    assert_int_equal(econ_predict(&m, &toy, &work, &none, &e), 0);
+    m.cache_bytes = 2 * 1075000;
+    assert_int_equal(econ_predict(&m, &toy, &work, &above, &e), 0);
+    m.cache_bytes = 2 * 1075001;
+    assert_int_equal(econ_predict(&m, &toy, &work, &just, &e), 0);
+    NEAR(above.decode.at, none.decode.at, 1e-12);
+    assert_true(just.decode.at > 2 * none.decode.at);
+    assert_true(isnan(just.decode.limit));
+    NEAR(above.decode.limit, 1e9 / 1075000, 1e-12);
 }
 
 static void more_of_anything_is_never_slower_and_a_larger_model_never_faster(void **state)
@@ -136,7 +157,7 @@ static void more_of_anything_is_never_slower_and_a_larger_model_never_faster(voi
         assert_int_equal(econ_predict(&faster[i], &toy, &work, &b, &e), 0);
         assert_true(b.answer_s <= a.answer_s && b.decode.at >= a.decode.at && b.prompt.at >= a.prompt.at);
     }
-    struct econ_shape larger[5] = {toy, toy, toy, toy, toy};
+    struct econ_model_shape larger[5] = {toy, toy, toy, toy, toy};
     larger[0].weights[0].layer_params *= 2, larger[1].n_layer *= 2, larger[2].ff_elements *= 2;
     larger[3].kv_bytes *= 2, larger[4].weights[0].layer_bytes *= 2;
     for (int i = 0; i < 5; i++) {
@@ -150,7 +171,7 @@ static void what_cannot_be_is_refused(void **state)
     struct econ_machine m = {
         .kind = ECON_CPU, .threads = 1, .measured = true, .read = 1e9, .int8_ops = 1e9, .float_ops = 1e9};
     struct econ_prediction p = {.answer_s = 42};
-    struct econ_shape s = toy;
+    struct econ_model_shape s = toy;
     struct econ_work w = work;
     s.weights[0].type = "Q9_X";
     assert_int_equal(econ_predict(&m, &s, &w, &p, &e), CROFT_E_UNSUPPORTED);
@@ -187,6 +208,7 @@ int main(void)
         cmocka_unit_test(limits_are_bandwidth_and_operations),
         cmocka_unit_test(what_a_device_does_not_say_cannot_be_predicted),
         cmocka_unit_test(a_data_sheets_cpu_gets_a_wide_interval),
+        cmocka_unit_test(memory_is_not_read_where_all_fits_half_of_the_cache),
         cmocka_unit_test(more_of_anything_is_never_slower_and_a_larger_model_never_faster),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(the_measured_error_is_there),
