@@ -9,6 +9,7 @@
 
 /* Even a long run is one machine on one day. */
 #define LEAST_SPREAD 0.05
+#define UNKNOWN_SPREAD 0.25
 
 void econ_remark(struct econ_remarks *r, const char *fmt, ...)
 {
@@ -53,10 +54,13 @@ static int share(struct econ_scenario *s, enum econ_param p, double k, double n,
     return econ_measured_put(s, p, k / n, (struct econ_chance){.shape = ECON_BETA, .a = k, .b = n}, note, r, e);
 }
 
-static int normal(struct econ_scenario *s, enum econ_param p, double value, double relative, const char *note,
+/* A value above 0 that may be off by this share of itself (a standard deviation): triangular with that deviation,
+ * whose half is √6 of it, and cut so that it stays above 0. */
+static int around(struct econ_scenario *s, enum econ_param p, double value, double off, const char *note,
                   struct econ_remarks *r, struct err *e)
 {
-    struct econ_chance c = {.shape = ECON_NORMAL, .a = value, .b = value * relative};
+    double half = fmax(off, LEAST_SPREAD) * sqrt(6);
+    struct econ_chance c = {ECON_TRIANGULAR, value * fmax(0.05, 1 - half), value, value * (1 + half)};
     return econ_measured_put(s, p, value, c, note, r, e);
 }
 
@@ -76,7 +80,7 @@ static double time_spread(const json_t *examples)
         squares += ms * ms;
         n++;
     }
-    if (n < 2) return 1;
+    if (n < 2) return UNKNOWN_SPREAD;
     double mean = sum / n, variance = fmax(0, (squares - n * mean * mean) / (n - 1));
     return sqrt(variance / n) / mean;
 }
@@ -90,7 +94,7 @@ static int eval_rate(struct econ_scenario *s, const char *name, const json_t *re
         return ERR(e, FORMAT, "'%.120s' holds no rate: answers_per_s is not above 0. Evaluate again.", name);
     snprintf(note, sizeof note, "%.60s: one answer after another", name);
     *out_rate = rate;
-    return normal(s, ECON_P_RATE, rate, fmin(1, fmax(off, LEAST_SPREAD)), note, r, e);
+    return around(s, ECON_P_RATE, rate, off, note, r, e);
 }
 
 /* Wrong answers, and with a calibration those among what it accepts. */
@@ -140,7 +144,7 @@ static int eval_energy(struct econ_scenario *s, const char *name, const json_t *
     }
     econ_remark(r, "The power in %.80s is that of the processors alone; a unit draws more.", name);
     snprintf(note, sizeof note, "%.60s: processors alone", name);
-    return normal(s, ECON_P_BUSY_WATTS, watts, 0.1, note, r, e);
+    return around(s, ECON_P_BUSY_WATTS, watts, 0.1, note, r, e);
 }
 
 int econ_measured_eval(struct econ_scenario *s, const char *name, const json_t *report, struct econ_remarks *r,
@@ -159,7 +163,7 @@ int econ_measured_eval(struct econ_scenario *s, const char *name, const json_t *
     if (rc == 0) rc = eval_errors(s, name, report, n, right, r, e);
     if (rc == 0) rc = eval_energy(s, name, report, rate, r, e);
     snprintf(note, sizeof note, "%.60s: mean of %.0f prompts", name, n);
-    if (rc == 0 && tokens > 0) rc = normal(s, ECON_P_TOKENS_IN, tokens / n, LEAST_SPREAD, note, r, e);
+    if (rc == 0 && tokens > 0) rc = around(s, ECON_P_TOKENS_IN, tokens / n, LEAST_SPREAD, note, r, e);
     if (rc) return rc;
     if (n < 30) econ_remark(r, "%.80s has %.0f examples: too few to say much; its intervals are wide.", name, n);
     if (failed > 0) econ_remark(r, "%.0f examples of %.80s had no answer, and count as wrong.", failed, name);
@@ -175,7 +179,7 @@ struct speed {
 static bool speed_of(const json_t *o, const char *median, const char *mean, const char *sd, struct speed *out)
 {
     *out = (struct speed){.per_s = number(o, median), .spread = number(o, sd) / number(o, mean)};
-    if (!isfinite(out->spread) || out->spread < 0) out->spread = 1;
+    if (!isfinite(out->spread) || out->spread < 0) out->spread = UNKNOWN_SPREAD;
     return out->per_s > 0 && isfinite(out->per_s);
 }
 
@@ -238,5 +242,5 @@ int econ_measured_bench(struct econ_scenario *s, const char *name, const json_t 
     if (spread > 0.5)
         econ_remark(r, "The runs in %.80s differ by %.0f %%: measure on a quiet machine.", name, 100 * spread);
     snprintf(note, sizeof note, "%.50s: %.0f + %.0f tokens", name, in, out);
-    return normal(s, ECON_P_RATE, 1 / seconds, fmin(1, fmax(spread, LEAST_SPREAD)), note, r, e);
+    return around(s, ECON_P_RATE, 1 / seconds, spread, note, r, e);
 }
