@@ -99,7 +99,7 @@ const char *cli_tco_tipping_text(const struct cli_tco *c, double v, char out[96]
 
 /* ---- tables ---- */
 
-enum { NAME = 30, CELL = 18 };
+enum { NAME = 36, CELL = 18 };
 
 static void heading(const char *z) { printf("\n%s\n", z); }
 

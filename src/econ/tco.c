@@ -253,7 +253,17 @@ static bool contested(const struct econ_scenario *s, const struct econ_interval 
     return true;
 }
 
-static void whole(econ_amount a, char out[48]) { econ_amount_text(a, 0, out); }
+/* "-21,440": without what is behind the point. */
+static void whole(econ_amount a, char out[48])
+{
+    char plain[48];
+    size_t n = strlen(econ_amount_text(a, 0, plain)), at = 0;
+    for (size_t i = 0; i < n && at < 46; i++) {
+        if (i && (n - i) % 3 == 0 && plain[i - 1] != '-') out[at++] = ',';
+        out[at++] = plain[i];
+    }
+    out[at] = 0;
+}
 
 int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,
                 struct econ_tco_verdict *out, struct err *e)
@@ -279,12 +289,13 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     }
     if (i && i->draws && home >= 0 && cloud->there && best != ECON_DECISION && i->low <= 0 && i->high >= 0) {
         *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
+        whole((econ_amount)(i->low * 1e9), a);
+        whole((econ_amount)(i->high * 1e9), b);
         snprintf(
             out->sentence, sizeof out->sentence,
-            "Not decided: the saving of %s over the %s is between %.0f and %.0f %s with %.0f %% probability, and "
-            "that includes zero. Measure what moves it most.",
-            econ_option_title((enum econ_option)home), econ_option_title(ECON_CLOUD), i->low, i->high, cur,
-            100 * s->confidence);
+            "Not decided: the saving of %s over the %s is between %s and %s %s with %.0f %% probability, and that "
+            "includes zero. Measure what moves it most.",
+            econ_option_title((enum econ_option)home), econ_option_title(ECON_CLOUD), a, b, cur, 100 * s->confidence);
         return 0;
     }
     int other;
