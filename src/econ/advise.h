@@ -15,6 +15,7 @@ struct econ_rules {
     bool local_no;   /* this model on this machine cannot do it */
     bool force;      /* something other than price speaks for local */
     enum econ_lean cost, shape;
+    money dearer; /* what the own machine costs more a month, where both are known and the cloud is cheaper; else 0 */
 };
 
 /* The bar number `i` of a finding: a text, and the threshold's source or whoever set it. */

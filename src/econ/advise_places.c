@@ -169,19 +169,23 @@ void econ_dimensions(struct econ_rules *r)
     static const struct {
         const char *rule, *title;
         void (*look)(struct econ_rules *r, struct econ_finding *f);
-    } all[ECON_N_DIMENSIONS] = {{"boundedness", "task boundedness", boundedness},
-                                {"latency", "latency tolerance", latency},
-                                {"data_volume", "data volume", data_volume},
-                                {"sensitivity", "data sensitivity and residency", sensitivity},
-                                {"resilience", "resilience", resilience},
-                                {"cost_profile", "cost profile", cost_profile},
-                                {"ownership", "operational ownership", ownership}};
+        const char *asks; /* what is missing where it cannot say */
+    } all[ECON_N_DIMENSIONS] = {
+        {"boundedness", "task boundedness", boundedness, "bounded."},
+        {"latency", "latency tolerance", latency, "latency_ms."},
+        {"data_volume", "data volume", data_volume, "upload_kb, uplink_mbit and volume_month."},
+        {"sensitivity", "data sensitivity and residency", sensitivity, "data and leave."},
+        {"resilience", "resilience", resilience, "offline."},
+        {"cost_profile", "cost profile", cost_profile, "utilisation."},
+        {"ownership", "operational ownership", ownership, "operations."}};
     struct econ_advice *o = r->out;
     for (int p = 0; p < ECON_N_PLACES; p++) o->remains[p] = true;
     for (int i = 0; i < ECON_N_DIMENSIONS; i++) {
         struct econ_finding *f = &o->dimension[i];
         *f = (struct econ_finding){.rule = all[i].rule, .title = all[i].title, .lean = ECON_LEAN_UNANSWERED};
         all[i].look(r, f);
+        if (!*f->number) ECON_SAY(f->number, "not known");
+        if (!*f->change) ECON_SAY(f->change, "%s", all[i].asks);
         for (int p = 0; p < ECON_N_PLACES; p++)
             if (f->place[p] == OUT) o->remains[p] = false;
     }

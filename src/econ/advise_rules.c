@@ -68,6 +68,7 @@ static void volume(struct econ_rules *r)
     ECON_MARK(r, f, volume_million, "%s a month", econ_count(t->volume_million).text);
     if (isnan(v)) {
         ECON_SAY(f->why, "How many questions a month there are is not known.");
+        ECON_SAY(f->change, "volume_month.");
         return;
     }
     ECON_SAY(f->number, "%s questions a month", econ_count(v).text);
@@ -108,6 +109,7 @@ static void latency(struct econ_rules *r)
     }
     if (isnan(l)) {
         ECON_SAY(f->why, "Without an objective nothing can miss it.");
+        ECON_SAY(f->change, "latency_ms (0: it does not matter).");
         r->cloud_open = true;
         return;
     }
@@ -271,6 +273,7 @@ static void compare_costs(struct econ_rules *r, struct econ_finding *f, money lo
     } else if (cheaper(cloud, local, margin)) {
         money below = times(cloud, 1 - margin) - sent;
         f->lean = ECON_LEAN_CLOUD;
+        r->dearer = local - cloud;
         r->out->decision_api = api;
         if (api)
             ECON_SAY(f->why, "A decision API at $%g per million tokens is cheaper.", r->in->t.decision_price_million);
@@ -435,4 +438,6 @@ void econ_matrix(struct econ_rules *r)
     cost(r);
     footprint(r);
     shape(r);
+    for (int i = 0; i < ECON_N_MATRIX; i++)
+        if (!*r->out->matrix[i].number) ECON_SAY(r->out->matrix[i].number, "not known");
 }

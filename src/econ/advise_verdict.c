@@ -84,14 +84,23 @@ static void not_here(struct econ_rules *r, const char *because)
         settle(r, ECON_LEAN_CLOUD, "%s, and nothing keeps the work from a cloud.", because);
 }
 
+/* Why local, where nothing excludes the cloud. */
+static void gain_of(const struct econ_rules *r, char out[400])
+{
+    const char *text = r->cost == ECON_LEAN_LOCAL ? "It is cheaper here, and not only price speaks for it."
+                                                  : "More than price speaks for local.";
+    if (!r->force) text = r->out->idle_only ? r->out->matrix[ECON_COST].why : "It is cheaper here.";
+    snprintf(out, 400, "%s", text);
+    if (r->force && r->dearer > 0)
+        snprintf(out, 400, "More than price speaks for local, and that costs %s a month more.",
+                 econ_amount_of(&r->in->a, r->dearer).text);
+}
+
 /* Price, or a need, speaks for local. */
 static void worth_it(struct econ_rules *r)
 {
-    const char *gain = !r->force ? r->out->idle_only ? r->out->matrix[ECON_COST].why : "It is cheaper here."
-                       : r->cost == ECON_LEAN_CLOUD
-                           ? "More than price speaks for local; the difference of cost is what that is worth."
-                       : r->cost == ECON_LEAN_LOCAL ? "It is cheaper here, and not only price speaks for it."
-                                                    : "More than price speaks for local.";
+    char gain[400];
+    gain_of(r, gain);
     if (!r->force && r->in->a.operations == ECON_NOBODY) {
         need(r, "operations");
         settle(r, ECON_LEAN_UNDECIDED,

@@ -489,6 +489,16 @@ static void a_scenario_is_the_cost_line(void **state)
 
 /* ---- the worksheet, and what is written ---- */
 
+/* A need outvotes price, and its price is said: 500 - 42. */
+static void what_a_need_costs_is_said(void **state)
+{
+    say("bounded=choice volume_month=2000000 tokens_question=500 latency_ms=0 offline=no data=personal "
+        "leave=redacted "
+        "local_cost_month=500 quality_local=0.9 floor=0.9");
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
+    assert_non_null(strstr(out.why, "that costs 458.00 USD a month more"));
+}
+
 static void the_worksheet_is_sound(void **state)
 {
     int n;
@@ -547,6 +557,7 @@ int main(void)
         T(exclusions_hold_and_flips_are_true),
         T(files_are_read_strictly),
         T(a_scenario_is_the_cost_line),
+        T(what_a_need_costs_is_said),
         T(the_worksheet_is_sound),
         T(what_is_written_is_whole_or_fails),
     };
