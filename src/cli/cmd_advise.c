@@ -5,6 +5,7 @@
 #include "econ_advise.h"
 #include "plat_file.h"
 #include "task_data.h"
+#include "tco.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -111,7 +112,7 @@ static int read_all(const struct settings *set, const struct conf_list *words, s
     if (words->n) rc = read_task(words->item[0], &in->a, e);
     if (rc == 0 && set->file) rc = econ_advise_read(in, set->file, e);
     if (rc == 0) rc = read_set(&set->set, in, e);
-    if (rc == 0) rc = econ_advise_cost(in, NULL, e);
+    if (rc == 0) rc = econ_advise_cost(in, cli_tco_prices(), e);
     if (rc == 0 && terminal) ask_all(in, set->worksheet);
     return rc;
 }

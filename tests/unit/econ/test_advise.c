@@ -82,7 +82,11 @@ static void volume_is_held_against_both_sources(void **state)
     assert_int_equal(step(ECON_VOLUME, "volume_month=49999"), ECON_LEAN_CLOUD);
     assert_int_equal(step(ECON_VOLUME, "volume_month=50000"), ECON_LEAN_UNDECIDED);
     assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "disagree"));
+    assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "range of break-even"));
+    assert_int_equal(step(ECON_VOLUME, "volume_month=499999"), ECON_LEAN_UNDECIDED);
+    assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "range of break-even"));
     assert_int_equal(step(ECON_VOLUME, "volume_month=500000"), ECON_LEAN_UNDECIDED);
+    assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "one says that own machines pay"));
     assert_non_null(strstr(out.matrix[ECON_VOLUME].why, "disagree"));
     assert_int_equal(step(ECON_VOLUME, "volume_month=999999"), ECON_LEAN_UNDECIDED);
     assert_int_equal(step(ECON_VOLUME, "volume_month=1000000"), ECON_LEAN_LOCAL);
@@ -268,6 +272,11 @@ static void what_is_missing_is_named(void **state)
     say("operations=nobody");
     assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
     assert_true(missing("operations"));
+    say("operations=own data=personal"); /* may they be sent on? */
+    assert_int_equal(verdict(), ECON_LEAN_UNDECIDED);
+    assert_true(missing("leave") && out.n_needs == 1);
+    say("quality_local=0.9 floor=0.9"); /* then nothing is sent on */
+    assert_int_equal(verdict(), ECON_LEAN_LOCAL);
 }
 
 static void only_here_is_local_or_to_be_made_so(void **state)
@@ -487,6 +496,30 @@ static void a_scenario_is_the_cost_line(void **state)
     assert_int_equal(econ_advise_cost(&in, NULL, &e), CROFT_E_NOT_FOUND);
 }
 
+/* Each allocation refused in turn: an error, and what was answered before stays. */
+static void memory_may_run_out(void **state)
+{
+    char path[] = "/tmp/croft-advise-XXXXXX";
+    int rc = CROFT_E_NOMEM, n = 0;
+    write_text(path, "regimes: [gdpr, dora]\ncurrency: EUR\ntco: x.yaml\n");
+    while (rc == CROFT_E_NOMEM && n < 1000) {
+        econ_advise_input_done(&in);
+        econ_advise_input_init(&in);
+        mem_fail_nth(++n);
+        rc = econ_advise_read(&in, path, &e);
+        mem_fail_nth(0);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(n > 1);
+    econ_advise_input_done(&in);
+    econ_advise_input_init(&in);
+    mem_fail_nth(1);
+    assert_int_equal(econ_advise_set(&in, "regimes", "gdpr", &e), CROFT_E_NOMEM);
+    mem_fail_nth(0);
+    assert_int_equal(in.a.n_regimes, -1);
+    unlink(path);
+}
+
 /* ---- the worksheet, and what is written ---- */
 
 /* A need outvotes price, and its price is said: 500 - 42. */
@@ -556,6 +589,7 @@ int main(void)
         T(verdicts_are_monotone),
         T(exclusions_hold_and_flips_are_true),
         T(files_are_read_strictly),
+        T(memory_may_run_out),
         T(a_scenario_is_the_cost_line),
         T(what_a_need_costs_is_said),
         T(the_worksheet_is_sound),
