@@ -266,10 +266,7 @@ static int check_settings(const struct settings *set, struct task *t, struct err
                    t->name);
     if (!set->per || strcmp(set->per, "label") == 0)
         return set->per && t->kind != TASK_CLASSIFY ? ERR(e, USAGE, "--per label needs a task that classifies.") : 0;
-    if (!t->data || !(t->data->columns || (t->data->columns = mem_calloc(1, sizeof *t->data->columns))))
-        return t->data ? err_nomem(e, 0) : ERR(e, NOT_FOUND, "The task '%s' names no data.", t->name);
-    mem_free(t->data->columns->group);
-    return (t->data->columns->group = mem_strdup(set->per)) ? 0 : err_nomem(e, 0);
+    return task_group_by(t, set->per, e);
 }
 
 /* Vectors cost an encoder nothing: its answer comes from one. */

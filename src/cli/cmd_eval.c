@@ -59,6 +59,22 @@ static int show_progress(void *arg, size_t i, size_t n, const struct task_exampl
 
 /* ---- what is scored ---- */
 
+/* A calibration with thresholds for groups judges an answer by the group of its input: read that from the column by
+ * which it was made, unless the task names one. Why there is no calibration is told later. */
+static int group_as_calibrated(struct eval *v, struct err *e)
+{
+    struct task_calibration *c = NULL;
+    struct err unused;
+    char *path = NULL;
+    if (!v->loaded->data || (v->loaded->data->columns && v->loaded->data->columns->group) || !v->set->model) return 0;
+    int rc = cli_model_path(v->set->model, &path, e);
+    if (rc == 0 && task_calibration_load(v->loaded, path, &c, &unused) == 0 && task_calibration_column(c))
+        rc = task_group_by(v->loaded, task_calibration_column(c), e);
+    task_calibration_free(c);
+    mem_free(path);
+    return rc;
+}
+
 /* A split of the task, or a file: questions, or examples in the task's columns. */
 static int load(struct eval *v, const char *task_path, struct err *e)
 {
@@ -75,7 +91,8 @@ static int load(struct eval *v, const char *task_path, struct err *e)
         return ERR(e, USAGE, "Say what to score on: a task, or a file of questions with --data FILE.");
     if (split >= 0) {
         v->data = task_split_path(v->task, (enum task_split)split);
-        rc = task_split_load(v->task, (enum task_split)split, &v->x, e);
+        rc = group_as_calibrated(v, e);
+        if (rc == 0) rc = task_split_load(v->task, (enum task_split)split, &v->x, e);
     } else {
         v->data = data;
         bool columns = v->loaded && v->loaded->data && v->loaded->data->columns; /* the task says what they mean */

@@ -47,6 +47,7 @@ void task_calibration_free(struct task_calibration *c)
     for (unsigned i = 0; i < c->n_groups && c->group; i++) mem_free(c->group[i].name);
     mem_free(c->group);
     mem_free(c->group_of_label);
+    mem_free(c->column);
     mem_free(c);
 }
 
@@ -219,6 +220,7 @@ uint64_t task_promise_needed(const struct task_promise *p, size_t n_groups)
     return 2 * task_stat_needed(p->target_error, 1 - (1 - p->confidence) / groups);
 }
 
+const char *task_calibration_column(const struct task_calibration *c) { return c->column; }
 const char *task_calibration_digest(const struct task_calibration *c) { return c->digest; }
 
 /* ---- the task's revision ---- */

@@ -59,6 +59,7 @@ struct task_calibration {
     struct task_calib_group *group; /* [n_groups], the last is the one without a name */
     unsigned *group_of_label;       /* [n_labels] per label, else NULL */
     struct task_promise promise;
+    char *column;    /* per group: which column of the data says it; NULL: not known */
     char digest[65]; /* of its file; "": it was not loaded from one */
 };
 

@@ -2,13 +2,16 @@
  *
  *     {"format": "croft-calibration-1", "task": NAME, "model": FINGERPRINT,
  *      "revision": SHA-256 of the task (task_revision), "fit": SHA-256 of the fit's file or null,
- *      "made": seconds since 1970, "bound": "confidence" | "expectation", "target_error", "confidence", "holds",
- * "coverage", "n": the promise, "map": "logistic" | "isotonic" | "temperature", "temperature": T, "scope_label": NAME
- * or null, "features": {NAME: [mean, scale, weight], …}, "bias": B, "per": "none" | "label" | "group", "groups":
- * [{"name": NAME or null, "holds", "at", "n", "n_all", "loss"}, …],  the last is null: all others "usual", "limit":
- * of novelty, "step_at": [n], "step_value": [n],                                            isotonic "probe_bias":
- * [2], "probe": [[n_embd], [n_embd]],                             with a probe "novelty_bias": [k], "novelty":
- * [[n_embd], …]}                                with novelty */
+ *      "made": seconds since 1970,
+ *      "bound": "confidence" | "expectation", "target_error", "confidence", "holds", "coverage", "n": the promise,
+ *      "map": "logistic" | "isotonic" | "temperature", "temperature": T, "scope_label": NAME or null,
+ *      "features": {NAME: [mean, scale, weight], …}, "bias": B,
+ *      "per": "none" | "label" | "group", "column": of the data, that says the group, or null,
+ *      "groups": [{"name": NAME or null, "holds", "at", "n", "n_all", "loss"}, …],  the last is null: all others
+ *      "usual", "limit": of novelty,
+ *      "step_at": [n], "step_value": [n],                                            isotonic
+ *      "probe_bias": [2], "probe": [[n_embd], [n_embd]],                             with a probe
+ *      "novelty_bias": [k], "novelty": [[n_embd], …]}                                with novelty */
 #include "base_clock.h"
 #include "base_mem.h"
 #include "base_sha256.h"
@@ -81,13 +84,13 @@ int task_calibration_save(const struct task_calibration *c, const struct task *t
     if (!rc) rc = fit_digest(model_path, t->name, fit, e);
     if (rc) return rc;
     json_t *more =
-        json_pack("{s:s s:s? s:I s:s s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:o s:f s:f}", "revision", revision,
-                  "fit", *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "bound", bounds[p->bound],
+        json_pack("{s:s s:s? s:I s:s s:f s:f s:b s:f s:i s:s s:f s:s? s:o s:f s:s s:s? s:o s:f s:f}", "revision",
+                  revision, "fit", *fit ? fit : NULL, "made", (json_int_t)clock_unix_s(), "bound", bounds[p->bound],
                   "target_error", p->target_error, "confidence", p->confidence, "holds", p->holds, "coverage",
                   p->coverage, "n", (int)p->n, "map", maps[c->map], "temperature", (double)c->temperature,
                   "scope_label", c->scope_label >= 0 ? t->labels[c->scope_label].name : NULL, "features",
-                  features_json(c), "bias", (double)c->bias, "per", pers[c->per], "groups", groups_json(c), "usual",
-                  (double)c->novelty.usual, "limit", (double)c->novelty.limit);
+                  features_json(c), "bias", (double)c->bias, "per", pers[c->per], "column", c->column, "groups",
+                  groups_json(c), "usual", (double)c->novelty.usual, "limit", (double)c->novelty.limit);
     if ((rc = task_beside_begin(&kind, t->name, model_path, more, &b, e))) return rc;
     if (c->n_steps) {
         task_beside_add_numbers(&b, "step_at", c->step_at, c->n_steps);
@@ -212,6 +215,8 @@ static bool read_all(const json_t *o, const struct task *t, struct task_calibrat
     if (map < 0 || per < 0 || bound < 0 || (scope && c->scope_label < 0)) return false;
     c->map = (enum task_map)map;
     c->per = (enum task_per)per;
+    const char *column = json_string_value(json_object_get(o, "column"));
+    if (column && !(c->column = mem_strdup(column))) return !(*nomem = true);
     p->bound = (enum task_bound)bound;
     p->threshold = 2;
     p->holds = json_is_true(json_object_get(o, "holds"));

@@ -361,7 +361,10 @@ int task_calibrate(const struct task *t, const struct task_observations *x, cons
                                      .map = p->map,
                                      .per = p->per,
                                      .promise = promise};
+    const char *column = p->per == TASK_PER_GROUP && t->data && t->data->columns ? t->data->columns->group : NULL;
+    if (column) w.c->column = mem_strdup(column);
     int rc = !w.c->k                          ? e->code
+             : column && !w.c->column         ? err_nomem(e, strlen(column))
              : w.f && w.score && w.turned_off ? fit(&w, e)
                                               : err_nomem(e, x->n * TASK_N_FEATURES * sizeof *w.f);
     mem_free(w.f);

@@ -37,6 +37,17 @@ const char *task_split_path(const struct task *t, enum task_split s)
     return s == TASK_TRAIN ? t->data->train : s == TASK_VALIDATION ? t->data->validation : t->data->test;
 }
 
+int task_group_by(struct task *t, const char *column, struct err *e)
+{
+    if (!t->data) return ERR(e, NOT_FOUND, "The task '%s' names no data.", t->name);
+    if (!t->data->columns && !(t->data->columns = mem_calloc(1, sizeof *t->data->columns))) return err_nomem(e, 0);
+    char *copy = mem_strdup(column);
+    if (!copy) return err_nomem(e, strlen(column));
+    mem_free(t->data->columns->group);
+    t->data->columns->group = copy;
+    return 0;
+}
+
 /* ---- columns ---- */
 
 static int column_init(struct column *c, const char *given, const char *usual, struct err *e)

@@ -208,6 +208,7 @@ static int answer(struct task_evaluation *v, struct task_runner *runner, const s
     double start = clock_now_s();
     int rc = hash_input(x->input, r->input_sha256, e);
     if (rc) return rc;
+    task_runner_group(runner, x->group);
     rc = ask(runner, t, x, a, text, &why);
     r->failed = rc == CROFT_E_NO_ROOM || (rc == CROFT_E_LIMIT && v->kind != TASK_ANSWERS_CHOICE);
     if (r->failed) {

@@ -40,6 +40,19 @@ json: .verdict == "low_confidence"
 # a threshold for each answered label; free text by its tokens and a probe
 run: croft calibrate $T/task.yaml -m $T/m.gguf --data test --check none --target-error 0.3 --per label --json
 json: .holds and (.groups | length) >= 1 and .groups[-1].group == (if (.groups | length) > 1 then "(all others)" else "(all)" end)
+run: croft eval $T/task.yaml -m $T/m.gguf --json
+json: .calibration.verdicts | .uncalibrated.n == 0 and .accept.n > 50
+# thresholds for the values of a column: eval reads the column that calibrate was given
+make: awk '{sub(/}$/, ", \"channel\": \"" (NR % 2 ? "web" : "mail") "\"}"); print}' examples/helpdesk/test_intents.jsonl > $T/grouped.jsonl
+make: sed 's/^data:.*/data: {test: grouped.jsonl}/' $T/task.yaml > $T/grouped.yaml
+run: croft calibrate $T/grouped.yaml -m $T/m.gguf --data test --check none --target-error 0.3 --per channel --json
+json: .holds and ([.groups[].group] | contains(["web", "mail"]))
+run: croft eval $T/grouped.yaml -m $T/m.gguf --json
+json: .calibration.verdicts | .uncalibrated.n == 0 and .accept.n > 50
+run: croft task run $T/grouped.yaml -m $T/m.gguf --json "where is my parcel"
+json: .verdict == "uncalibrated"
+run: croft task run $T/grouped.yaml -m $T/m.gguf --json --group mail "where is my parcel"
+json: .verdict == "accept"
 run: croft calibrate $T/orders.yaml -m $T/m.gguf --target-error 0.5 --check none --vector yes --json
 json: (.signals | index("token_margin_min")) != null and .temperature == null
 run: croft task run $T/orders.yaml -m $T/m.gguf "two bags of rice please"

@@ -70,6 +70,8 @@ struct task_promise {
 /* The fewest examples that could show it for this many groups, if all of them are right: half of them decide. */
 uint64_t task_promise_needed(const struct task_promise *p, size_t n_groups);
 struct task_promise task_calibration_promise(const struct task_calibration *c);
+/* The column of the task's data that says an input's group, where groups have thresholds of their own; else NULL. */
+const char *task_calibration_column(const struct task_calibration *c);
 /* SHA-256 of the file that it was loaded from, which names the weights, the fit, the task's revision and when it was
  * made: what was learned about answers under one digest says nothing about another's. */
 const char *task_calibration_digest(const struct task_calibration *c);

@@ -27,6 +27,9 @@ enum task_split { TASK_TRAIN, TASK_VALIDATION, TASK_TEST };
 const char *task_split_name(enum task_split s); /* "train", … */
 const char *task_split_path(const struct task *t, enum task_split s); /* NULL: the task names none */
 
+/* From now on the group of an example is what stands in this column (task.yaml's data.columns.group). NOT_FOUND: the
+ * task names no data. */
+int task_group_by(struct task *t, const char *column, struct err *e) ERR_CHECK;
 /* One of the task's data sets, by its columns. NOT_FOUND: the task names none, or the file is not there. */
 int task_split_load(const struct task *t, enum task_split s, struct task_examples *out, struct err *e) ERR_CHECK;
 /* Any file, by the task's columns. */
