@@ -3,3 +3,5 @@ need: jq
 need: models/helpdesk-q8_0.gguf
 run: tests/cli/transcript.sh docs/EVAL.md
 out! .
+run: tests/cli/transcript.sh docs/TCO.md
+out! .
