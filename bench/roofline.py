@@ -8,11 +8,11 @@
 
 The formulas are in docs/QUALIFY.md and, once more, below: this file is the second opinion that
 tests/unit/econ/test_roofline.c is checked against. Every row of the CSV has all that its prediction needs: the shape of
-the model, the limits of the machine as measured in the same command (they move on shared machines), the rate. Rows of
-the same test are medians over rounds.
+the model, the limits of the machine as measured in the same command (they move on shared machines), the rate.
 
 Settings (environment): CROFT (build/croft); ROUNDS (2); PREFIX, put before each command, e.g. "chrt -r 1" on a machine
-with other work; THREADS ("1 2"); CSV (bench/roofline.csv).
+with other work; THREADS ("1 2"); CSV (bench/roofline.csv); PAUSE (0): rest after each command, as a
+multiple of what it took, so that a machine with other work gets on with it.
 """
 import csv
 import datetime
@@ -22,6 +22,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CROFT = os.environ.get("CROFT", os.path.join(HERE, "..", "build", "croft"))
@@ -38,7 +39,9 @@ COLUMNS = ["model", "shape", "weights", "n_layer", "kv_bytes", "attn_ops", "ff_e
 
 def run_json(*args):
     prefix = os.environ.get("PREFIX", "").split()
+    start = time.monotonic()
     p = subprocess.run([*prefix, CROFT, *args, "--json"], capture_output=True, text=True, check=False)
+    time.sleep(float(os.environ.get("PAUSE", "0")) * (time.monotonic() - start))
     if p.returncode:
         raise RuntimeError(f"croft {' '.join(args)}: {p.stderr.strip()}")
     return json.loads(p.stdout)
@@ -115,13 +118,16 @@ def measure(paths):
 
 
 class Row:
-    """A measurement: medians over the rounds of one test."""
+    """A measurement from the rounds of a test. A prompt is a matter of arithmetic, which other work can only slow down:
+    the fastest round counts. Decoding is a matter of bandwidth, which on a shared machine moves up and down: medians
+    of rate and bandwidth."""
 
     def __init__(self, rows, peaks):
         r = rows[0]
         self.model, self.shape, self.test = r["model"], r["shape"], r["test"]
         self.threads, self.n, self.depth = int(r["threads"]), float(r["n"]), float(r["depth"])
-        self.rate = statistics.median(float(x["tokens_per_s"]) for x in rows)
+        middle = max if self.test == "prompt" else statistics.median
+        self.rate = middle(float(x["tokens_per_s"]) for x in rows)
         self.read = statistics.median(float(x["read_bytes_per_s"]) for x in rows)
         self.int8, self.float = peaks["int8", r["threads"]], peaks["float", r["threads"]]
         self.weights = {w.split(":")[0]: [float(x) for x in w.split(":")[1:]] for w in r["weights"].split()}

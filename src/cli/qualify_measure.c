@@ -18,7 +18,14 @@
 
 #include <math.h>
 
-enum { MIN_ANSWERS = 3, MAX_ANSWERS = 1 << 20, RATE_TOKENS = 32, RATE_REPEAT = 3 };
+enum {
+    MIN_ANSWERS = 3,
+    P99_ANSWERS = 100,
+    P99_SECONDS = 60,
+    MAX_ANSWERS = 1 << 20,
+    RATE_TOKENS = 32,
+    RATE_REPEAT = 3
+};
 
 /* ---- limits ---- */
 
@@ -124,14 +131,17 @@ static double rate_between(const double *end, int n, double from, double to)
     return in / (to - from);
 }
 
-/* end, ms: [MAX_ANSWERS] when each answer ended, since the start, and what it took. */
-static int answer_for(struct answers *a, double seconds, double *end, double *ms, struct econ_found *f, struct err *e)
+/* For so many seconds, and until there are `at_least` answers or a minute is over. end, ms: [MAX_ANSWERS] when each
+ * answer ended, since the start, and what it took. */
+static int answer_for(struct answers *a, double seconds, int at_least, double *end, double *ms, struct econ_found *f,
+                      struct err *e)
 {
     struct task_meter meter;
     int n = 0, rc = one_answer(a, e); /* the first is not counted: it fills caches */
     double start = clock_now_s(), now = start;
     task_meter_start(&meter);
-    while (rc == 0 && n < MAX_ANSWERS && (n < MIN_ANSWERS || now - start < seconds)) {
+    while (rc == 0 && n < MAX_ANSWERS &&
+           (n < MIN_ANSWERS || now - start < seconds || (n < at_least && now - start < P99_SECONDS))) {
         double before = now;
         if ((rc = one_answer(a, e))) break;
         task_meter_tick(&meter);
@@ -163,7 +173,8 @@ static int answers(struct cli_qualify *q, struct infer_engine *g, struct err *e)
     double *end = mem_calloc(MAX_ANSWERS, sizeof *end), *ms = mem_calloc(MAX_ANSWERS, sizeof *ms);
     int rc = end && ms ? open_answers(&a, q, g, e) : err_nomem(e, MAX_ANSWERS * sizeof *end);
     if (rc == 0) {
-        rc = answer_for(&a, q->set->sustained, end, ms, &q->found, e);
+        rc = answer_for(&a, q->set->sustained, isnan(q->required.p99_ms) ? MIN_ANSWERS : P99_ANSWERS, end, ms,
+                        &q->found, e);
         close_answers(&a);
     }
     mem_free(end);

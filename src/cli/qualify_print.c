@@ -158,6 +158,7 @@ int cli_qualify_print_here(const struct cli_qualify *q, const struct cli_qualify
     if (q->calibration) printf("\nA calibration is there: %s\n", q->calibration);
     printf("\n");
     say_predicted(q, h);
+    say_errors();
     printf("\nVerdict: %s\n", verdict_words(v->outcome));
     return cli_qualify_exit(v->outcome);
 }
@@ -197,7 +198,7 @@ static void device_table(const struct cli_qualify_device *d, int n)
                                              {"dl", "at most", CLI_REAL},
                                              {"a0", "answer ms from", CLI_REAL},
                                              {"a1", "to", CLI_REAL},
-                                             {"verdict", "verdict", CLI_TEXT},
+                                             {"verdict", "predicted", CLI_TEXT},
                                              {0}};
     struct cli_table t;
     cli_table_init(&t, cols);

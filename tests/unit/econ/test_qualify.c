@@ -29,7 +29,8 @@ static const struct econ_found good = {.file_bytes = 1e9,
                                        .last_rate = 9,
                                        .celsius = 70,
                                        .throttled = 0,
-                                       .joules = 2.5, .load = 0.1,
+                                       .joules = 2.5,
+                                       .load = 0.1,
                                        .level = "avx2",
                                        .level_rank = 1,
                                        .evaluation = "r.json",
@@ -128,6 +129,19 @@ static void what_is_not_known_is_open_if_it_is_required(void **state)
     assert_int_equal(v.outcome, ECON_FAIL);
 }
 
+static void fewer_than_a_hundred_answers_have_no_p99(void **state)
+{
+    struct econ_required r = nothing;
+    struct econ_found f = good;
+    r.p99_ms = 100;
+    f.n_answers = 100;
+    assert_int_equal(outcome(&r, &f, "p99"), ECON_PASS);
+    f.n_answers = 99;
+    assert_int_equal(outcome(&r, &f, "p99"), ECON_OPEN);
+    f.p99_ms = 101;
+    assert_int_equal(outcome(&r, &f, "p99"), ECON_FAIL);
+}
+
 static void an_evaluation_counts_for_its_weights_and_task_alone(void **state)
 {
     struct econ_required r = nothing;
@@ -185,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_number_is_held_against_its_limit),
         cmocka_unit_test(what_is_not_known_is_open_if_it_is_required),
+        cmocka_unit_test(fewer_than_a_hundred_answers_have_no_p99),
         cmocka_unit_test(an_evaluation_counts_for_its_weights_and_task_alone),
         cmocka_unit_test(predictions_are_judged_by_the_ends_of_their_interval),
     };
