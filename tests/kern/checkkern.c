@@ -773,7 +773,7 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
     for (size_t i = 0; i < pool_bytes; i++) pool[i] = 0x11; /* any bytes: time does not depend on them */
     printf("%s; clock %.2f GHz; reads %.1f GB/s (one thread)\n", plat_cpu_get()->brand, clock_ghz(),
            read_bandwidth((const uint64_t *)(const void *)pool, pool_bytes) / 1e9);
-    printf("%-8s %-7s %-11s %12s %14s\n", "type", "level", "n_out x n", "1 row GB/s", "128 rows GOP/s");
+    printf("%-8s %-7s %-11s %12s %8s %8s %8s %8s\n", "type", "level", "n_out x n", "1 row GB/s", "4 GOP/s", "8", "16", "128");
     for (const char *const *l = kern_levels(); *l; l++) {
         const struct kern_ops *o = kern_level_get(*l);
         if (!o || (only_level ? strcmp(*l, only_level) != 0 : strcmp(*l, "ref") == 0)) continue;
@@ -786,12 +786,15 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
                     o->act_quantize(f + t * x.n, x.n, x.q + t * x.n, x.d + t * x.n / 32, x.sum16 + t * x.n / 16);
                 x.n_rows = 1;
                 double t1 = time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y);
-                x.n_rows = 128;
-                double t128 = time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y);
-                double work = 2.0 * 128 * (double)shapes[s][0] * (double)x.n;
-                printf("%-8s %-7s %4zux%-6zu %12.1f %14.1f\n", kern_type_get(type)->name, o->gemm_level[type],
-                       shapes[s][0], x.n, (double)product_bytes(o, type, shapes[s][0], x.n) / t1 / 1e9,
-                       work / t128 / 1e9);
+                printf("%-8s %-7s %4zux%-6zu %12.1f", kern_type_get(type)->name, o->gemm_level[type], shapes[s][0], x.n,
+                       (double)product_bytes(o, type, shapes[s][0], x.n) / t1 / 1e9);
+                static const size_t rows[] = {4, 8, 16, 128};
+                for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+                    x.n_rows = rows[r];
+                    double ops = 2.0 * (double)(rows[r] * shapes[s][0] * x.n);
+                    printf(" %8.1f", ops / time_gemm(o, type, shapes[s][0], &x, pool, pool_bytes, y) / 1e9);
+                }
+                printf("\n");
                 fflush(stdout);
             }
         }
