@@ -47,29 +47,29 @@ static void need_costs(struct econ_rules *r)
     if (a->local_cost_month < 0 && a->local_extra_month < 0) need(r, "local_cost_month");
 }
 
-/* The first line that excludes the cloud, in its own words. */
+/* What decided in the first line that excludes the cloud. */
 static const char *why_no_cloud(const struct econ_advice *o)
 {
     for (int i = 0; i < ECON_N_MATRIX; i++)
-        if (o->matrix[i].excludes && o->matrix[i].lean == ECON_LEAN_LOCAL) return o->matrix[i].why;
+        if (o->matrix[i].excludes && o->matrix[i].lean == ECON_LEAN_LOCAL) return o->matrix[i].number;
     for (int i = 0; i < ECON_N_DIMENSIONS; i++)
         if (o->dimension[i].place[ECON_CLOUD_PLACE] == -2) return o->dimension[i].number;
-    return "A cloud is too slow.";
+    return "a cloud is too slow";
 }
 
 static void only_here(struct econ_rules *r)
 {
     const char *why = why_no_cloud(r->out);
     if (r->local_no || r->shape == ECON_LEAN_TUNE || r->shape == ECON_LEAN_CLOUD)
-        settle(r, ECON_LEAN_TUNE, "It may only run here (%s), and the model as it is does not do: %s", why,
+        settle(r, ECON_LEAN_TUNE, "It may only run here: %s. The model as it is does not do: %s", why,
                r->local_no ? "it is too large or too slow." : r->out->matrix[ECON_SHAPE].why);
     else if (r->shape == ECON_LEAN_HYBRID)
-        settle(r, ECON_LEAN_HYBRID,
-               "It may only run here (%s); what the model should not answer goes to a tier on the "
-               "premises or to people.",
-               why);
+        settle(
+            r, ECON_LEAN_HYBRID,
+            "It may only run here: %s. What the model should not answer goes to a tier on the premises or to people.",
+            why);
     else
-        settle(r, ECON_LEAN_LOCAL, "It may only run here (%s).", why);
+        settle(r, ECON_LEAN_LOCAL, "It may only run here: %s.", why);
 }
 
 static void not_here(struct econ_rules *r, const char *because)
@@ -85,21 +85,24 @@ static void not_here(struct econ_rules *r, const char *because)
 }
 
 /* Why local, where nothing excludes the cloud. */
-static void gain_of(const struct econ_rules *r, char out[400])
+static void gain_of(const struct econ_rules *r, char out[416])
 {
-    const char *text = r->cost == ECON_LEAN_LOCAL ? "It is cheaper here, and not only price speaks for it."
-                                                  : "More than price speaks for local.";
-    if (!r->force) text = r->out->idle_only ? r->out->matrix[ECON_COST].why : "It is cheaper here.";
-    snprintf(out, 400, "%s", text);
-    if (r->force && r->dearer > 0)
-        snprintf(out, 400, "More than price speaks for local, and that costs %s a month more.",
+    const char *cheaper = r->out->idle_only ? r->out->matrix[ECON_COST].why : "It is cheaper here.";
+    if (!r->force)
+        snprintf(out, 416, "%s", cheaper);
+    else if (r->cost == ECON_LEAN_LOCAL)
+        snprintf(out, 416, "%s More than price speaks for local, too.", cheaper);
+    else if (r->dearer > 0)
+        snprintf(out, 416, "More than price speaks for local, and that costs %s a month more.",
                  econ_amount_of(&r->in->a, r->dearer).text);
+    else
+        snprintf(out, 416, "More than price speaks for local.");
 }
 
 /* Price, or a need, speaks for local. */
 static void worth_it(struct econ_rules *r)
 {
-    char gain[400];
+    char gain[416];
     gain_of(r, gain);
     if (!r->force && r->in->a.operations == ECON_NOBODY) {
         need(r, "operations");
