@@ -6,7 +6,7 @@
  *      │
  *   frames      what is left to match: linked stacks, hash-consed        gram_auto.c
  *   states      sets of stacks, found on demand, with their transitions
- *      │ walked over the trie of the vocabulary                          gram_vocab.c, gram_slice.c
+ *      │ walked over the trie of the vocabulary                          gram_trie.c, gram_vocab.c, gram_slice.c
  *   masks       which tokens may follow                                  gram_mask.c, gram_match.c */
 #ifndef GRAM_H
 #define GRAM_H
@@ -116,18 +116,20 @@ int gram_nodes_check(const struct gram_nodes *g, struct err *e) ERR_CHECK; /* th
 
 /* ---- vocabulary ---- */
 
-/* The trie in depth-first order: a walk that may not enter node i goes on at `skip`. */
-struct gram_trie_node {
-    uint32_t skip;
-    int32_t token;  /* or -1 */
-    uint16_t depth; /* 1 for a first byte */
-    uint8_t byte;
-};
+/* Tokens in the order of their bytes, each as what it has beyond the beginning it shares with the one before:
+ *
+ *   tokens  "a" "abc" "abd" "b"     keep 0 1 2 0     bytes a | bc | d | b     skip 3 3 3 4
+ *
+ * which is the trie of the tokens, in depth-first order and without pointers. A walk that may not take the byte behind
+ * keep[i] others goes on at skip[i]: the next token that shares no more. */
 struct gram_trie {
-    struct gram_trie_node *node;
+    int32_t *token; /* [n] */
+    uint32_t *skip; /* [n] */
+    uint32_t *at;   /* [n + 1] into bytes */
+    uint16_t *keep; /* [n] */
+    char *bytes;
     size_t n;
 };
-
 /* Tokens that consist of characters of one set alone. While a text may go on with hi of them, and those are at least
  * as many as a token has, all of these tokens are allowed without looking at them; the walk is over the rest. */
 enum { GRAM_SLICE_EXACT = 16, GRAM_SLICE_CLAMP = 48, GRAM_MAX_SLICES = 16 };
@@ -143,8 +145,7 @@ struct gram_slice {
     size_t n_big, n_tokens;
     uint32_t longest;      /* characters */
     struct gram_trie rest; /* other tokens of at most GRAM_SLICE_CLAMP bytes */
-    int32_t *odd;          /* other tokens that are longer */
-    size_t n_odd;
+    struct gram_trie odd;  /* other tokens that are longer */
 };
 
 struct gram_slices {
@@ -154,30 +155,34 @@ struct gram_slices {
 };
 
 struct infer_vocab {
-    size_t n, n_words; /* tokens, words of a mask */
-    uint32_t *off;     /* [n + 1] into bytes */
-    char *bytes;
-    int32_t *sorted; /* tokens with bytes, in the order of those */
-    size_t n_sorted;
-    int32_t *same; /* [n] the next token of the same bytes, or -1 */
-    int32_t *end;  /* end-of-generation tokens */
+    const struct tok *tok; /* borrowed */
+    size_t n, n_words;     /* tokens, words of a mask */
+    struct gram_trie trie; /* tokens with bytes but those that end an answer */
+    int32_t *end;          /* end-of-generation tokens */
     size_t n_end;
     uint32_t longest; /* bytes of a token */
     bool space;       /* a text's tokens begin with a space that decoding takes away */
-    struct gram_trie trie;
     struct gram_slices *slices;
 };
-struct str gram_vocab_piece(const struct infer_vocab *v, int32_t id);
-size_t gram_vocab_find(const struct infer_vocab *v, struct str text); /* the first of `sorted` not before the text */
-int gram_trie_build(const struct infer_vocab *v, const int32_t *ids, size_t n, struct gram_trie *out);
+/* Making a trie: tokens in the order of their bytes, then done. What the maker has is freed as a trie's. */
+struct gram_trie_maker {
+    struct gram_trie t;
+    size_t cap_token, cap_at, cap_keep, cap_bytes, n_bytes;
+    char last[GRAM_MAX_PIECE];
+    size_t n_last;
+};
+int gram_trie_add(struct gram_trie_maker *m, int32_t token, struct str piece);
+int gram_trie_done(struct gram_trie_maker *m, struct gram_trie *out);
+void gram_trie_free(struct gram_trie *t);
+/* The bytes of token i of a trie, in `text`, which holds those of the one before. */
+struct str gram_trie_read(const struct gram_trie *t, size_t i, char text[GRAM_MAX_PIECE]);
+/* Is there a token that begins with p and goes on with a byte of `follow`? */
+bool gram_trie_goes_on(const struct gram_trie *t, struct str p, const uint64_t follow[4]);
 /* The slice of a set, made on first use; NULL when there is none (too many sets, too small, no memory). */
 const struct gram_slice *gram_slice_get(const struct infer_vocab *v, const struct gram_range *r, size_t n);
 void gram_slices_free(struct gram_slices *s);
 void gram_slice_mask(const struct infer_vocab *v, const struct gram_slice *s, uint32_t hi, uint32_t *mask);
-static inline void gram_mask_add(const struct infer_vocab *v, uint32_t *mask, int32_t token)
-{
-    for (; token >= 0; token = v->same[token]) mask[token / 32] |= 1u << token % 32;
-}
+static inline void gram_mask_add(uint32_t *mask, int32_t token) { mask[token / 32] |= 1u << token % 32; }
 
 /* ---- the automaton ---- */
 
@@ -300,6 +305,7 @@ struct infer_match {
     uint32_t state;
     bool ended;
     uint32_t *mask;
+    struct buf piece; /* of the token that is accepted */
 };
 
 /* Takes the nodes (also on failure) and a reference to the schema, which may be NULL. */

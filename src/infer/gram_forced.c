@@ -59,19 +59,6 @@ static int cut(const struct span *s, size_t n, struct cuts *out, struct err *e)
     return rc;
 }
 
-/* Is there a token that begins with p and has a byte of `follow` behind it? */
-static bool crosses(const struct infer_vocab *v, struct str p, const uint64_t follow[4])
-{
-    for (size_t i = gram_vocab_find(v, p); i < v->n_sorted; i++) {
-        struct str x = gram_vocab_piece(v, v->sorted[i]);
-        if (x.n < p.n || memcmp(x.p, p.p, p.n)) return false;
-        if (x.n == p.n) continue;
-        unsigned char b = (unsigned char)x.p[p.n];
-        if (follow[b / 64] >> b % 64 & 1) return true;
-    }
-    return false;
-}
-
 static size_t in_common(const struct cuts *x, const struct cuts *y)
 {
     size_t n = 0;
@@ -87,7 +74,7 @@ static int settled(const struct span *s, const struct infer_vocab *v, const uint
     for (size_t q = 0; q < s->n - s->seam && kept; q++) {
         while (i < c->n && c->end[i] <= q) i++; /* tokens that end at q or before */
         if (s->n - s->seam - q >= v->longest) continue;
-        if (!crosses(v, (struct str){s->text + s->seam + q, s->n - s->seam - q}, follow)) continue;
+        if (!gram_trie_goes_on(&v->trie, (struct str){s->text + s->seam + q, s->n - s->seam - q}, follow)) continue;
         struct cuts other = {.n = 0};
         if (q == 0 || (i && c->end[i - 1] == q)) {
             if (i < kept) kept = i;

@@ -14,19 +14,23 @@
 
 static int walk(struct infer_grammar *g, const struct gram_trie *t, uint32_t state, uint32_t *mask)
 {
-    uint32_t at[GRAM_MAX_PIECE + 1];
+    uint32_t at[GRAM_MAX_PIECE + 1]; /* the state behind so many bytes of the token */
     at[0] = state;
     for (size_t i = 0; i < t->n;) {
-        const struct gram_trie_node *x = &t->node[i];
-        int64_t next = gram_auto_step(&g->a, at[x->depth - 1], x->byte);
-        if (next < 0) return (int)next;
-        if (next == 0) {
-            i = x->skip;
+        size_t d = t->keep[i];
+        const char *p = t->bytes + t->at[i], *end = t->bytes + t->at[i + 1];
+        for (; p < end; p++) {
+            int64_t next = gram_auto_step(&g->a, at[d], (uint8_t)*p);
+            if (next < 0) return (int)next;
+            if (next == 0) break;
+            at[++d] = (uint32_t)next;
+        }
+        if (p == end) {
+            gram_mask_add(mask, t->token[i++]);
             continue;
         }
-        at[x->depth] = (uint32_t)next;
-        if (x->token >= 0) gram_mask_add(g->v, mask, x->token);
-        i++;
+        i = d == t->keep[i] ? t->skip[i] : i + 1;
+        while (i < t->n && t->keep[i] > d) i = t->skip[i]; /* they have that byte, too */
     }
     return 0;
 }
@@ -83,18 +87,6 @@ static int find_slice(struct infer_grammar *g, uint32_t state, const struct gram
     return 0;
 }
 
-static int odd_tokens(struct infer_grammar *g, const struct gram_slice *s, uint32_t state, uint32_t *mask)
-{
-    for (size_t i = 0; i < s->n_odd; i++) {
-        int64_t at = state;
-        for (uint32_t k = g->v->off[s->odd[i]]; k < g->v->off[s->odd[i] + 1] && at > 0; k++)
-            at = gram_auto_step(&g->a, (uint32_t)at, (uint8_t)g->v->bytes[k]);
-        if (at < 0) return (int)at;
-        if (at > 0) gram_mask_add(g->v, mask, s->odd[i]);
-    }
-    return 0;
-}
-
 static int mask_by_slice(struct infer_grammar *g, uint32_t state, const struct gram_slice *s, uint32_t hi,
                          uint32_t *mask)
 {
@@ -112,7 +104,7 @@ static int mask_by_slice(struct infer_grammar *g, uint32_t state, const struct g
     gram_slice_mask(g->v, s, hi, mask);
     const uint32_t *rest = g->a.state[c].rest;
     for (size_t i = 0; i < g->v->n_words; i++) mask[i] |= rest[i];
-    return odd_tokens(g, s, state, mask);
+    return walk(g, &s->odd, state, mask);
 }
 
 int gram_mask(struct infer_grammar *g, uint32_t state, uint32_t *mask, struct err *e)

@@ -148,6 +148,12 @@ static int match_at(struct infer_grammar *g, uint32_t (*state)(const void *), co
         mem_free(mask);
         return err_nomem(e, g->v->n_words * sizeof *mask);
     }
+    buf_init(&m->piece, GRAM_MAX_PIECE);
+    if (buf_reserve(&m->piece, g->v->longest)) { /* accepting allocates nothing */
+        mem_free(m);
+        mem_free(mask);
+        return err_nomem(e, g->v->longest);
+    }
     m->g = infer_grammar_ref(g);
     m->mask = mask;
     enter(g);
@@ -186,6 +192,7 @@ void infer_match_free(struct infer_match *m)
         g->live = m->next;
     if (m->next) m->next->prev = m->prev;
     pthread_mutex_unlock(&g->lock);
+    buf_done(&m->piece);
     mem_free(m->mask);
     mem_free(m);
     infer_grammar_unref(g);
@@ -223,15 +230,17 @@ int infer_match_accept(struct infer_match *m, int32_t token, struct err *e)
     struct infer_grammar *g = m->g;
     const struct infer_vocab *v = g->v;
     if (token < 0 || (size_t)token >= v->n) return ERR(e, USAGE, "%d is not a token of this vocabulary.", (int)token);
-    size_t n = v->off[token + 1] - v->off[token];
     int64_t next = 0;
+    buf_clear(&m->piece);
+    if (tok_piece(v->tok, token, false, &m->piece) == CROFT_E_NOMEM) return err_nomem(e, GRAM_MAX_PIECE);
+    size_t n = m->piece.failed ? 0 : m->piece.len; /* too long: never allowed */
     enter(g);
     if (m->ended)
         next = 0;
     else if (is_end(v, token))
         next = g->a.state[m->state].accept ? m->state : 0;
     else if (n)
-        next = advance(g, m->state, v->bytes + v->off[token], n);
+        next = advance(g, m->state, m->piece.data, n);
     if (next > 0) {
         m->state = (uint32_t)next;
         m->ended = is_end(v, token);

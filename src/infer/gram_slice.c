@@ -5,7 +5,7 @@
  *
  *   all            tokens of such characters          upto[k]   those of at most k characters
  *   big            those of ≥ 16, longest first: taken out of `all` one by one when fewer may follow
- *   rest, odd      other tokens: short ones as a trie, the few long ones one by one
+ *   rest, odd      other tokens, as tries: short ones, and the few long ones
  *
  * A slice depends on vocabulary and set alone; it is made once and lives with the vocabulary, under its lock.
  * Next: gram_mask.c, which uses them. */
@@ -13,7 +13,7 @@
 
 #include "base_mem.h"
 
-enum { FEW_TOKENS = 1000, FEW_CHARS = 10 };
+enum { FEW_TOKENS = 1000, FEW_OF = 16, FEW_CHARS = 10 };
 
 /* Characters of the set that make up all of p, or 0; `ascii` says the same of the set's first 128. */
 static uint32_t count_chars(struct str p, const struct gram_slice *s, const uint64_t ascii[2])
@@ -38,44 +38,63 @@ static int longest_first(const void *a, const void *b)
     return x->chars > y->chars ? -1 : x->chars < y->chars ? 1 : x->token < y->token ? -1 : x->token > y->token;
 }
 
+/* What it knows of tokens. */
+static void slice_empty(struct gram_slice *s)
+{
+    mem_free(s->all); /* upto[] lies in the same block */
+    mem_free(s->big);
+    gram_trie_free(&s->rest);
+    gram_trie_free(&s->odd);
+    s->all = NULL;
+    s->big = NULL;
+    s->n_tokens = 0;
+}
+
 static void slice_free(struct gram_slice *s)
 {
     if (!s) return;
+    slice_empty(s);
     mem_free(s->r);
-    mem_free(s->all); /* upto[] lies in the same block */
-    mem_free(s->big);
-    mem_free(s->rest.node);
-    mem_free(s->odd);
     mem_free(s);
 }
 
-static int fill(const struct infer_vocab *v, struct gram_slice *s)
+/* The tokens of such characters. */
+static int find_own(const struct infer_vocab *v, struct gram_slice *s)
 {
-    int32_t *rest = mem_alloc((v->n_sorted + 1) * sizeof *rest);
-    size_t n_rest = 0, cap_big = 0, cap_odd = 0;
-    int rc = rest ? 0 : CROFT_E_NOMEM;
+    char text[GRAM_MAX_PIECE];
+    size_t cap_big = 0;
     uint64_t ascii[2] = {0};
     for (unsigned b = 0; b < 0x80; b++) ascii[b / 64] |= (uint64_t)gram_chars_has(s->r, s->n_r, b) << b % 64;
-    for (size_t i = 0; i < v->n_sorted && !rc; i++) {
-        int32_t id = v->sorted[i];
-        struct str p = {v->bytes + v->off[id], v->off[id + 1] - v->off[id]};
-        uint32_t chars = count_chars(p, s, ascii);
-        if (chars) {
-            s->n_tokens++;
-            if (chars > s->longest) s->longest = chars;
-            gram_mask_add(v, s->all, id);
-            for (uint32_t k = chars; k < GRAM_SLICE_EXACT; k++) gram_mask_add(v, s->upto[k], id);
-            if (chars >= GRAM_SLICE_EXACT && !(rc = gram_grow(&s->big, &cap_big, s->n_big + 1, sizeof *s->big)))
-                s->big[s->n_big++] = (struct gram_long){id, chars};
-        } else if (p.n <= GRAM_SLICE_CLAMP) {
-            rest[n_rest++] = id;
-        } else if (!(rc = gram_grow(&s->odd, &cap_odd, s->n_odd + 1, sizeof *s->odd))) {
-            s->odd[s->n_odd++] = id;
-        }
+    for (size_t i = 0; i < v->trie.n; i++) {
+        int32_t id = v->trie.token[i];
+        uint32_t chars = count_chars(gram_trie_read(&v->trie, i, text), s, ascii);
+        if (chars == 0) continue;
+        s->n_tokens++;
+        if (chars > s->longest) s->longest = chars;
+        gram_mask_add(s->all, id);
+        for (uint32_t k = chars; k < GRAM_SLICE_EXACT; k++) gram_mask_add(s->upto[k], id);
+        if (chars < GRAM_SLICE_EXACT) continue;
+        if (gram_grow(&s->big, &cap_big, s->n_big + 1, sizeof *s->big)) return CROFT_E_NOMEM;
+        s->big[s->n_big++] = (struct gram_long){id, chars};
     }
     if (s->n_big > 1) qsort(s->big, s->n_big, sizeof *s->big, longest_first);
-    if (!rc) rc = gram_trie_build(v, rest, n_rest, &s->rest);
-    mem_free(rest);
+    return 0;
+}
+
+static int find_others(const struct infer_vocab *v, struct gram_slice *s)
+{
+    struct gram_trie_maker rest = {.n_last = 0}, odd = {.n_last = 0};
+    char text[GRAM_MAX_PIECE];
+    int rc = 0;
+    for (size_t i = 0; i < v->trie.n && !rc; i++) {
+        int32_t id = v->trie.token[i];
+        struct str p = gram_trie_read(&v->trie, i, text);
+        if (!(s->all[id / 32] >> id % 32 & 1)) rc = gram_trie_add(p.n <= GRAM_SLICE_CLAMP ? &rest : &odd, id, p);
+    }
+    if (!rc) rc = gram_trie_done(&rest, &s->rest);
+    if (!rc) rc = gram_trie_done(&odd, &s->odd);
+    gram_trie_free(&rest.t);
+    gram_trie_free(&odd.t);
     return rc;
 }
 
@@ -92,7 +111,14 @@ static struct gram_slice *slice_new(const struct infer_vocab *v, const struct gr
     }
     memcpy(s->r, r, n * sizeof *r);
     for (int k = 1; k < GRAM_SLICE_EXACT; k++) s->upto[k] = s->all + (size_t)k * v->n_words;
-    if (fill(v, s)) {
+    int rc = find_own(v, s);
+    /* A walk goes on only where bytes may follow: without many tokens of its own a slice spares nothing. It stays as
+     * the knowledge of that. */
+    if (!rc && (s->n_tokens < FEW_TOKENS || s->n_tokens < v->n / FEW_OF))
+        slice_empty(s);
+    else if (!rc)
+        rc = find_others(v, s);
+    if (rc) {
         slice_free(s);
         return NULL;
     }
@@ -109,7 +135,7 @@ const struct gram_slice *gram_slice_get(const struct infer_vocab *v, const struc
         if (all->of[i]->n_r == n && !memcmp(all->of[i]->r, r, n * sizeof *r)) s = all->of[i];
     if (!s && all->n < GRAM_MAX_SLICES && (s = slice_new(v, r, n))) all->of[all->n++] = s;
     pthread_mutex_unlock(&all->lock);
-    return s && s->n_tokens >= FEW_TOKENS ? s : NULL;
+    return s && s->n_tokens ? s : NULL;
 }
 
 void gram_slices_free(struct gram_slices *s)
@@ -128,5 +154,5 @@ void gram_slice_mask(const struct infer_vocab *v, const struct gram_slice *s, ui
     }
     memcpy(mask, hi < GRAM_SLICE_EXACT ? s->upto[hi] : s->all, v->n_words * sizeof *mask);
     for (size_t i = 0; hi >= GRAM_SLICE_EXACT && i < s->n_big && s->big[i].chars > hi; i++)
-        for (int32_t id = s->big[i].token; id >= 0; id = v->same[id]) mask[id / 32] &= ~(1u << id % 32);
+        mask[s->big[i].token / 32] &= ~(1u << s->big[i].token % 32);
 }

@@ -1,121 +1,79 @@
-/* The vocabulary as a trie of the tokens' bytes, in depth-first order so that a walk is one pass over an array:
- *
- *   tokens   "a" "ab" "b"     node 0: 'a' depth 1 token "a" skip 2 | 1: 'b' depth 2 token "ab" skip 2 | 2: 'b' depth
- * 1 …
- *
- * Control tokens, unused ones and those without bytes are not in it: they can never follow, except the
- * end-of-generation ones where a text may end. Read-only after infer_vocab_new but for the slices, which have a lock.
- * Next: gram_slice.c. */
+/* The vocabulary of a tokenizer for constrained decoding: the bytes of all tokens in a trie (gram.h), those that end an
+ * answer, the slices. Control tokens, unused ones and those without bytes are not in it: they can never follow, except
+ * the end-of-generation ones where a text may end. The tokenizer is borrowed, for the bytes of single tokens.
+ * Read-only after infer_vocab_new but for the slices, which have a lock. Next: gram_slice.c. */
 #include "gram.h"
 
 #include "base_mem.h"
 
-static int pieces(struct infer_vocab *v, const struct tok *t, struct err *e)
-{
+/* All pieces one after another while they are sorted. */
+struct pieces {
+    uint32_t *off; /* [n + 1] into b */
+    int32_t *sorted;
+    size_t n_sorted;
     struct buf b;
-    buf_init(&b, 256u << 20);
-    int rc = 0;
-    for (size_t i = 0; i < v->n && !rc; i++) {
-        v->off[i] = (uint32_t)b.len;
-        if (tok_is_end(t, (int32_t)i))
-            v->end[v->n_end++] = (int32_t)i;
-        else
-            rc = tok_piece(t, (int32_t)i, false, &b);
-        if (b.len - v->off[i] > GRAM_MAX_PIECE) b.len = v->off[i];
-        if (b.len - v->off[i] > v->longest) v->longest = (uint32_t)(b.len - v->off[i]);
-    }
-    v->off[v->n] = (uint32_t)b.len;
-    if (!rc) rc = buf_reserve(&b, 1);
-    rc = buf_check(&b, "the vocabulary", e);
-    if (!rc) v->bytes = buf_take(&b);
-    buf_done(&b);
-    return rc;
-}
+};
 
-struct str gram_vocab_piece(const struct infer_vocab *v, int32_t id)
+static struct str piece(const struct pieces *p, int32_t id)
 {
-    return (struct str){v->bytes + v->off[id], v->off[id + 1] - v->off[id]};
+    return (struct str){p->b.data + p->off[id], p->off[id + 1] - p->off[id]};
 }
 
-static int compare(struct str x, struct str y)
-{
-    int d = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-    return d ? d : x.n < y.n ? -1 : x.n > y.n;
-}
-
-static int by_piece(const void *a, const void *b, void *vocab)
+static int by_piece(const void *a, const void *b, void *pieces)
 {
     int32_t i = *(const int32_t *)a, k = *(const int32_t *)b;
-    int d = compare(gram_vocab_piece(vocab, i), gram_vocab_piece(vocab, k));
+    struct str x = piece(pieces, i), y = piece(pieces, k);
+    int d = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+    if (!d && x.n != y.n) d = x.n < y.n ? -1 : 1;
     return d ? d : i < k ? -1 : i > k;
 }
 
-size_t gram_vocab_find(const struct infer_vocab *v, struct str text)
+static int read_pieces(struct infer_vocab *v, struct pieces *p, struct err *e)
 {
-    size_t lo = 0, hi = v->n_sorted;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (compare(gram_vocab_piece(v, v->sorted[mid]), text) < 0)
-            lo = mid + 1;
+    size_t all = 1;
+    for (size_t i = 0; i < v->n; i++) all += tok_text(v->tok, (int32_t)i).n; /* pieces are no longer */
+    int rc = buf_reserve(&p->b, all);
+    for (size_t i = 0; i < v->n && !rc; i++) {
+        p->off[i] = (uint32_t)p->b.len;
+        if (tok_is_end(v->tok, (int32_t)i))
+            v->n_end++;
         else
-            hi = mid;
+            rc = tok_piece(v->tok, (int32_t)i, false, &p->b);
+        size_t n = p->b.len - p->off[i];
+        if (n > GRAM_MAX_PIECE) p->b.len -= n;
+        if (n == 0 || n > GRAM_MAX_PIECE) continue;
+        p->sorted[p->n_sorted++] = (int32_t)i;
+        if (n > v->longest) v->longest = (uint32_t)n;
     }
-    return lo;
+    p->off[v->n] = (uint32_t)p->b.len;
+    return buf_check(&p->b, "the vocabulary", e);
 }
 
-/* Sorted ids, one of each text; the others hang on `same`. */
-static void sort(struct infer_vocab *v)
+static int make_trie(struct infer_vocab *v, struct err *e)
 {
-    size_t n = 0, m = 0;
-    for (size_t i = 0; i < v->n; i++) {
-        v->same[i] = -1;
-        if (gram_vocab_piece(v, (int32_t)i).n) v->sorted[n++] = (int32_t)i;
-    }
-    qsort_r(v->sorted, n, sizeof *v->sorted, by_piece, v);
-    for (size_t i = 0; i < n; i++) {
-        int32_t last = m ? v->sorted[m - 1] : -1;
-        if (m && str_eq(gram_vocab_piece(v, last), gram_vocab_piece(v, v->sorted[i]))) {
-            v->same[v->sorted[i]] = v->same[last];
-            v->same[last] = v->sorted[i];
-        } else {
-            v->sorted[m++] = v->sorted[i];
-        }
-    }
-    v->n_sorted = m;
+    struct gram_trie_maker m = {.n_last = 0};
+    struct pieces p = {.off = mem_alloc((v->n + 1) * sizeof *p.off),
+                       .sorted = mem_alloc((v->n + 1) * sizeof *p.sorted)};
+    buf_init(&p.b, 256u << 20);
+    int rc = p.off && p.sorted ? read_pieces(v, &p, e) : err_nomem(e, v->n * sizeof *p.off);
+    if (!rc) qsort_r(p.sorted, p.n_sorted, sizeof *p.sorted, by_piece, &p);
+    for (size_t i = 0; i < p.n_sorted && !rc; i++)
+        if (gram_trie_add(&m, p.sorted[i], piece(&p, p.sorted[i]))) rc = err_nomem(e, v->n * sizeof *p.off);
+    mem_free(p.off);
+    mem_free(p.sorted);
+    buf_done(&p.b);
+    if (!rc && gram_trie_done(&m, &v->trie)) rc = err_nomem(e, v->n * sizeof *p.off);
+    gram_trie_free(&m.t);
+    return rc;
 }
 
-static size_t shared(struct str x, struct str y)
+static int find_ends(struct infer_vocab *v, struct err *e)
 {
     size_t n = 0;
-    while (n < x.n && n < y.n && x.p[n] == y.p[n]) n++;
-    return n;
-}
-
-int gram_trie_build(const struct infer_vocab *v, const int32_t *ids, size_t n, struct gram_trie *out)
-{
-    uint32_t open[GRAM_MAX_PIECE + 1]; /* the newest node of every depth */
-    struct str last = {"", 0};
-    size_t total = 0, at = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct str p = gram_vocab_piece(v, ids[i]);
-        total += p.n - shared(last, p);
-        last = p;
-    }
-    struct gram_trie_node *node = mem_alloc((total + 1) * sizeof *node);
-    if (!node) return CROFT_E_NOMEM;
-    last = STR("");
-    for (size_t i = 0; i <= n; i++) {
-        struct str p = i < n ? gram_vocab_piece(v, ids[i]) : STR("");
-        size_t keep = shared(last, p);
-        for (size_t d = last.n; d > keep; d--) node[open[d]].skip = (uint32_t)at;
-        for (size_t d = keep; d < p.n; d++) {
-            open[d + 1] = (uint32_t)at;
-            node[at++] = (struct gram_trie_node){.token = -1, .depth = (uint16_t)(d + 1), .byte = (uint8_t)p.p[d]};
-        }
-        if (i < n) node[at - 1].token = ids[i];
-        last = p;
-    }
-    *out = (struct gram_trie){node, total};
+    v->end = mem_alloc((v->n_end + 1) * sizeof *v->end);
+    if (!v->end) return err_nomem(e, v->n_end * sizeof *v->end);
+    for (size_t i = 0; i < v->n; i++)
+        if (tok_is_end(v->tok, (int32_t)i)) v->end[n++] = (int32_t)i;
     return 0;
 }
 
@@ -123,21 +81,15 @@ int infer_vocab_new(const struct tok *t, struct infer_vocab **out, struct err *e
 {
     struct infer_vocab *v = mem_calloc(1, sizeof *v);
     if (!v) return err_nomem(e, sizeof *v);
+    v->tok = t;
     v->n = tok_n_vocab(t);
     v->n_words = (v->n + 31) / 32;
     v->space = tok_adds_space(t);
-    v->off = mem_calloc(v->n + 1, sizeof *v->off);
-    v->end = mem_calloc(v->n + 1, sizeof *v->end);
-    v->same = mem_calloc(v->n + 1, sizeof *v->same);
-    v->sorted = mem_calloc(v->n + 1, sizeof *v->sorted);
     v->slices = mem_calloc(1, sizeof *v->slices);
-    int rc = v->off && v->end && v->same && v->sorted && v->slices ? 0 : err_nomem(e, v->n * sizeof *v->off);
+    int rc = v->slices ? 0 : err_nomem(e, sizeof *v->slices);
     if (v->slices) pthread_mutex_init(&v->slices->lock, NULL);
-    if (!rc) rc = pieces(v, t, e);
-    if (!rc) {
-        sort(v);
-        if (gram_trie_build(v, v->sorted, v->n_sorted, &v->trie)) rc = err_nomem(e, v->n * sizeof *v->trie.node);
-    }
+    if (!rc) rc = make_trie(v, e);
+    if (!rc) rc = find_ends(v, e);
     if (rc)
         infer_vocab_free(v);
     else
@@ -149,11 +101,7 @@ void infer_vocab_free(struct infer_vocab *v)
 {
     if (!v) return;
     gram_slices_free(v->slices);
-    mem_free(v->off);
-    mem_free(v->bytes);
+    gram_trie_free(&v->trie);
     mem_free(v->end);
-    mem_free(v->same);
-    mem_free(v->sorted);
-    mem_free(v->trie.node);
     mem_free(v);
 }

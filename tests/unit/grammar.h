@@ -9,18 +9,25 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+static struct tok *vocab_tok;
+
 static inline struct infer_vocab *vocab(void)
 {
     static struct infer_vocab *v;
-    static struct tok *t;
     struct gguf *f = NULL;
     struct err e = {0};
     if (v) return v;
-    if (gguf_open("tests/golden/tok/bpe.gguf", &f, &e) || tok_new(f, &t, &e) || infer_vocab_new(t, &v, &e))
+    if (gguf_open("tests/golden/tok/bpe.gguf", &f, &e) || tok_new(f, &vocab_tok, &e) ||
+        infer_vocab_new(vocab_tok, &v, &e))
         fail_msg("%s", e.msg);
-    tok_free(t); /* a vocabulary keeps nothing of the tokenizer */
-    gguf_close(f);
+    gguf_close(f); /* a tokenizer keeps nothing of the file */
     return v;
+}
+
+static inline void vocab_done(void)
+{
+    infer_vocab_free(vocab());
+    tok_free(vocab_tok);
 }
 
 static inline uint32_t dice(uint32_t n) /* xorshift64: the same in every run */

@@ -18,6 +18,7 @@ struct infer_vocab;
 struct infer_grammar;
 struct infer_match;
 
+/* The tokenizer is borrowed. */
 int infer_vocab_new(const struct tok *t, struct infer_vocab **out, struct err *e) ERR_CHECK;
 void infer_vocab_free(struct infer_vocab *v); /* after its grammars */
 
