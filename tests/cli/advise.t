@@ -67,6 +67,10 @@ run: croft advise --worksheet --json --set regimes=dora
 json: [.obligations[].regime] | unique == ["dora"]
 run: croft advise --worksheet --markdown --set regimes=pci
 out~ ^\| PCI DSS 4\.0\.1, req\. 12\.8 \| service providers listed, assessed, agreed with \| falls away \| falls away \| arises \|
+# every command that it names exists as it is named
+need: jq
+run: sh tests/cli/advise_commands.sh
+out! .
 run: croft advise -f $T/ward.yaml -o $T/advice.md && cat $T/advice.md
 out~ ^# Run it locally$
 out~ ^\| leave \| premises \|$
