@@ -1,7 +1,8 @@
-/* Fuzz target: any bytes as a YAML file of settings; the first byte says which: 's' a scenario of costs, anything
- * else the sections of croft.yaml about routing. What a scenario is accepted with must compute: sums of exact lines,
+/* Fuzz target: any bytes as a YAML file of settings; the first byte says which: 's' a scenario of costs, 'a' answers
+ * for advice, anything else the sections of croft.yaml about routing. What a scenario is accepted with must compute: sums of exact lines,
  * and no number that is none. Seeds: corpus/settings. */
 #include "base_mem.h"
+#include "econ_advise.h"
 #include "econ_tco.h"
 #include "route_policy.h"
 #include "task_yaml.h"
@@ -13,8 +14,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool find_price(const char *model, money *in, money *out, money *cached)
+static bool find_price(const char *model, money *in, money *out, money *cached, const char **date)
 {
+    *date = "2026-01-01";
     *in = *cached = 42000000;
     *out = (money)model[0] * MONEY_ONE;
     return model[0] >= 'a';
@@ -36,7 +38,7 @@ static void check_sums(const struct econ_tco *t)
 
 static void scenario(const char *path)
 {
-    static const struct econ_prices prices = {find_price, "2026-01-01", "decider"};
+    static const struct econ_prices prices = {find_price, "decider"};
     struct econ_scenario s;
     struct econ_interval interval = {0};
     struct econ_bar bar[ECON_N_PARAMS];
@@ -63,6 +65,28 @@ static void scenario(const char *path)
     mem_free(t);
 }
 
+/* Accepted answers have a verdict, and it is written whole. */
+static void answers(const char *path)
+{
+    static struct econ_advice advice;
+    struct econ_advise_input in;
+    struct err e = {0};
+    struct buf text;
+    econ_advise_input_init(&in);
+    buf_init(&text, 1 << 20);
+    if (econ_advise_read(&in, path, &e) == 0) {
+        econ_advise(&in, &advice);
+        if (advice.verdict > ECON_LEAN_CLOUD && advice.verdict != ECON_LEAN_UNDECIDED) abort();
+        if (advice.verdict == ECON_LEAN_CLOUD && !advice.remains[ECON_CLOUD_PLACE]) abort();
+        econ_advise_markdown(&in, &advice, &text);
+        econ_advise_text(&advice, &text);
+        json_decref(econ_advise_json(&in, &advice));
+        if (text.failed) abort();
+    }
+    buf_done(&text);
+    econ_advise_input_done(&in);
+}
+
 static void routing(const char *path)
 {
     struct route_config *c = NULL;
@@ -81,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = size > 1 ? memfd_create("settings", MFD_CLOEXEC) : -1;
     if (fd < 0) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1)) (data[0] == 's' ? scenario : routing)(path);
+    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1)) (data[0] == 's' ? scenario : data[0] == 'a' ? answers : routing)(path);
     close(fd);
     return 0;
 }
