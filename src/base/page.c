@@ -20,6 +20,7 @@ static const char style[] =
     ".plots{display:flex;flex-wrap:wrap;gap:2em 3em;align-items:flex-start}"
     "figure{margin:0;flex:1 1 auto;min-width:0}figcaption,.note{color:#4a5a68;font-size:.88em;margin:.5em 0 0}"
     "svg{width:100%;height:auto;display:block}footer{margin-top:3em;color:#4a5a68;font-size:.88em}"
+    "@media(max-width:40em){body{padding:1.5em 1em}.wide td,.wide th{white-space:nowrap}}"
     "@media print{@page{size:A4;margin:16mm}body{padding:0;font-size:11px;max-width:none}h2{break-after:avoid}"
     "figure,tr{break-inside:avoid}.verdict{print-color-adjust:exact}}";
 

@@ -84,6 +84,7 @@ static void round_out(struct page_axis *a)
     double step = step_of(a);
     a->min = floor(a->min / step + 1e-6) * step;
     a->max = ceil(a->max / step - 1e-6) * step;
+    a->step = step;
 }
 
 /* ---- where things are ---- */

@@ -158,8 +158,9 @@ static void cumulative(struct buf *b, const struct cli_tco *c, const struct show
     }
     if (cli_tco_compares(c, &home) && c->t->payback >= 0) {
         snprintf(text, sizeof text, "paid back: month %d", c->t->payback);
+        page_plot_dashed(&p, c->t->payback, p.y.min, c->t->payback, at);
         page_plot_dot(&p, c->t->payback, at, s->n, text);
-        page_plot_label(&p, c->t->payback, at, text, page_color(s->n));
+        page_plot_label(&p, c->t->payback, p.y.min, text, NULL);
     }
     page_plot_end(&p,
                   "What each has cost by then. Hardware that is still worth something is sold in the last month.");

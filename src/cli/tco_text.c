@@ -69,6 +69,8 @@ const char *cli_tco_source(const struct cli_tco *c, enum econ_param p, char out[
     const struct econ_origin *o = &c->s.origin[p];
     if (o->source == ECON_FROM_FILE && o->line)
         snprintf(out, 200, "file, line %d", o->line);
+    else if (o->source == ECON_DEFAULT && c->s.v[p] != econ_param_info(p)->def)
+        snprintf(out, 200, "follows from the others");
     else
         snprintf(out, 200, "%s%s%s", econ_source_word(o->source), o->note[0] ? ": " : "", o->note);
     return out;
@@ -77,6 +79,7 @@ const char *cli_tco_source(const struct cli_tco *c, enum econ_param p, char out[
 bool cli_tco_tells(const struct cli_tco *c, enum econ_param p)
 {
     const int64_t *v = c->s.v;
+    if (strcmp(econ_param_info(p)->section, "decision") == 0 && !c->t->option[ECON_DECISION].there) return false;
     if (c->s.origin[p].source != ECON_DEFAULT) return true;
     if (p == ECON_P_PEAK || p == ECON_P_MAX_UTILISATION) return v[ECON_P_RATE] || v[ECON_P_RENT_RATE];
     if (p == ECON_P_COOLING) return v[ECON_P_BUSY_WATTS];

@@ -11,7 +11,7 @@ struct set {
     int64_t threads, seed;
     double temperature;
     uint64_t cache;
-    const char *model, *level;
+    const char *model, *level, *from;
     struct conf_list stop;
 };
 static const struct conf_row rows[] = {
@@ -27,6 +27,7 @@ static const struct conf_row rows[] = {
     {"model", 'm', CONF_STR, offsetof(struct set, model), "FILE", .env = "T_MODEL", .help = "model file"},
     {"level", 0, CONF_CHOICE, offsetof(struct set, level), "L", "low", .choices = "low|high", .help = "level"},
     {"stop", 's', CONF_LIST, offsetof(struct set, stop), "TEXT", .env = "T_STOP", .help = "stop here"},
+    {"from", 0, CONF_OPTIONAL, offsetof(struct set, from), "PATH", .help = "take from there, or from here"},
     {.name = ""},
 };
 
@@ -207,6 +208,27 @@ static void help_text(void **state)
     assert_true(help);
 }
 
+/* A value only behind "=": the next word is another one's. */
+static void a_value_may_be_left_out(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("x"), 0);
+    assert_null(s.from);
+    assert_int_equal(PARSE("--from", "x"), 0);
+    assert_string_equal(s.from, "");
+    assert_int_equal(words.n, 1);
+    assert_int_equal(PARSE("--from=there", "x"), 0);
+    assert_string_equal(s.from, "there");
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    conf_help(rows, &b);
+    assert_non_null(strstr(b.data, "--from[=PATH] "));
+    buf_clear(&b);
+    conf_markdown(rows, &b);
+    assert_non_null(strstr(b.data, "| `--from[=PATH]` | take from there"));
+    buf_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(environment_and_precedence, clear_env, clear_env),
         cmocka_unit_test(refusals), cmocka_unit_test(suggestions), cmocka_unit_test(too_many),
         cmocka_unit_test(very_long_arguments), cmocka_unit_test(help_text),
+        cmocka_unit_test(a_value_may_be_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
