@@ -114,7 +114,7 @@ static void sensitivity(struct econ_rules *r, struct econ_finding *f)
 static void resilience(struct econ_rules *r, struct econ_finding *f)
 {
     static const char *const texts[] = {"always online", "gaps of minutes must not stop it",
-                                        "works without a network"};
+                                        "must work without a network"};
     int o = r->in->a.offline;
     bar(f, "whether work may wait for a network", "your answer: offline");
     if (o < 0) {
