@@ -57,7 +57,7 @@ run: croft route explain -c examples/inspection/croft.yaml -t examples/inspectio
 out~ answered by office
 run: croft advise -f examples/inspection/advise.yaml
 out~ ^Run it locally$
-out~ works without a network
+out~ must work without a network
 # fifty million a month
 run: croft eval examples/fifty-million/task.yaml -m models/helpdesk-q8_0.gguf --json
 json: .n == 35
