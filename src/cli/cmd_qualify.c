@@ -92,16 +92,19 @@ static int run(const struct cli_qualify_settings *set, const char *word, int *ou
 }
 
 /* What makes no sense together. */
-static int check(const struct cli_qualify_settings *set, int n_words, struct err *e)
+static int check(const struct cli_qualify_settings *set, const char *word, struct err *e)
 {
+    size_t n = word ? strlen(word) : 0;
     bool predicts = set->device.n || set->devices;
     if (set->list_devices) return 0;
-    if (!n_words) return ERR(e, USAGE, "Say what to qualify: croft qualify MODEL, or croft qualify TASK -m MODEL.");
+    if (!word) return ERR(e, USAGE, "Say what to qualify: croft qualify MODEL, or croft qualify TASK -m MODEL.");
     if (set->plan) {
         if (!set->bought) return ERR(e, USAGE, "--plan needs the month of purchase: --bought 2026-11.");
         if (set->device.n > 1) return ERR(e, USAGE, "A plan is for one device: give --device once.");
         return 0;
     }
+    if (!set->model && n > 5 && strcmp(word + n - 5, ".yaml") == 0)
+        return ERR(e, USAGE, "'%.160s' is a task: say which model answers it with -m MODEL.", word);
     if (set->bought) return ERR(e, USAGE, "--bought belongs to --plan.");
     if (predicts && (set->sustained > 0 || set->level))
         return ERR(e, USAGE,
@@ -161,7 +164,7 @@ int cmd_qualify(int argc, char **argv)
     int exit_code = 0;
     if (!cli_options("qualify", rows, &set, argc, argv, &words, 0, 1, &exit_code)) return exit_code;
     const char *word = words.n ? words.item[0] : NULL;
-    int rc = check(&set, words.n, &e);
+    int rc = check(&set, word, &e);
     if (rc == 0 && set.list_devices) return cli_qualify_list(&set);
     if (rc == 0)
         rc = set.plan ? cli_qualify_plan(&set, set.model ? set.model : word, &exit_code, &e)

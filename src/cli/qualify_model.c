@@ -83,7 +83,7 @@ static int sizes_of(struct cli_qualify *q, const struct gguf *g, struct err *e)
     return rc;
 }
 
-static int work_of(struct cli_qualify *q, const struct gguf *g, struct err *e)
+static int work_of(struct cli_qualify *q, const struct model *m, const struct gguf *g, struct err *e)
 {
     const struct cli_qualify_settings *set = q->set;
     q->work = (struct econ_work){.prompt = USUAL_PROMPT, .answer = q->shape.decodes ? USUAL_ANSWER : 0};
@@ -96,6 +96,11 @@ static int work_of(struct cli_qualify *q, const struct gguf *g, struct err *e)
     if (set->answer >= 0) q->work.answer = (double)set->answer;
     if (!q->shape.decodes && (q->work.answer > 0 || q->work.cached > 0))
         return ERR(e, USAGE, "An encoder writes no answer and keeps no cache: leave out --answer and --cached.");
+    double all = q->work.cached + q->work.prompt + q->work.answer;
+    if (m->n_ctx_train && all > m->n_ctx_train)
+        return ERR(e, NO_ROOM,
+                   "An answer of %.0f tokens, prompt and cache included, does not fit the model's context of %u.",
+                   all, m->n_ctx_train);
     return 0;
 }
 
@@ -181,7 +186,7 @@ int cli_qualify_open(struct cli_qualify *q, const char *word, struct err *e)
     if (rc == 0) rc = gguf_open(q->path, &g, e);
     if (rc == 0) rc = model_new(g, &m, e);
     if (rc == 0) rc = shape_of(m, g, cli_kv_of(set->engine.kv), &q->shape, e);
-    if (rc == 0) rc = work_of(q, g, e);
+    if (rc == 0) rc = work_of(q, m, g, e);
     if (rc == 0) rc = find_evaluation(q, e);
     if (rc == 0) q->found.file_bytes = q->shape.file_bytes;
     model_free(m);

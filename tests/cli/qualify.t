@@ -80,6 +80,15 @@ err~ not a month
 run: croft qualify
 exit: 64
 err~ Say what to qualify
+run: croft qualify models/helpdesk-q8_0.gguf --hardware-only -p 100000
+exit: 65
+err~ does not fit the model's context
+run: croft qualify models/helpdesk-q8_0.gguf --hardware-only -p 0
+exit: 65
+err~ prompt of at least 1 token
+run: croft qualify examples/helpdesk/task.yaml
+exit: 64
+err~ -m MODEL
 run: croft qualify m --min-sustained 0.9
 exit: 64
 err~ --sustained 60
