@@ -119,7 +119,7 @@ static json_t *sweep_json(const struct cli_tco *c, bool *ok)
     if (!c->sweep.there) return json_null();
     json_t *o = json_object(), *list = json_array();
     for (int i = 0; i < c->sweep.n; i++) {
-        const struct econ_step *s = &c->sweep.step[i];
+        const struct econ_sweep_step *s = &c->sweep.step[i];
         json_t *step = json_object(), *per = json_object();
         put(step, "utilisation", json_real(s->utilisation), ok);
         put(step, "volume", real(s->volume), ok);

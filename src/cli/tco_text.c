@@ -243,7 +243,7 @@ static void sweep(const struct cli_tco *c)
         if (c->t->option[o].there) printf("%*s", CELL, econ_option_title((enum econ_option)o));
     printf("   (%s an answer)\n", c->s.currency);
     for (int i = 0; i < c->sweep.n; i++) {
-        const struct econ_step *s = &c->sweep.step[i];
+        const struct econ_sweep_step *s = &c->sweep.step[i];
         printf("  %8.0f %%%16s%8lld", 100 * s->utilisation, cli_tco_number(s->volume, 0, text), (long long)s->units);
         for (int o = 0; o < ECON_N_OPTIONS; o++)
             if (c->t->option[o].there) printf("%*s", CELL, cli_tco_price(s->per_answer[o], text));

@@ -137,7 +137,7 @@ static int read_chance(struct task_reader *r, const json_t *all, const char *key
 {
     static const struct {
         const char *name;
-        enum econ_shape shape;
+        enum econ_chance_shape shape;
         size_t n;
     } shapes[] = {{"uniform", ECON_UNIFORM, 2},
                   {"triangular", ECON_TRIANGULAR, 3},

@@ -140,7 +140,7 @@ static double most_utilisation(const struct econ_scenario *s)
     return fmin(1, (double)econ_param_info(ECON_P_VOLUME)->max / (double)full_volume(s));
 }
 
-static int at_utilisation(const struct econ_scenario *given, double u, struct econ_tco *t, struct econ_step *out,
+static int at_utilisation(const struct econ_scenario *given, double u, struct econ_tco *t, struct econ_sweep_step *out,
                           struct err *e)
 {
     struct econ_scenario s = *given;
@@ -151,27 +151,27 @@ static int at_utilisation(const struct econ_scenario *given, double u, struct ec
     if (s.v[ECON_P_RATE]) s.v[ECON_P_UNITS] = 0; /* as many as the volume needs */
     int rc = econ_costs(&s, true, t, e);
     if (rc) return rc;
-    *out = (struct econ_step){.utilisation = u, .volume = volume, .units = t->option[ECON_LOCAL].units};
+    *out = (struct econ_sweep_step){.utilisation = u, .volume = volume, .units = t->option[ECON_LOCAL].units};
     for (int o = 0; o < ECON_N_OPTIONS; o++)
         out->per_answer[o] = t->option[o].there ? econ_per_answer(t, (enum econ_option)o) : NAN;
     return 0;
 }
 
-static bool cheapest(const struct econ_step *p, int option)
+static bool cheapest(const struct econ_sweep_step *p, int option)
 {
     for (int o = 0; o < ECON_N_OPTIONS; o++)
         if (o != option && p->per_answer[o] < p->per_answer[option]) return false;
     return true;
 }
-static bool rented_wins(const struct econ_step *p) { return cheapest(p, ECON_RENTED); }
-static bool local_wins(const struct econ_step *p) { return p->per_answer[ECON_LOCAL] <= p->per_answer[ECON_CLOUD]; }
+static bool rented_wins(const struct econ_sweep_step *p) { return cheapest(p, ECON_RENTED); }
+static bool local_wins(const struct econ_sweep_step *p) { return p->per_answer[ECON_LOCAL] <= p->per_answer[ECON_CLOUD]; }
 
 /* From which utilisation on, up to `most`, does `wins` hold? In steps of 1/200 from above, then halved. */
-static int find_crossing(const struct econ_scenario *s, bool (*wins)(const struct econ_step *), struct econ_tco *t,
+static int find_crossing(const struct econ_scenario *s, bool (*wins)(const struct econ_sweep_step *), struct econ_tco *t,
                          double *out, struct err *e)
 {
     enum { STEPS = 200, HALVINGS = 30 };
-    struct econ_step p;
+    struct econ_sweep_step p;
     double win = INFINITY, lose = 0, most = most_utilisation(s);
     for (int i = STEPS; i >= 1; i--) {
         double u = i == STEPS ? most : most * i / STEPS;

@@ -55,7 +55,7 @@ enum econ_source { ECON_DEFAULT, ECON_FROM_FILE, ECON_FROM_FLAG, ECON_MEASURED, 
 const char *econ_source_word(enum econ_source s); /* "default", "file", "flag", "measured", "price table" */
 
 /* How sure a value is; in the parameter's unit (1 is 1, not billionths). */
-enum econ_shape {
+enum econ_chance_shape {
     ECON_CERTAIN,    /* a: 1 where the scenario says so, 0 where nobody said anything */
     ECON_UNIFORM,    /* a: least, b: most */
     ECON_TRIANGULAR, /* a: least, b: most likely, c: most */
@@ -63,7 +63,7 @@ enum econ_shape {
     ECON_BETA        /* of shares: a of b counted; Jeffreys: Beta(a + 1/2, b - a + 1/2) */
 };
 struct econ_chance {
-    enum econ_shape shape;
+    enum econ_chance_shape shape;
     double a, b, c;
 };
 
@@ -197,7 +197,7 @@ const char *econ_chance_text(const struct econ_chance *c, char out[96]); /* "tri
 
 /* ---- utilisation ---- */
 
-struct econ_step {
+struct econ_sweep_step {
     double utilisation; /* of one machine: the rented one where there is one, else a unit of the hardware */
     double volume;      /* answers a month */
     double per_answer[ECON_N_OPTIONS]; /* money; NAN: no such option */
@@ -205,7 +205,7 @@ struct econ_step {
 };
 struct econ_sweep {
     bool there; /* false: no rate is known */
-    struct econ_step step[8];
+    struct econ_sweep_step step[8];
     int n;
     double rented_wins; /* utilisation from which the rented one is the cheapest; INFINITY: never; NAN: none there */
     double local_wins;  /* utilisation of the same machine from which local is no dearer than the cloud; as above */
