@@ -84,7 +84,7 @@ static int set_words(struct econ_scenario *s, const struct settings *set, struct
     int64_t n;
     if (set->cloud_model) s->cloud_model = set->cloud_model;
     if (set->frontier_model) s->frontier_model = set->frontier_model;
-    if (set->decision_model) s->decision_model = set->decision_model;
+    if (set->decision_model) s->decision_model = set->decision_model, s->decides = true;
     if (set->kind) s->decides = strcmp(set->kind, "classify") == 0;
     if (set->owned) s->owned = true;
     if (set->local_only) s->cloud_allowed = false;

@@ -23,7 +23,7 @@ const char *econ_source_word(enum econ_source s)
 
 void econ_scenario_init(struct econ_scenario *s)
 {
-    *s = (struct econ_scenario){.currency = "USD", .decides = true, .cloud_allowed = true, .seed = 1, .draws = 10000};
+    *s = (struct econ_scenario){.currency = "USD", .cloud_allowed = true, .seed = 1, .draws = 10000};
     s->confidence = 0.9;
     for (int p = 0; p < ECON_N_PARAMS; p++) s->v[p] = econ_param_info((enum econ_param)p)->def;
     arena_init(&s->arena, MAX_SCENARIO_BYTES);
@@ -256,7 +256,8 @@ static int read_file(struct task_reader *r, json_t *file)
     if (rc == 0 && (v = json_object_get(file, "kind"))) {
         rc = task_read_field(r, file, &kind_field, v, &kind);
         s->decides = kind == 0;
-    }
+    } else if (json_object_get(file, "decision"))
+        s->decides = true; /* whoever gives its price asks for it */
     if (rc) return rc;
     json_object_foreach(file, key, v) if (is_section(key) && (rc = read_section(r, file, key, v))) return rc;
     v = json_object_get(file, "uncertainty");

@@ -22,6 +22,7 @@ import yaml
 getcontext().prec = 60
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MONTH_SECONDS = 2628000
+DECIDER = "jev-latest"  # the decision API of the price table
 OPTIONS = ("cloud", "local", "rented", "decision")
 INF = float("inf")
 
@@ -43,7 +44,7 @@ TABLE = read_table()
 
 # ---- formulas -----------------------------------------------------------------------------------------------------
 
-@functools.lru_cache(100000)
+@functools.lru_cache(100000, typed=True)
 def power(base, exponent):
     return base ** exponent
 
@@ -51,8 +52,8 @@ def power(base, exponent):
 class Scenario:
     """Values by dotted name (Decimal, or float while simulating), which of them were given, and switches."""
 
-    def __init__(self, values, given, owned=False, decides=False, chances=None, seed=1, draws=10000, confidence=0.9):
-        self.values, self.given, self.owned, self.decides = values, given, owned, decides
+    def __init__(self, values, given, owned=False, chances=None, seed=1, draws=10000, confidence=0.9):
+        self.values, self.given, self.owned = values, given, owned
         self.chances = chances or {}
         self.seed, self.draws, self.confidence = seed, draws, confidence
 
@@ -62,7 +63,7 @@ class Scenario:
     def but(self, **changes):
         """A copy with some values replaced; '__' stands for the dot."""
         s = Scenario({**self.values, **{k.replace("__", "."): v for k, v in changes.items()}}, self.given, self.owned,
-                     self.decides, self.chances, self.seed, self.draws, self.confidence)
+                     self.chances, self.seed, self.draws, self.confidence)
         return s
 
     def first_given(self, *names):
@@ -272,7 +273,7 @@ class Scenario:
         if option == "local":
             return self.owned or "hardware.price" in self.given
         if option == "decision":
-            return self.decides and "decision.price_input" in self.given
+            return "decision.price_input" in self.given
 
     # utilisation
 
@@ -396,7 +397,7 @@ def bounded(name, x):
 def simulate(s, draws, seed):
     """The saving's distribution by our own generator: mean, standard error, share of draws in which local is cheaper."""
     rng = random.Random(seed)
-    f = Scenario({k: float(v) for k, v in s.values.items()}, s.given, s.owned, s.decides)
+    f = Scenario({k: float(v) for k, v in s.values.items()}, s.given, s.owned)
     savings = []
     for _ in range(draws):
         drawn = {n: bounded(n, quantile(c, rng.random())) for n, c in s.chances.items()}
@@ -464,6 +465,10 @@ def load(path):
             if name in TABLE:
                 values[name] = number(name, text, currency)
                 given.add(name)
+    if y.get("kind") not in (None, "classify"):
+        given.discard("decision.price_input")
+    elif y.get("kind") == "classify" and "tokens.in" in given and (currency == "USD" or "exchange.usd" in given):
+        y.setdefault("decision", {}).setdefault("model", DECIDER)
     for section in ("cloud", "escalation", "decision"):
         if "model" in y.get(section, {}):
             rate = values["exchange.usd"] if "exchange.usd" in given else 1
@@ -472,7 +477,7 @@ def load(path):
                     values[f"{section}.{name}"] = price * rate
                     given.add(f"{section}.{name}")
     u = y.get("uncertainty", {})
-    s = Scenario(values, given, y.get("hardware", {}).get("owned", False), y.get("kind") == "classify",
+    s = Scenario(values, given, y.get("hardware", {}).get("owned", False),
                  seed=int(u.get("seed", 1)), draws=int(u.get("draws", 10000)), confidence=float(u.get("confidence", 0.9)))
     for name, (unit, _, _, _, low, high) in TABLE.items():
         stated, x = u.get(name), float(values[name])

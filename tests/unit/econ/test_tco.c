@@ -256,6 +256,7 @@ static void a_decision_api_is_cheaper(void **state)
     struct err e = {0};
     struct econ_tco *t = mem_calloc(1, sizeof *t);
     econ_scenario_init(&s);
+    s.decides = true;
     assert_int_equal(make(&s, list, &prices, &e), 0);
     assert_int_equal(econ_tco(&s, t, &e), 0);
     assert_money(t->option[ECON_DECISION].total, "302.400000000"); /* 200 · 0.042 / 10^6 · 10^6 · 36 */
