@@ -15,6 +15,10 @@ json: .n == 24 and .n_right == 2 and .measures.field_f1.value > 0.63 and .measur
 run: croft advise -f examples/point-of-sale/advise.yaml
 out~ ^Run it locally$
 out~ More than price speaks for local
+run: croft tco examples/point-of-sale/tco.yaml --json
+json: .verdict.kind == "local-idle" and (.options.local.npv | . > 5150 and . < 5300) and (.options.cloud.npv | . > 9750 and . < 9900) and (.verdict.sentence | test("73[78][0-9][0-9] if it had to be bought"))
+run: sed /owned/d examples/point-of-sale/tco.yaml > $T/bought.yaml; croft tco $T/bought.yaml --json
+json: .verdict.kind == "cloud"
 # support triage, 95/5
 run: croft eval examples/support-triage/task.yaml -m models/helpdesk-q8_0.gguf --json
 json: .n == 44 and .n_right >= 42
@@ -30,6 +34,10 @@ out~ That share of inputs, 5[0-9]\.[0-9] %, is answered here
 out~ answered here \(%\) +9[0-9]\.
 run: croft advise -f examples/support-triage/advise.yaml
 out~ ^Hybrid: local first, and escalate$
+run: croft tco examples/support-triage/tco.yaml --json
+json: .verdict.kind == "open" and (.saving.npv | . > 4400 and . < 4700) and .interval.low < 0 and (.interval.high | . > 8500 and . < 9500) and ([.tornado[0, 1].name] | sort == ["operations.engineering", "volume.per_month"]) and .options.local.lines.escalation < .options.local.total / 10
+run: croft tco examples/support-triage/tco.yaml --set escalation.share=0.3 --json
+json: .saving.npv < 1000
 # residency: whatever a client says, nothing leaves
 run: croft route explain -c examples/residency/croft.yaml -t examples/residency/task.yaml --class public --verdict uncalibrated
 out~ ^answered by the local model$
@@ -42,6 +50,8 @@ json: .label | IN("public", "internal", "personal", "sealed")
 run: croft advise -f examples/residency/advise.yaml
 out~ ^Run it locally$
 out~ A cloud is out of the question
+run: croft tco examples/residency/tco.yaml --json
+json: .verdict.kind == "local-only" and .currency == "EUR" and (.options.local.npv | . > 15400 and . < 15600) and (.options.cloud.npv | . > 1850 and . < 1950)
 run: croft advise -f examples/residency/advise.yaml --worksheet
 out~ GDPR
 # content pre-filter: the advice is against
@@ -50,6 +60,8 @@ json: .n == 32
 run: croft advise -f examples/prefilter/advise.yaml
 out~ ^Use a cloud API: a decision API is cheaper$
 out~ Nothing but price speaks here
+run: croft tco examples/prefilter/tco.yaml --json
+json: .verdict.kind == "decision" and (.options.decision.npv | . > 3950 and . < 4050) and (.options.cloud.npv | . > 5950 and . < 6050) and (.options.local.npv | . > 12300 and . < 12450) and (.saving.tipping_volume | . > 14e6 and . < 16e6)
 # inspection: what cannot be sent waits
 run: croft task run examples/inspection/task.yaml -m models/helpdesk-q8_0.gguf "Valve V-104 does not close fully any more." --json
 json: .output | has("object") and has("defect") and has("severity") and has("stopped")
@@ -58,9 +70,15 @@ out~ answered by office
 run: croft advise -f examples/inspection/advise.yaml
 out~ ^Run it locally$
 out~ must work without a network
+run: croft tco examples/inspection/tco.yaml --json
+json: .verdict.kind == "local" and (.options.local.npv | . > 32200 and . < 32400) and (.options.cloud.npv | . > 61400 and . < 61600) and .saving.tipping_volume == 0 and .options.cloud.lines.usage < 60
 # fifty million a month
 run: croft eval examples/fifty-million/task.yaml -m models/helpdesk-q8_0.gguf --json
 json: .n == 35
 run: croft advise -f examples/fifty-million/advise.yaml
 out~ ^Run it locally$
 out~ A cloud cannot answer that fast
+run: croft tco examples/fifty-million/tco.yaml --json
+json: .verdict.kind == "local" and ([.options.local, .options.rented, .options.decision, .options.cloud] | map(.npv / 100 | round)) == [470, 753, 903, 1522] and (.saving.tipping_volume / 1e5 | round) == 104 and .options.local.units == 2
+run: croft tco examples/fifty-million/tco.yaml --html $T/page.html > $T/text && grep -c '<svg' $T/page.html
+out~ ^[1-9]
