@@ -14,7 +14,6 @@ run: croft eval examples/point-of-sale/task.yaml -m models/helpdesk-q8_0.gguf --
 json: .n == 24 and .n_right == 2 and .measures.field_f1.value > 0.63 and .measures.field_f1.value < 0.72
 run: croft advise -f examples/point-of-sale/advise.yaml
 out~ ^Run it locally$
-out~ It is cheaper here, and not only price speaks for it
 out~ Local wins only because the box is idle anyway
 run: croft tco examples/point-of-sale/tco.yaml --json
 json: .verdict.kind == "local-idle" and (.options.local.npv | . > 5150 and . < 5300) and (.options.cloud.npv | . > 9750 and . < 9900) and (.verdict.sentence | test("73,[78][0-9][0-9] USD if|73,[78][0-9][0-9] if it had to be bought"))
