@@ -30,7 +30,7 @@ out~ ^Run it locally$
 out~ cloud 1500\.00 USD, own machine 955\.56 USD a month, over 36 months$
 out~ Fewer than 1,274,074 answers a month
 # with the table's list prices a decision API may be cheaper than both
-run: printf 'cloud: {model: gpt-5-mini}\ntokens: {in: 300, out: 10}\nvolume: {per_month: 2000000}\nhardware: {price: 12000}\noperations: {per_month: 400}\nuncertainty: {draws: 0}\n' > $T/scenario.yaml; croft advise --set tco=$T/scenario.yaml --set latency_ms=0 --set data=public --set offline=no --json
+run: printf 'kind: classify\ncloud: {model: gpt-5-mini}\ntokens: {in: 300, out: 10}\nvolume: {per_month: 2000000}\nhardware: {price: 12000}\noperations: {per_month: 400}\nuncertainty: {draws: 0}\n' > $T/scenario.yaml; croft advise --set tco=$T/scenario.yaml --set latency_ms=0 --set data=public --set offline=no --json
 json: .verdict == "cloud" and .decision_api and (.matrix[3].because | contains("decision API at 0.042 USD per million tokens is cheaper"))
 run: printf 'tco: nowhere.yaml\n' > $T/with.yaml; croft advise -f $T/with.yaml
 exit: 66
