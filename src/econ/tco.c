@@ -164,11 +164,14 @@ static bool cheapest(const struct econ_sweep_step *p, int option)
     return true;
 }
 static bool rented_wins(const struct econ_sweep_step *p) { return cheapest(p, ECON_RENTED); }
-static bool local_wins(const struct econ_sweep_step *p) { return p->per_answer[ECON_LOCAL] <= p->per_answer[ECON_CLOUD]; }
+static bool local_wins(const struct econ_sweep_step *p)
+{
+    return p->per_answer[ECON_LOCAL] <= p->per_answer[ECON_CLOUD];
+}
 
 /* From which utilisation on, up to `most`, does `wins` hold? In steps of 1/200 from above, then halved. */
-static int find_crossing(const struct econ_scenario *s, bool (*wins)(const struct econ_sweep_step *), struct econ_tco *t,
-                         double *out, struct err *e)
+static int find_crossing(const struct econ_scenario *s, bool (*wins)(const struct econ_sweep_step *),
+                         struct econ_tco *t, double *out, struct err *e)
 {
     enum { STEPS = 200, HALVINGS = 30 };
     struct econ_sweep_step p;

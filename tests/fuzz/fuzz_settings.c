@@ -1,6 +1,6 @@
 /* Fuzz target: any bytes as a YAML file of settings; the first byte says which: 's' a scenario of costs, 'a' answers
- * for advice, anything else the sections of croft.yaml about routing. What a scenario is accepted with must compute: sums of exact lines,
- * and no number that is none. Seeds: corpus/settings. */
+ * for advice, anything else the sections of croft.yaml about routing. What a scenario is accepted with must compute:
+ * sums of exact lines, and no number that is none. Seeds: corpus/settings. */
 #include "base_mem.h"
 #include "econ_advise.h"
 #include "econ_tco.h"
@@ -105,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = size > 1 ? memfd_create("settings", MFD_CLOEXEC) : -1;
     if (fd < 0) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1)) (data[0] == 's' ? scenario : data[0] == 'a' ? answers : routing)(path);
+    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1))
+        (data[0] == 's' ? scenario : data[0] == 'a' ? answers : routing)(path);
     close(fd);
     return 0;
 }

@@ -773,7 +773,8 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
     for (size_t i = 0; i < pool_bytes; i++) pool[i] = 0x11; /* any bytes: time does not depend on them */
     printf("%s; clock %.2f GHz; reads %.1f GB/s (one thread)\n", plat_cpu_get()->brand, clock_ghz(),
            read_bandwidth((const uint64_t *)(const void *)pool, pool_bytes) / 1e9);
-    printf("%-8s %-7s %-11s %12s %8s %8s %8s %8s\n", "type", "level", "n_out x n", "1 row GB/s", "4 GOP/s", "8", "16", "128");
+    printf("%-8s %-7s %-11s %12s %8s %8s %8s %8s\n", "type", "level", "n_out x n", "1 row GB/s", "4 GOP/s", "8", "16",
+           "128");
     for (const char *const *l = kern_levels(); *l; l++) {
         const struct kern_ops *o = kern_level_get(*l);
         if (!o || (only_level ? strcmp(*l, only_level) != 0 : strcmp(*l, "ref") == 0)) continue;
