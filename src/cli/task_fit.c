@@ -56,7 +56,7 @@ static int fit_head(struct infer_engine *g, const struct task *t, const struct s
     int rc = load(t, TASK_TRAIN, &l, e);
     if (!rc && !(x = mem_calloc(l.x.n * d, sizeof *x))) rc = err_nomem(e, l.x.n * d * sizeof *x);
     if (!rc) rc = cli_vectors(g, &set->engine, t, &l.x, x, e);
-    if (!rc) rc = task_fit_head(x, l.label, l.x.n, d, t->n_labels, set->l2, out, e);
+    if (!rc) rc = task_fit_head(x, l.label, l.x.n, d, t->n_labels, set->l2, (int)set->engine.threads, out, e);
     mem_free(x);
     labelled_done(&l);
     return rc;

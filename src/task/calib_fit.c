@@ -113,7 +113,7 @@ static int fit_probe(const struct work *w, int without, float *x, unsigned *righ
         memcpy(x + n * d, o->signals.vector, d * sizeof *x);
         right[n++] = o->loss == 0;
     }
-    return task_fit_head(x, right, n, d, 2, 0.01, out, e);
+    return task_fit_head(x, right, n, d, 2, 0.01, 1, out, e);
 }
 
 static double probe_of(const struct task_fit *probe, const float *vector)
@@ -204,7 +204,7 @@ static int fit_logistic(struct work *w, struct err *e)
         right[n++] = o->loss == 0;
     }
     if (!rc) right[n] = 1;
-    if (!rc) rc = task_fit_head(x, right, n + 2, d, 2, 1 / (double)(n + 2), &fit, e);
+    if (!rc) rc = task_fit_head(x, right, n + 2, d, 2, 1 / (double)(n + 2), 1, &fit, e);
     for (unsigned k = 0, j = 0; k < TASK_N_FEATURES && !rc; k++)
         if (c->use[k]) c->weight[k] = fit.weight[d + j] - fit.weight[j], j++;
     if (!rc) c->bias = fit.bias[1] - fit.bias[0];

@@ -7,6 +7,8 @@
 #include "task_fit.h"
 #include "base_mem.h"
 #include "kern_ops.h"
+#include "plat_cpu.h"
+#include "plat_pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,8 +32,21 @@ static void softmax(double *p, unsigned n)
 
 /* ---- the head ---- */
 
-enum { BLOCK = 64 }; /* examples whose gradients add up as floats */
+/* The examples' part of value and gradient is two matrix products for each block of examples,
+ *
+ *   logits [BLOCK, n_labels] = X W^T       dW [n_labels, d] += (p - e)^T X
+ *
+ * summed in double from block to block. Blocks belong to shards, whose number does not depend on that of the threads,
+ * and shards are added up in order: any number of threads gives the same bits. */
+enum { BLOCK = 256, MAX_SHARDS = 8, ALONE = 1 << 22 }; /* ALONE: products below which threads do not pay */
+enum { LD = BLOCK + 16 };                              /* rows a power of two apart would share a line's place */
 
+struct shard {
+    double f, *g;      /* g: [n_labels, d + 1] */
+    double *p;         /* [n_labels] */
+    float *logits, *r; /* [BLOCK, n_labels], [n_labels, LD]: p - e */
+    float *x, *gw;     /* [d, LD], [n_labels, d] */
+};
 struct problem {
     const struct kern_ops *k;
     const float *x;
@@ -39,37 +54,67 @@ struct problem {
     size_t n;
     unsigned d, n_labels;
     double l2;
-    double *p;     /* [n_labels] scratch */
-    float *w, *gw; /* [n_labels, d + 1] the point and a block's gradient, as floats */
+    const double *v; /* the point, [n_labels, d + 1] */
+    float *w;        /* its weights, [n_labels, d] */
+    struct shard shard[MAX_SHARDS];
+    size_t n_shards;
+    struct plat_pool *pool; /* NULL: the caller alone */
 };
 
-static void flush(const struct problem *q, double *g)
+static void block(const struct problem *q, struct shard *s, size_t at, size_t rows)
 {
-    size_t total = (size_t)q->n_labels * (q->d + 1);
-    for (size_t j = 0; j < total; j++) g[j] += q->gw[j], q->gw[j] = 0;
+    size_t ld = q->d + 1, n_labels = q->n_labels;
+    const float *x = q->x + at * q->d;
+    struct kern_act examples = {.n = q->d, .n_rows = rows, .f32 = x, .ld = q->d};
+    struct kern_act errors = {.n = rows, .n_rows = n_labels, .f32 = s->r, .ld = LD};
+    q->k->gemm[KERN_F32](q->w, q->d * sizeof *q->w, n_labels, &examples, s->logits, n_labels);
+    for (size_t i = 0; i < rows; i++) {
+        unsigned truth = q->label[at + i];
+        for (size_t c = 0; c < n_labels; c++) s->p[c] = (double)s->logits[i * n_labels + c] + q->v[c * ld + q->d];
+        softmax(s->p, q->n_labels);
+        s->f -= log(fmax(s->p[truth], 1e-300));
+        s->p[truth] -= 1;
+        for (size_t c = 0; c < n_labels; c++) {
+            s->r[c * LD + i] = (float)s->p[c];
+            s->g[c * ld + q->d] += s->p[c];
+        }
+        for (size_t j = 0; j < q->d; j++) s->x[j * LD + i] = x[i * q->d + j];
+    }
+    q->k->gemm[KERN_F32](s->x, LD * sizeof *s->x, q->d, &errors, s->gw, q->d);
+    for (size_t c = 0; c < n_labels; c++)
+        for (size_t j = 0; j < q->d; j++) s->g[c * ld + j] += (double)s->gw[c * q->d + j];
+}
+
+static void part(void *ctx, int thread, int n_threads)
+{
+    struct problem *q = ctx;
+    size_t n_blocks = (q->n + BLOCK - 1) / BLOCK;
+    for (size_t k = (size_t)thread; k < q->n_shards; k += (size_t)n_threads) {
+        struct shard *s = &q->shard[k];
+        s->f = 0;
+        memset(s->g, 0, (size_t)q->n_labels * (q->d + 1) * sizeof *s->g);
+        for (size_t b = k * n_blocks / q->n_shards; b < (k + 1) * n_blocks / q->n_shards; b++)
+            block(q, s, b * BLOCK, q->n - b * BLOCK < BLOCK ? q->n - b * BLOCK : BLOCK);
+    }
 }
 
 /* Value and gradient at v: n_labels rows of W and b, d + 1 numbers each. */
-static double evaluate(const struct problem *q, const double *v, double *g)
+static double evaluate(struct problem *q, const double *v, double *g)
 {
     size_t ld = q->d + 1, total = ld * q->n_labels;
     double f = 0;
+    q->v = v;
+    for (size_t c = 0; c < q->n_labels; c++)
+        for (size_t j = 0; j < q->d; j++) q->w[c * q->d + j] = (float)v[c * ld + j];
+    if (q->pool)
+        plat_pool_run(q->pool, part, q);
+    else
+        part(q, 0, 1);
     memset(g, 0, total * sizeof *g);
-    for (size_t j = 0; j < total; j++) q->w[j] = (float)v[j];
-    for (size_t i = 0; i < q->n; i++) {
-        const float *x = q->x + i * q->d;
-        for (unsigned c = 0; c < q->n_labels; c++) q->p[c] = q->k->dot(q->w + c * ld, x, q->d) + v[c * ld + q->d];
-        softmax(q->p, q->n_labels);
-        f -= log(fmax(q->p[q->label[i]], 1e-300));
-        for (unsigned c = 0; c < q->n_labels; c++) {
-            double r = q->p[c] - (c == q->label[i]);
-            if (fabs(r) < 1e-7) continue;
-            q->k->axpy((float)r, x, q->gw + c * ld, q->d);
-            q->gw[c * ld + q->d] += (float)r;
-        }
-        if (i % BLOCK == BLOCK - 1) flush(q, g);
+    for (size_t k = 0; k < q->n_shards; k++) {
+        f += q->shard[k].f;
+        for (size_t j = 0; j < total; j++) g[j] += q->shard[k].g[j];
     }
-    flush(q, g);
     f /= (double)q->n;
     for (size_t j = 0; j < total; j++) {
         g[j] /= (double)q->n;
@@ -78,6 +123,42 @@ static double evaluate(const struct problem *q, const double *v, double *g)
         f += q->l2 / 2 * v[j] * v[j];
     }
     return f;
+}
+
+static int shard_init(const struct problem *q, struct shard *s, struct err *e)
+{
+    size_t l = q->n_labels, d = q->d;
+    s->g = mem_calloc(l * (d + 1), sizeof *s->g);
+    s->p = mem_calloc(l, sizeof *s->p);
+    s->logits = mem_calloc(BLOCK * l, sizeof *s->logits);
+    s->r = mem_calloc(l * LD, sizeof *s->r);
+    s->x = mem_calloc(d * LD, sizeof *s->x);
+    s->gw = mem_calloc(d * l, sizeof *s->gw);
+    return s->g && s->p && s->logits && s->r && s->x && s->gw ? 0 : err_nomem(e, l * d * sizeof *s->g);
+}
+
+static void problem_done(struct problem *q)
+{
+    for (size_t k = 0; k < q->n_shards; k++) {
+        struct shard *s = &q->shard[k];
+        mem_free(s->g);
+        mem_free(s->p);
+        mem_free(s->logits);
+        mem_free(s->r);
+        mem_free(s->x);
+        mem_free(s->gw);
+    }
+    mem_free(q->w);
+}
+
+static int problem_init(struct problem *q, struct err *e)
+{
+    size_t n_blocks = (q->n + BLOCK - 1) / BLOCK;
+    q->w = mem_calloc((size_t)q->n_labels * q->d, sizeof *q->w);
+    int rc = q->w ? 0 : err_nomem(e, (size_t)q->n_labels * q->d * sizeof *q->w);
+    for (; !rc && q->n_shards < MAX_SHARDS && q->n_shards < n_blocks; q->n_shards++)
+        if ((rc = shard_init(q, &q->shard[q->n_shards], e))) q->n_shards++, n_blocks = 0;
+    return rc;
 }
 
 static double inner(const double *a, const double *b, size_t n)
@@ -131,7 +212,7 @@ static void remember(struct history *h, const double *v, const double *before, c
 }
 
 /* v is the starting point and the result; work: [4 dim] numbers. */
-static void minimise(const struct problem *q, double *v, struct history *h, double *work)
+static void minimise(struct problem *q, double *v, struct history *h, double *work)
 {
     size_t dim = h->dim;
     double *g = work, *d = work + dim, *before = work + 2 * dim, *g_before = work + 3 * dim, f = evaluate(q, v, g);
@@ -168,29 +249,32 @@ static int make(unsigned n_labels, unsigned n_embd, size_t n, struct task_fit *o
 }
 
 int task_fit_head(const float *x, const unsigned *label, size_t n, unsigned d, unsigned n_labels, double l2,
-                  struct task_fit *out, struct err *e)
+                  int n_threads, struct task_fit *out, struct err *e)
 {
     size_t dim = (size_t)n_labels * (d + 1);
     struct problem q = {.k = kern_get(e), .x = x, .label = label, .n = n, .d = d, .n_labels = n_labels, .l2 = l2};
+    struct plat_pool pool;
     if (!q.k) return e->code;
-    q.p = mem_calloc(n_labels, sizeof *q.p);
-    q.w = mem_calloc(dim, sizeof *q.w);
-    q.gw = mem_calloc(dim, sizeof *q.gw);
+    if (n == 0) return ERR(e, USAGE, "There are no examples to fit to.");
+    int rc = problem_init(&q, e);
     struct history h = {.dim = dim};
     double *v = mem_calloc(dim, sizeof *v), *work = mem_calloc(4 * dim, sizeof *work);
     h.s = mem_calloc(MEMORY * dim, sizeof *h.s);
     h.y = mem_calloc(MEMORY * dim, sizeof *h.y);
-    int rc = n == 0                                          ? ERR(e, USAGE, "There are no examples to fit to.")
-             : q.p && q.w && q.gw && v && work && h.s && h.y ? make(n_labels, d, n, out, e)
-                                                             : err_nomem(e, (2 * MEMORY + 5) * dim * sizeof *v);
+    if (!rc && !(v && work && h.s && h.y)) rc = err_nomem(e, (2 * MEMORY + 5) * dim * sizeof *v);
+    if (!rc) rc = make(n_labels, d, n, out, e);
+    if (!rc && (double)n * (double)dim > ALONE) {
+        int threads = n_threads > 0 ? n_threads : plat_cpu_threads();
+        if ((size_t)threads > q.n_shards) threads = (int)q.n_shards;
+        if (threads > 1 && plat_pool_init(&pool, threads) == 0) q.pool = &pool; /* else it only takes longer */
+    }
     if (!rc) minimise(&q, v, &h, work);
     for (unsigned k = 0; k < n_labels && !rc; k++) {
         for (unsigned j = 0; j < d; j++) out->weight[(size_t)k * d + j] = (float)v[(size_t)k * (d + 1) + j];
         out->bias[k] = (float)v[(size_t)k * (d + 1) + d];
     }
-    mem_free(q.p);
-    mem_free(q.w);
-    mem_free(q.gw);
+    if (q.pool) plat_pool_done(&pool);
+    problem_done(&q);
     mem_free(v);
     mem_free(work);
     mem_free(h.s);

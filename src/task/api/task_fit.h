@@ -20,9 +20,10 @@ struct task_fit {
 void task_fit_done(struct task_fit *f);
 
 /* Multinomial logistic regression by maximum likelihood with a penalty l2/2 |W|^2, minimised with L-BFGS (Liu and
- * Nocedal, 1989): deterministic. x: [n, d]; label: [n]. */
+ * Nocedal, 1989): deterministic, and the same bits with any number of threads. x: [n, d]; label: [n]; n_threads 0:
+ * one per CPU. */
 int task_fit_head(const float *x, const unsigned *label, size_t n, unsigned d, unsigned n_labels, double l2,
-                  struct task_fit *out, struct err *e) ERR_CHECK;
+                  int n_threads, struct task_fit *out, struct err *e) ERR_CHECK;
 /* The b that makes the mean of softmax(ln p + b) over the examples equal to the shares of the labels among them, each
  * label counted once more than it occurs: the likeliest b. p: [n, n_labels]. */
 int task_fit_prior(const double *p, const unsigned *label, size_t n, unsigned n_labels, struct task_fit *out,

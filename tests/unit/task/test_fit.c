@@ -32,14 +32,14 @@ static void head(void **state)
     struct task_fit f;
     struct err e = {0};
     double p[3];
-    assert_int_equal(task_fit_head(x, y, 24, 3, 3, 0.01, &f, &e), 0);
+    assert_int_equal(task_fit_head(x, y, 24, 3, 3, 0.01, 1, &f, &e), 0);
     for (int i = 0; i < 3; i++) {
         task_fit_classify(&f, q[i], p);
         for (int k = 0; k < 3; k++)
             if (!(fabs(p[k] - want[i][k]) < 1e-3)) fail_msg("%f is not %f", p[k], want[i][k]);
     }
     task_fit_done(&f);
-    assert_int_equal(task_fit_head(x, y, 0, 3, 3, 0.01, &f, &e), CROFT_E_USAGE);
+    assert_int_equal(task_fit_head(x, y, 0, 3, 3, 0.01, 1, &f, &e), CROFT_E_USAGE);
 }
 
 static void prior(void **state)
@@ -81,7 +81,7 @@ static void files(void **state)
     char *path = task_fit_path(model, t.name);
     assert_non_null(strstr(path, "/m.letters.fit.json"));
     assert_int_equal(task_fit_load(&t, model, path, &g, &e), CROFT_E_NOT_FOUND);
-    assert_int_equal(task_fit_head(x, y, 24, 3, 3, 0.01, &f, &e), 0);
+    assert_int_equal(task_fit_head(x, y, 24, 3, 3, 0.01, 1, &f, &e), 0);
     assert_int_equal(task_fit_save(&f, &t, model, path, &e), 0);
     assert_int_equal(task_fit_load(&t, model, path, &g, &e), 0);
     assert_int_equal(g.n_embd, 3);
@@ -115,8 +115,54 @@ static void files(void **state)
     mem_free(path);
 }
 
+/* More than one block and shard, a last block that is not full, and the same bits with any number of threads. The
+ * minimum is where the gradient is 0: computed here, in double, from the definition. */
+static void many_examples(void **state)
+{
+    enum { N = 3001, D = 37, L = 45 };
+    struct err e = {0};
+    float *rows = malloc(sizeof(float) * N * D);
+    unsigned *truth = malloc(sizeof *truth * N);
+    double g[L][D + 1] = {{0}}, l2 = 0.003, worst = 0;
+    uint32_t seed = 1;
+    for (int i = 0; i < N; i++) {
+        truth[i] = (unsigned)i * 7 % L;
+        for (int j = 0; j < D; j++) {
+            seed = seed * 1664525u + 1013904223u;
+            rows[i * D + j] = (float)(seed >> 8) / (float)(1 << 24) + (j == (int)truth[i] % D ? 1.5F : 0);
+        }
+    }
+    struct task_fit f, again;
+    assert_int_equal(task_fit_head(rows, truth, N, D, L, l2, 1, &f, &e), 0);
+    for (int i = 0; i < N; i++) {
+        double p[L];
+        task_fit_classify(&f, rows + i * D, p);
+        for (int c = 0; c < L; c++) {
+            double r = (p[c] - (c == (int)truth[i])) / N;
+            for (int j = 0; j < D; j++) g[c][j] += r * (double)rows[i * D + j];
+            g[c][D] += r;
+        }
+    }
+    for (int c = 0; c < L; c++)
+        for (int j = 0; j <= D; j++) {
+            double slope = g[c][j] + (j < D ? l2 * (double)f.weight[c * D + j] : 0);
+            worst = fmax(worst, fabs(slope));
+        }
+    if (worst > 1e-4) fail_msg("the steepest slope left is %g", worst);
+    for (int threads = 2; threads < 6; threads++) {
+        assert_int_equal(task_fit_head(rows, truth, N, D, L, l2, threads, &again, &e), 0);
+        assert_memory_equal(f.weight, again.weight, sizeof(float) * L * D);
+        assert_memory_equal(f.bias, again.bias, sizeof(float) * L);
+        task_fit_done(&again);
+    }
+    task_fit_done(&f);
+    free(rows);
+    free(truth);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(head), cmocka_unit_test(prior), cmocka_unit_test(files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_examples), cmocka_unit_test(head),
+                                       cmocka_unit_test(prior), cmocka_unit_test(files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
