@@ -22,7 +22,7 @@ static const char style[] =
     "svg{width:100%;height:auto;display:block}footer{margin-top:3em;color:#4a5a68;font-size:.88em}"
     "@media(max-width:40em){body{padding:1.5em 1em}.wide td,.wide th{white-space:nowrap}}"
     "@media print{@page{size:A4;margin:16mm}body{padding:0;font-size:11px;max-width:none}h2{break-after:avoid}"
-    "figure,tr{break-inside:avoid}.verdict{print-color-adjust:exact}}";
+    "figure,tr{break-inside:avoid}figure{flex-basis:44%!important}.verdict{print-color-adjust:exact}}";
 
 /* Characters that mean something in HTML, and those that mean nothing in a line of text. */
 void page_text(struct buf *b, const char *z)

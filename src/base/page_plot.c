@@ -238,7 +238,7 @@ void page_plot_begin(struct page_plot *p)
     p->y_step = p->height / (p->y.max - p->y.min);
     bool upright = p->x.names && names_width(&p->x) > p->width / p->x.max - 6;
     p->left = (p->y.names ? names_width(&p->y) : tick_width(&p->y)) + 10 + (p->y.title ? FONT + 8 : 0);
-    double legend_top = -LEGEND_ROW * (double)legend(p, NULL, 0) - 4, right = 14;
+    double legend_top = -LEGEND_ROW * (double)legend(p, NULL, 0) - 4, right = 20;
     double below = (upright ? names_width(&p->x) : FONT) + 10 + (p->x.title ? FONT + 10 : 0);
     p->top = legend_top - 6;
     double wide = p->left + p->width + right, high = p->height + below - p->top;

@@ -50,15 +50,16 @@ const char *cli_tco_value(const struct cli_tco *c, enum econ_param p, char out[9
 {
     const struct econ_param_info *i = econ_param_info(p);
     double v = (double)c->s.v[p] / MONEY_ONE;
+    int digits = c->s.origin[p].source == ECON_MEASURED ? 4 : 9;
     char unit[32], text[64];
     if (i->unit == ECON_SHARE) {
-        snprintf(out, 96, "%.6g %%", 100 * v);
+        snprintf(out, 96, "%.*g %%", digits, 100 * v);
         return out;
     }
     if (fabs(v) >= 1000)
         cli_tco_number(v, v == floor(v) ? 0 : 2, text);
     else
-        snprintf(text, sizeof text, "%.9g", v);
+        snprintf(text, sizeof text, "%.*g", digits, v);
     econ_unit_text(i->unit, c->s.currency, unit);
     snprintf(out, 96, "%s%s%s", text, *unit ? " " : "", unit);
     return out;

@@ -162,6 +162,10 @@ int econ_measured_eval(struct econ_scenario *s, const char *name, const json_t *
     if (rc == 0) rc = eval_rate(s, name, report, &rate, r, e);
     if (rc == 0) rc = eval_errors(s, name, report, n, right, r, e);
     if (rc == 0) rc = eval_energy(s, name, report, rate, r, e);
+    if (rc == 0 && !econ_given(s, ECON_P_WRONG))
+        econ_remark(
+            r, "Wrong answers cost nothing in this scenario: what %.80s says of them needs errors.cost_per_wrong.",
+            name);
     snprintf(note, sizeof note, "%.60s: mean of %.0f prompts", name, n);
     if (rc == 0 && tokens > 0) rc = around(s, ECON_P_TOKENS_IN, tokens / n, LEAST_SPREAD, note, r, e);
     if (rc) return rc;

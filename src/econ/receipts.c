@@ -309,12 +309,15 @@ static void remarks(const struct econ_receipts *x, const struct period *t, struc
                     "The share handed on differs between days %.1f times as much as chance allows: its interval is "
                     "wider for it.",
                     t->phi);
-    if (x->lost) econ_remark(r, "The log says that %llu receipts were never written.", (unsigned long long)x->lost);
+    if (x->lost)
+        econ_remark(r, "Receipts that were never written, as the log itself says: %llu.",
+                    (unsigned long long)x->lost);
     if (x->n_none)
-        econ_remark(r, "%llu requests had no answer; they count in the volume alone.", (unsigned long long)x->n_none);
+        econ_remark(r, "Requests without an answer, which count in the volume alone: %llu.",
+                    (unsigned long long)x->n_none);
     if (x->n_degraded)
         econ_remark(r,
-                    "%llu answers were degraded: the tier that should have given them was not there. Without that, "
+                    "Degraded answers, since the tier that should have given them was not there: %llu. Without that "
                     "more may be handed on.",
                     (unsigned long long)x->n_degraded);
 }
