@@ -103,6 +103,6 @@ exit: 66
 err~ none
 run: croft qualify tests/golden/logits/bert-cls.gguf --hardware-only -p 5 --json
 json: .shape.decodes == false and ([.checks[] | select(.check == "decode") | .value] == [null]) and ([.checks[] | select(.check == "prompt") | .value][0] > 0)
-run: croft qualify tests/golden/logits/bert-cls.gguf --hardware-only --min-decode 5
+run: croft qualify tests/golden/logits/bert-cls.gguf --hardware-only -p 5 --min-decode 5
 exit: 64
 err~ encoder
