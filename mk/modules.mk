@@ -34,7 +34,7 @@ PREFIX_cli    := cli_ cmd_
 # Libraries a module needs, as pkg-config names.
 LIBS_base   := libcrypto
 LIBS_model  := libutf8proc jansson
-LIBS_infer  := jansson
+LIBS_infer  := jansson libutf8proc
 LIBS_task   := libcyaml yaml-0.1 jansson
 LIBS_net    := libcurl libevent libevent_openssl openssl
 LIBS_bundle := jansson libcrypto

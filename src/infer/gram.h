@@ -52,6 +52,8 @@ void gram_chars_add_all(struct gram_chars *c, const struct gram_chars *more);
 void gram_chars_normalise(struct gram_chars *c);
 void gram_chars_negate(struct gram_chars *c); /* within all code points but the surrogates */
 void gram_chars_intersect(struct gram_chars *c, const struct gram_chars *with);
+/* A Unicode property by name, as \p{…} has it: into an empty set. False if the name is not known. */
+bool gram_chars_property(struct gram_chars *c, struct str name);
 bool gram_chars_has(const struct gram_range *r, size_t n, uint32_t cp);
 uint64_t gram_chars_count(const struct gram_chars *c);
 

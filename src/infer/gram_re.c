@@ -67,8 +67,24 @@ static bool eat(struct parse *s, char c)
 
 /* ---- classes ---- */
 
-/* \d \w \s and their complements. */
-static bool named_class(char name, struct gram_chars *c)
+/* p{…}, P{…}: what follows the backslash. */
+static int property(struct parse *s, struct gram_chars *c)
+{
+    struct gram_chars x = {0};
+    bool negate = *s->p++ == 'P';
+    const char *name = s->p + 1, *end = eat(s, '{') ? memchr(name, '}', (size_t)(s->end - name)) : NULL;
+    if (!end) return bad(s, CROFT_E_FORMAT, "\\p takes a property in braces");
+    if (!gram_chars_property(&x, (struct str){name, (size_t)(end - name)}))
+        return bad(s, CROFT_E_UNSUPPORTED, "this Unicode property is not supported: general categories are");
+    s->p = end + 1;
+    if (negate) gram_chars_negate(&x);
+    gram_chars_add_all(c, &x);
+    gram_chars_done(&x);
+    return 0;
+}
+
+/* \d \w \s and their complements: true, or false for another name. */
+static bool short_class(char name, struct gram_chars *c)
 {
     struct gram_chars x = {0};
     switch (name | 0x20) {
@@ -95,6 +111,16 @@ static bool named_class(char name, struct gram_chars *c)
     gram_chars_add_all(c, &x);
     gram_chars_done(&x);
     return true;
+}
+
+/* A class that is named behind a backslash. *out: it is one. */
+static int named_class(struct parse *s, struct gram_chars *c, bool *out)
+{
+    *out = true;
+    if (*s->p == 'p' || *s->p == 'P') return property(s, c);
+    *out = short_class(*s->p, c);
+    s->p += *out;
+    return 0;
 }
 
 static int hex_digits(struct parse *s, int n, uint32_t *out)
@@ -163,7 +189,6 @@ static int escaped_char(struct parse *s, uint32_t *out)
     }
     s->p--;
     if ((c >= '1' && c <= '9') || c == 'k') return bad(s, CROFT_E_UNSUPPORTED, "back references are not regular");
-    if (c == 'p' || c == 'P') return bad(s, CROFT_E_UNSUPPORTED, "Unicode properties are not supported: use ranges");
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
         return bad(s, CROFT_E_UNSUPPORTED, "this escape is not known");
     s->p += utf8_decode(s->p, s->end, out);
@@ -179,11 +204,9 @@ static int class_member(struct parse *s, struct gram_chars *c, uint32_t *lo)
         return *lo == UINT32_MAX ? bad(s, CROFT_E_FORMAT, "it is not valid UTF-8") : 0;
     }
     if (s->p >= s->end) return bad(s, CROFT_E_FORMAT, "it ends with a backslash");
-    if (named_class(*s->p, c)) {
-        s->p++;
-        *lo = UINT32_MAX;
-        return 0;
-    }
+    bool named;
+    *lo = UINT32_MAX;
+    if (named_class(s, c, &named) || named) return s->e->code;
     if (*s->p == 'b') { /* inside a class: backspace */
         s->p++;
         *lo = 8;
@@ -266,10 +289,12 @@ static struct gram_re *escape(struct parse *s)
         bad(s, CROFT_E_UNSUPPORTED, "word boundaries are not supported");
         return NULL;
     }
-    if (named_class(*s->p, &c)) {
-        s->p++;
-        return chars_node(s, &c);
+    bool named;
+    if (named_class(s, &c, &named)) {
+        gram_chars_done(&c);
+        return NULL;
     }
+    if (named) return chars_node(s, &c);
     return escaped_char(s, &cp) ? NULL : one_char(s, cp);
 }
 

@@ -19,7 +19,7 @@ SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 10
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 LIMIT_S = 20  # a request's time; far more than any needs
 WORDS = ["a", "id", "name", "order", "ü", "x y", '"', "\\", "late", ""]
-PATTERNS = ["^[a-z]+$", "[0-9]{2}", "^(a|b)*$", "a.c", "^\\d{3}-\\d{4}$", "(", "a{5,2}", "\\p{L}", "^$", "x|^y", "(?=a)b", "[^a]"]
+PATTERNS = ["^[a-z]+$", "[0-9]{2}", "^(a|b)*$", "a.c", "^\\d{3}-\\d{4}$", "(", "a{5,2}", "\\p{Script=Greek}", "^$", "x|^y", "(?=a)b", "[^a]"]
 FORMATS = ["date", "time", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri", "regex", "planet"]
 TYPES = ["object", "array", "string", "number", "integer", "boolean", "null"]
 GBNF = ['root ::= "a" b | c\nb ::= [0-9]+\nc ::= "(" root ")"', 'root ::= root "a"', 'root ::= [a-z]{2,4} ("," [a-z]{2})?',

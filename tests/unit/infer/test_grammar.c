@@ -1,7 +1,7 @@
 /* Constrained decoding: choices, regular expressions and GBNF against independent answers (Python's re for
- * expressions: grammar_re.inc, made by make_grammar.py; GBNF by its own description), masks against trying every
- * token, forced bytes, copies, the ceiling on memory, hostile grammars, failing allocations. JSON Schema:
- * test_grammar_schema.c. */
+ * expressions, its unicodedata for properties: grammar_re.inc, made by make_grammar.py; GBNF by its own description),
+ * masks against trying every token, forced bytes, copies, the ceiling on memory, hostile grammars, failing
+ * allocations. JSON Schema: test_grammar_schema.c. */
 #include "base_mem.h"
 #include "gram.h"
 #include "grammar.h"
@@ -65,7 +65,10 @@ static void expressions_that_are_refused(void **state)
     } rows[] = {{"(a", CROFT_E_FORMAT},          {"a)", CROFT_E_FORMAT},           {"[a", CROFT_E_FORMAT},
                 {"*a", CROFT_E_FORMAT},          {"a{3,2}", CROFT_E_FORMAT},       {"[b-a]", CROFT_E_FORMAT},
                 {"\\", CROFT_E_FORMAT},          {"(?=a)b", CROFT_E_UNSUPPORTED},  {"(?<!a)b", CROFT_E_UNSUPPORTED},
-                {"(a)\\1", CROFT_E_UNSUPPORTED}, {"\\bword", CROFT_E_UNSUPPORTED}, {"\\p{L}", CROFT_E_UNSUPPORTED},
+                {"(a)\\1", CROFT_E_UNSUPPORTED}, {"\\bword", CROFT_E_UNSUPPORTED}, {"\\pL", CROFT_E_FORMAT},
+                {"\\p{L", CROFT_E_FORMAT},      {"\\p{Script=Greek}", CROFT_E_UNSUPPORTED},
+                {"[\\p{}]", CROFT_E_UNSUPPORTED}, {"\\p{gc=Any}", CROFT_E_UNSUPPORTED},
+                {"[a-\\p{L}]", CROFT_E_FORMAT},
                 {"(?i)a", CROFT_E_UNSUPPORTED},  {"a{9999999}", CROFT_E_LIMIT},    {"\xff", CROFT_E_FORMAT},
                 {"[]", CROFT_E_FORMAT},          {"a$b", CROFT_E_FORMAT},          {"\\uD800", CROFT_E_FORMAT}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
