@@ -73,7 +73,7 @@ static void totals(struct buf *b, const struct cli_tco *c, const struct shown *s
     amount_row(b, c, s, "at the start", 0, false);
     for (int y = 1; 12 * (y - 1) < c->t->months; y++) {
         int rest = c->t->months - 12 * (y - 1);
-        snprintf(text, sizeof text, rest >= 12 ? "year %d" : "year %d, %d months", y, rest);
+        snprintf(text, sizeof text, rest >= 12 ? "year %d" : "year %d (%d of 12 months)", y, rest);
         amount_row(b, c, s, text, y, false);
     }
     amount_row(b, c, s, "total", -1, false);

@@ -118,7 +118,7 @@ static void amounts(const struct cli_tco *c, const char *name, int year, bool np
         const struct econ_costs *x = &c->t->option[o];
         econ_amount a = npv ? x->npv : year < 0 ? x->total : cli_tco_year(x, c->t->months, year);
         char text[64];
-        if (x->there) printf("%*s", CELL, cli_tco_number(econ_amount_real(a), 2, text));
+        if (x->there) printf(" %*s", CELL - 1, cli_tco_number(econ_amount_real(a), 2, text));
     }
     putchar('\n');
 }
@@ -129,12 +129,12 @@ static void totals(const struct cli_tco *c)
     snprintf(text, sizeof text, "Costs in %s", c->s.currency);
     printf("\n%-*s", NAME + 2, text);
     for (int o = 0; o < ECON_N_OPTIONS; o++)
-        if (c->t->option[o].there) printf("%*s", CELL, econ_option_title((enum econ_option)o));
+        if (c->t->option[o].there) printf(" %*s", CELL - 1, econ_option_title((enum econ_option)o));
     putchar('\n');
     amounts(c, "at the start", 0, false);
     for (int y = 1; y <= years(c); y++) {
         bool whole = 12 * y <= c->t->months;
-        snprintf(text, sizeof text, whole ? "year %d" : "year %d, %d months", y, c->t->months - 12 * (y - 1));
+        snprintf(text, sizeof text, whole ? "year %d" : "year %d (%d of 12 months)", y, c->t->months - 12 * (y - 1));
         amounts(c, text, y, false);
     }
     amounts(c, "total", -1, false);
@@ -142,7 +142,7 @@ static void totals(const struct cli_tco *c)
     printf("  %-*s", NAME, "an answer");
     for (int o = 0; o < ECON_N_OPTIONS; o++)
         if (c->t->option[o].there)
-            printf("%*s", CELL, cli_tco_price(econ_per_answer(c->t, (enum econ_option)o), text));
+            printf(" %*s", CELL - 1, cli_tco_price(econ_per_answer(c->t, (enum econ_option)o), text));
     putchar('\n');
 }
 
@@ -162,7 +162,7 @@ static void what_for(const struct cli_tco *c)
         for (int o = 0; o < ECON_N_OPTIONS; o++) {
             char text[64];
             if (c->t->option[o].there)
-                printf("%*s", CELL, sum[o] ? cli_tco_number(econ_amount_real(sum[o]), 2, text) : "-");
+                printf(" %*s", CELL - 1, sum[o] ? cli_tco_number(econ_amount_real(sum[o]), 2, text) : "-");
         }
         putchar('\n');
     }
@@ -241,13 +241,13 @@ static void sweep(const struct cli_tco *c)
     if (!c->sweep.there) return;
     printf("\n%-12s%16s%8s", "Utilisation", "answers/month", "units");
     for (int o = 0; o < ECON_N_OPTIONS; o++)
-        if (c->t->option[o].there) printf("%*s", CELL, econ_option_title((enum econ_option)o));
+        if (c->t->option[o].there) printf(" %*s", CELL - 1, econ_option_title((enum econ_option)o));
     printf("   (%s an answer)\n", c->s.currency);
     for (int i = 0; i < c->sweep.n; i++) {
         const struct econ_sweep_step *s = &c->sweep.step[i];
         printf("  %8.0f %%%16s%8lld", 100 * s->utilisation, cli_tco_number(s->volume, 0, text), (long long)s->units);
         for (int o = 0; o < ECON_N_OPTIONS; o++)
-            if (c->t->option[o].there) printf("%*s", CELL, cli_tco_price(s->per_answer[o], text));
+            if (c->t->option[o].there) printf(" %*s", CELL - 1, cli_tco_price(s->per_answer[o], text));
         putchar('\n');
     }
     if (!isnan(c->sweep.local_wins) && isfinite(c->sweep.local_wins))
@@ -271,8 +271,9 @@ static void assumptions(const struct cli_tco *c)
         snprintf(name, sizeof name, "%s.%s", i->section, i->name);
         cli_tco_source(c, (enum econ_param)p, source);
         econ_chance_text(chance, sure);
-        printf("  %-*s  %-24s  %s%s%s\n", NAME, name, cli_tco_value(c, (enum econ_param)p, value), source,
-               chance->shape == ECON_CERTAIN ? "" : "; ", chance->shape == ECON_CERTAIN ? "" : sure);
+        printf("  %-*s  %-24s  ", NAME, name, cli_tco_value(c, (enum econ_param)p, value));
+        cli_print_safe(stdout, source, strlen(source)); /* it may name a file */
+        printf("%s%s\n", chance->shape == ECON_CERTAIN ? "" : "; ", chance->shape == ECON_CERTAIN ? "" : sure);
     }
     if (!c->remarks.n) return;
     heading("About the measurements");
