@@ -3,7 +3,7 @@
 
 Clients: tasks sure and unsure, many inputs at once, a task with a small budget, chats here and there, streamed and whole,
 data that must stay, deadlines, work that may wait, clients that leave. Meanwhile the stand-in (upstream.py, two tiers of
-two wires) hangs, lies, flaps, cuts, is stopped, is killed and started again. In the end: each request got one whole
+two wires, one over TLS) hangs, lies, flaps, cuts, shows bad certificates, breaks handshakes off, is stopped, is killed and started again. In the end: each request got one whole
 answer or one error that says why, on time; nothing that must stay is in what the stand-in recorded, and no address that
 is to be redacted; the budget held; each answer has one receipt and the log verifies; what was put off was done once;
 nothing is stuck, memory has not grown, and the server ends with 0. Exit status: 0 or 1."""
@@ -20,19 +20,19 @@ import time
 
 from check import HELP, TMP
 from routing import ROWS, TASK, Upstream, calibrated, croft, folder
-from server import Server
+from server import Server, certificates
 
 SECONDS = float((sys.argv[1:] or ["10"])[0])
 MARK, MAIL = "must-stay-here", "jane.doe@example.com"
 LIMIT = 0.01  # of the small budget, at 1 a million tokens of the prompt and 2 of the answer
 STEPS = [("none", 1), ("cut", 0.4), ("lie", 0.4), ("none", 1), ("hang", 0.2), ("none", 1), ("kill", 1), ("none", 1), ("reset", 0.5), ("429", 0.4),
-         ("stop", 1), ("none", 1), ("500", 0.4), ("flap", 1), ("none", 1), ("slow", 0.3), ("redirect", 0.3), ("401", 0.2), ("none", 1)]
+         ("expired", 0.5), ("none", 1), ("wrong_host", 0.5), ("handshake", 0.5), ("stop", 1), ("none", 1), ("500", 0.4), ("flap", 1), ("none", 1), ("slow", 0.3), ("redirect", 0.3), ("401", 0.2), ("none", 1)]
 SETTINGS = """model: [helpdesk={at}/helpdesk.gguf]
 task: [{task}, {at}/limited.yaml]
 receipts: {at}/receipts
 classes: [public, internal]
 tiers:
-  - {{name: frontier, place: cloud, wire: openai, url: 'http://127.0.0.1:{port}/v1', model: big-1, classes: [public, internal],
+  - {{name: frontier, place: cloud, wire: openai, url: '{sealed}', model: big-1, classes: [public, internal],{ca}
      price: {{input: 1, output: 2}}, max_retries: 1, deadline_s: 1.5}}
   - {{name: second, place: cloud, wire: anthropic, url: 'http://127.0.0.1:{port}/v1', model: big-2, classes: [public, internal],
      price: {{input: 1, output: 2}}, max_retries: 0, deadline_s: 1.5}}
@@ -207,7 +207,11 @@ def client(s, kind, seed):
 
 # ---- the stand-in ------------------------------------------------------------------------------------------------------
 
-def trouble(up, record, each):
+def stand_in(at, record, *more):
+    return Upstream(*(["--tls", at] if os.path.exists(at + "/good.pem") else []), "--record", record, *more)
+
+
+def trouble(up, at, record, each):
     """Goes through STEPS; returns the stand-in that is alive at the end. each() is called after each."""
     for step, share in STEPS:
         if step == "kill":
@@ -219,7 +223,7 @@ def trouble(up, record, each):
             up.control(fault=step, share=share)
         time.sleep(SECONDS / len(STEPS))
         if step == "kill":
-            up = Upstream("--port", str(up.port), "--record", record)
+            up = stand_in(at, record, "--port", str(up.port), *(["--tls-port", str(up.sealed)] if up.sealed else []))
         elif step == "stop":
             up.p.send_signal(signal.SIGCONT)
         each()
@@ -265,16 +269,18 @@ def examine(at, record):
 
 
 def run(at, record):
-    up, memory = Upstream("--record", record), []
+    sealed = certificates(at)  # without openssl that tier is plain, and its certificates are never bad
+    up, memory = stand_in(at, record), []
     with open(at + "/croft.yaml", "w", encoding="utf-8") as f:
-        f.write(SETTINGS.format(at=at, task=TASK, port=up.port, limit=LIMIT))
+        f.write(SETTINGS.format(at=at, task=TASK, port=up.port, limit=LIMIT, ca=" ca_file: %s/ca.pem," % at if sealed else "",
+                                sealed="https://localhost:%d/v1" % up.sealed if sealed else "http://127.0.0.1:%d/v1" % up.port))
     kinds = [task, task, unsure, many, limited, staying, chats, chats, streams, hurried, patient, leaving]
     try:
         with Server("-c", at + "/croft.yaml", "--queue", "64", log=at + "/server.log", level="error") as s:
             threads = [threading.Thread(target=client, args=(s, k, i)) for i, k in enumerate(kinds)]
             for t in threads:
                 t.start()
-            up = trouble(up, record, lambda: memory.append(s.resident()))
+            up = trouble(up, at, record, lambda: memory.append(s.resident()))
             stop.set()
             for t in threads:
                 t.join(60)

@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 
-from check import HELP, TMP, events, run, same, true
-from server import CROFT, GOLD, MODEL, ROOT, Server, Upstream
+from check import HELP, TMP, Skip, events, run, same, true
+from server import CROFT, GOLD, MODEL, ROOT, Server, Upstream, certificates
 
 shared = None
 TASK = os.path.join(ROOT, "examples/helpdesk/task.yaml")
@@ -316,6 +316,34 @@ def test_trouble_elsewhere_leaves_the_local_answer():
         true('croft_tier_state{tier="frontier"} 1' in s.ask("/metrics")[2])
         status, h, text = s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "frontier"})
         same((status, h["X-Croft-Tier"]), (503, "none"), text)
+
+
+def test_a_tier_that_cannot_prove_who_it_is_gets_nothing():
+    at = folder()
+    if not certificates(at):
+        raise Skip("openssl")
+    tier = ("  - {name: frontier, place: cloud, wire: openai, url: 'https://localhost:%d/v1', model: big-1, ca_file: " + at + "/ca.pem,\n"
+            "     classes: [internal], price: {input: 1, output: 2}, max_retries: 0, deadline_s: 5}")
+    with Upstream("--tls", at) as up:
+        with Server("-c", settings(at, up, tiers=tier % up.sealed)) as s:
+            same(ask(s, SURE)[1]["X-Croft-Tier"], "frontier")
+            for fault in "expired", "wrong_host", "handshake":
+                up.control(fault=fault)
+                status, h, _ = ask(s, SURE)
+                same((status, h["X-Croft-Tier"], h["X-Croft-Degraded"], h["X-Croft-Reason"]), (200, "local", "true", "upstream"), fault)
+                status, h, text = s.ask("/v1/chat/completions", HELP, headers={"X-Croft-Tier": "frontier"})
+                true(status in (502, 503) and h["X-Croft-Tier"] == "none" and json.loads(text)["error"]["message"], fault + text)
+                same(up.requests(), 1, "nothing was said to a server that is not the tier's")
+            true('croft_tier_state{tier="frontier"} 1' in s.ask("/metrics")[2], "it is left alone")
+            up.control(fault="none")
+            end = time.time() + 15
+            while time.time() < end and ask(s, SURE)[1]["X-Croft-Tier"] != "frontier":
+                time.sleep(0.2)
+            same(ask(s, SURE)[1]["X-Croft-Tier"], "frontier", "and asked again")
+        with Server("-c", settings(at, up, tiers=(tier % up.sealed).replace("ca_file: %s/ca.pem," % at, ""))) as s:
+            same(ask(s, SURE)[1]["X-Croft-Degraded"], "true", "an authority that nobody named")
+        with Server("-c", settings(at, up, tiers=tier % up.port)) as s:
+            same(ask(s, SURE)[1]["X-Croft-Degraded"], "true", "no TLS at all")
 
 
 def test_a_stream_that_breaks_says_so():

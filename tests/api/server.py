@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,6 +108,20 @@ class Server:
         return False
 
 
+def certificates(folder):
+    """For a stand-in's --tls: an authority (ca.pem) and what it vouches for. False without an openssl that can."""
+    def openssl(*args):
+        return subprocess.run(["openssl", *args], cwd=folder, capture_output=True).returncode == 0
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    fine = bool(shutil.which("openssl")) and openssl("req", "-x509", *new, "-days", "2", "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+    for name, host, days in ("good", "localhost", "2"), ("expired", "localhost", "-1"), ("wrong_host", "elsewhere.example", "2"):
+        fine = fine and openssl("req", *new, "-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:" + host, "-keyout", name + ".key",
+                                "-out", name + ".csr")
+        fine = fine and openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
+                                "-copy_extensions", "copy", "-out", name + ".pem")
+    return fine and not openssl("x509", "-in", "expired.pem", "-noout", "-checkend", "0")
+
+
 class Upstream:
     """The stand-in of upstream.py, on a port of its own; it knows the labels of the help desk's test set."""
 
@@ -114,6 +129,7 @@ class Upstream:
         self.p = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/api/upstream.py"), "--port", "0", "--gold", GOLD,
                                    *args], stdout=subprocess.PIPE, text=True)
         self.port = int(self.p.stdout.readline().split()[-1])
+        self.sealed = int(self.p.stdout.readline().split()[-1]) if "--tls" in args else None
 
     def __enter__(self):
         return self

@@ -1,29 +1,33 @@
 #!/usr/bin/env python3
 """A stand-in for another tier: speaks OpenAI's and Anthropic's wires, and fails as it is told.
 
-    tests/api/upstream.py [--port N] [--tls CERT KEY] [--gold FILE.jsonl] [--error-rate F] [--delay S] [--fault NAME]
+    tests/api/upstream.py [--port N] [--tls FOLDER [--tls-port N]] [--gold FILE.jsonl] [--error-rate F] [--delay S] [--fault NAME]
                           [--record FILE]
 
 It answers every chat with one word: from the gold file ({"text": …, "label": …} a line) when the last user message is
 in it, wrong at --error-rate (always on the same messages), otherwise "ok". It listens on 127.0.0.1 and prints
 "listening on PORT". While it runs, POST /control {"fault": "hang", "share": 0.5} changes how it fails, {"answer": TEXT}
 what it says to all, and GET /control tells what it has seen: {"requests", "answered", "texts": the last 10,000 user messages, "keys": their credentials}.
+With --tls it prints "sealed on PORT", too, and speaks TLS there, as `localhost` by certificates in FOLDER (server.py makes them).
 With --record each chat is added to FILE, a line {"fault", "body"} each, before it is answered: that outlives the program.
 
 Faults: none, hang (no answer), slow (10 s), garbage (no JSON), html, empty, shape (JSON, but no answer), reset (the
-connection breaks before the head), cut (in the middle of the answer or stream), 400, 401, 429 (Retry-After: 1), 500, 503,
+connection breaks before the head), cut (in the middle of the answer or stream), expired and wrong_host (certificates) and
+handshake (broken off half-way) on the sealed port, 400, 401, 429 (Retry-After: 1), 500, 503,
 529, redirect, flap (two seconds good, two seconds reset), lie (any of the garbage, by chance), echo (the answer is the last user message)."""
 import argparse
 import asyncio
 import hashlib
 import json
+import logging
 import random
 import ssl
 import time
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--port", type=int, default=0)
-p.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
+p.add_argument("--tls", metavar="FOLDER")
+p.add_argument("--tls-port", type=int, default=0)
 p.add_argument("--gold")
 p.add_argument("--error-rate", type=float, default=0)
 p.add_argument("--delay", type=float, default=0)
@@ -32,11 +36,15 @@ p.add_argument("--record", type=lambda path: open(path, "a", encoding="utf-8", b
 args = p.parse_args()
 
 FAULTS = ("none hang slow garbage html empty shape reset cut 400 401 429 500 503 529 redirect flap lie echo").split()
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that refuse us are what is asked for
+SEALED = ["expired", "wrong_host", "handshake"]
+FAULTS += SEALED
 if args.fault not in FAULTS:
     p.error(f"no such fault: {args.fault}")
+sealed = set()  # connections of the sealed port: what is wrong with TLS is seen at the beginning of one
 state = {"fault": args.fault, "share": 1.0, "answer": None}
 seen = {"requests": 0, "answered": 0, "texts": [], "keys": []}
-gold, labels = {}, []
+gold, labels, identities = {}, [], {}
 if args.gold:
     with open(args.gold, encoding="utf-8") as f:
         for line in f:
@@ -136,6 +144,8 @@ def control(method, body):
         if wanted.get("fault", "none") not in FAULTS:
             return whole(400, {"error": "no such fault"})
         state.update({"fault": wanted.get("fault", "none"), "share": wanted.get("share", 1.0), "answer": wanted.get("answer")})
+        for w in sealed:
+            w.transport.abort()
     return whole(200, {**seen, **state})
 
 
@@ -149,6 +159,7 @@ async def chat(writer, path, headers, body):
     if args.delay:
         await asyncio.sleep(args.delay)
     fault = fault_now()
+    fault = "none" if fault in SEALED else fault
     if args.record:
         args.record.write(json.dumps({"fault": fault, "body": request}, ensure_ascii=False) + "\n")
     make = anthropic if path.endswith("/messages") else openai
@@ -200,13 +211,36 @@ async def serve(reader, writer):
         writer.close()
 
 
+def identity(name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{args.tls}/{name}.pem", f"{args.tls}/{name}.key")
+    return context
+
+
+async def serve_sealed(reader, writer):
+    fault = fault_now()
+    try:
+        if fault == "handshake":
+            await reader.readexactly(5)  # a record's head
+            writer.write(b"\x16\x03\x03\x40\x00\x02")  # and the head of an answer
+            await writer.drain()
+            writer.close()
+            return
+        await writer.start_tls(identities.get(fault, identities["good"]))
+        sealed.add(writer)
+        await serve(reader, writer)
+    except (OSError, asyncio.IncompleteReadError):
+        writer.close()
+    sealed.discard(writer)
+
+
 async def main():
-    tls = None
-    if args.tls:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(*args.tls)
-    server = await asyncio.start_server(serve, "127.0.0.1", args.port, ssl=tls, limit=1 << 24, backlog=1024)
+    server = await asyncio.start_server(serve, "127.0.0.1", args.port, limit=1 << 24, backlog=1024)
     print(f"listening on {server.sockets[0].getsockname()[1]}", flush=True)
+    if args.tls:
+        identities.update({name: identity(name) for name in ("good", "expired", "wrong_host")})
+        other = await asyncio.start_server(serve_sealed, "127.0.0.1", args.tls_port, limit=1 << 24, backlog=1024)
+        print(f"sealed on {other.sockets[0].getsockname()[1]}", flush=True)
     async with server:
         await server.serve_forever()
 
