@@ -115,10 +115,23 @@ static int load(struct econ_scenario *s, const struct settings *set, const char 
 
 /* ---- computing and printing ---- */
 
+/* Without a rate nobody can tell whether the hardware answers the volume; the totals must not hide that. */
+static void remark_unsized(struct cli_tco *c)
+{
+    if (!c->t->option[ECON_LOCAL].there || c->s.v[ECON_P_RATE]) return;
+    int64_t units = c->s.v[ECON_P_UNITS] / MONEY_ONE;
+    econ_remark(
+        &c->remarks,
+        "Nothing says how fast the hardware is (hardware.answers_per_second): %s%lld unit%s, and whether that "
+        "is enough for the volume was not checked.",
+        units ? "there are " : "counted is ", (long long)(units ? units : 1), units > 1 ? "s" : "");
+}
+
 static int compute(struct cli_tco *c, struct err *e)
 {
     c->t = mem_calloc(1, sizeof *c->t);
     int rc = c->t ? econ_tco(&c->s, c->t, e) : err_nomem(e, sizeof *c->t);
+    if (rc == 0) remark_unsized(c);
     if (rc == 0) rc = econ_tornado(&c->s, c->bar, &c->n_bars, e);
     if (rc == 0) rc = econ_simulate(&c->s, &c->interval, e);
     if (rc == 0) rc = econ_utilisation(&c->s, &c->sweep, e);

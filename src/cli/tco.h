@@ -38,6 +38,9 @@ econ_amount cli_tco_year(const struct econ_costs *o, int months, int year); /* s
 bool cli_tco_compares(const struct cli_tco *c, enum econ_option *out_home); /* a cloud, and what it is held against */
 /* "tokens.in" and "300 tokens", with the source: "file, line 12". */
 const char *cli_tco_value(const struct cli_tco *c, enum econ_param p, char out[96]);
+/* Its distribution, "" of a certain one, and a value that it may have: shares in percent. */
+const char *cli_tco_chance(const struct cli_tco *c, enum econ_param p, char out[96]);
+const char *cli_tco_bound(enum econ_param p, double v, char out[64]);
 const char *cli_tco_source(const struct cli_tco *c, enum econ_param p, char out[200]);
 /* Is the parameter part of what was computed? What nobody gave and is 0 is not. */
 bool cli_tco_tells(const struct cli_tco *c, enum econ_param p);

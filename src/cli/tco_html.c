@@ -251,10 +251,12 @@ static void tornado(struct buf *b, const struct cli_tco *c)
     page_plot_begin(&p);
     for (int i = 0; i < n; i++) {
         const struct econ_bar *bar = &c->bar[i];
-        char text[160], number[64];
-        snprintf(text, sizeof text, "%.4g: %s", bar->low, cli_tco_number(bar->saving_low, 0, number));
+        char text[160], number[64], at[64];
+        snprintf(text, sizeof text, "%s: %s", cli_tco_bound(bar->param, bar->low, at),
+                 cli_tco_number(bar->saving_low, 0, number));
         page_plot_bar(&p, base, i + 0.18, bar->saving_low, i + 0.82, page_color(0), 1, text);
-        snprintf(text, sizeof text, "%.4g: %s", bar->high, cli_tco_number(bar->saving_high, 0, number));
+        snprintf(text, sizeof text, "%s: %s", cli_tco_bound(bar->param, bar->high, at),
+                 cli_tco_number(bar->saving_high, 0, number));
         page_plot_bar(&p, base, i + 0.18, bar->saving_high, i + 0.82, page_color(1), 1, text);
     }
     page_plot_dashed(&p, 0, 0, 0, n);
@@ -356,11 +358,11 @@ static void assumptions(struct buf *b, const struct cli_tco *c)
         page_cell(b, text);
         page_cell_right(b, cli_tco_value(c, (enum econ_param)p, value));
         page_cell(b, cli_tco_source(c, (enum econ_param)p, text));
-        page_cell(b, c->s.chance[p].shape == ECON_CERTAIN ? "" : econ_chance_text(&c->s.chance[p], value));
+        page_cell(b, cli_tco_chance(c, (enum econ_param)p, value));
         page_row_end(b);
     }
     page_table_end(b);
-    if (c->remarks.n) page_heading(b, "About the measurements");
+    if (c->remarks.n) page_heading(b, "To bear in mind");
     for (int i = 0; i < c->remarks.n; i++) page_paragraph(b, c->remarks.text[i]);
 }
 

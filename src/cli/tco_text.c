@@ -65,6 +65,31 @@ const char *cli_tco_value(const struct cli_tco *c, enum econ_param p, char out[9
     return out;
 }
 
+const char *cli_tco_chance(const struct cli_tco *c, enum econ_param p, char out[96])
+{
+    struct econ_chance chance = c->s.chance[p];
+    bool percent = econ_param_info(p)->unit == ECON_SHARE && chance.shape != ECON_BETA; /* which counts */
+    out[0] = 0;
+    if (chance.shape == ECON_CERTAIN) return out;
+    if (percent) {
+        chance.a *= 100;
+        chance.b *= 100;
+        chance.c *= 100;
+    }
+    econ_chance_text(&chance, out);
+    size_t n = strlen(out);
+    snprintf(out + n, 96 - n, "%s", percent ? " %" : "");
+    return out;
+}
+
+const char *cli_tco_bound(enum econ_param p, double v, char out[64])
+{
+    if (fabs(v) >= 1000) return cli_tco_number(v, 0, out);
+    bool percent = econ_param_info(p)->unit == ECON_SHARE;
+    snprintf(out, 64, percent ? "%.3g %%" : "%.4g", percent ? 100 * v : v);
+    return out;
+}
+
 const char *cli_tco_source(const struct cli_tco *c, enum econ_param p, char out[200])
 {
     const struct econ_origin *o = &c->s.origin[p];
@@ -224,14 +249,15 @@ static void tornado(const struct cli_tco *c)
 {
     enum { MOST = 8 };
     if (!c->n_bars) return;
-    heading("What moves the saving most (each value from its 5th to its 95th percentile)");
+    heading("What moves the saving most (a value at its 5th and 95th percentile, and the saving that follows)");
     for (int i = 0; i < c->n_bars && i < MOST; i++) {
         const struct econ_bar *b = &c->bar[i];
         const struct econ_param_info *p = econ_param_info(b->param);
-        char name[64], low[64], high[64];
+        char name[64], from[64], to[64], low[64], high[64];
         snprintf(name, sizeof name, "%s.%s", p->section, p->name);
-        printf("  %-*s %10.4g to %-10.4g %16s to %s\n", NAME, name, b->low, b->high,
-               cli_tco_number(b->saving_low, 0, low), cli_tco_number(b->saving_high, 0, high));
+        printf("  %-*s %10s to %-10s %16s to %s\n", NAME, name, cli_tco_bound(b->param, b->low, from),
+               cli_tco_bound(b->param, b->high, to), cli_tco_number(b->saving_low, 0, low),
+               cli_tco_number(b->saving_high, 0, high));
     }
 }
 
@@ -265,18 +291,17 @@ static void assumptions(const struct cli_tco *c)
     heading("What it rests on");
     for (int p = 0; p < ECON_N_PARAMS; p++) {
         const struct econ_param_info *i = econ_param_info((enum econ_param)p);
-        const struct econ_chance *chance = &c->s.chance[p];
         char name[64], value[96], source[200], sure[96];
         if (!cli_tco_tells(c, (enum econ_param)p)) continue;
         snprintf(name, sizeof name, "%s.%s", i->section, i->name);
         cli_tco_source(c, (enum econ_param)p, source);
-        econ_chance_text(chance, sure);
+        cli_tco_chance(c, (enum econ_param)p, sure);
         printf("  %-*s  %-24s  ", NAME, name, cli_tco_value(c, (enum econ_param)p, value));
         cli_print_safe(stdout, source, strlen(source)); /* it may name a file */
-        printf("%s%s\n", chance->shape == ECON_CERTAIN ? "" : "; ", chance->shape == ECON_CERTAIN ? "" : sure);
+        printf("%s%s\n", *sure ? "; " : "", sure);
     }
     if (!c->remarks.n) return;
-    heading("About the measurements");
+    heading("To bear in mind");
     for (int i = 0; i < c->remarks.n; i++) {
         fputs("  ", stdout);
         cli_print_safe(stdout, c->remarks.text[i], strlen(c->remarks.text[i]));
@@ -298,7 +323,7 @@ int cli_tco_text(const struct cli_tco *c)
     tornado(c);
     sweep(c);
     assumptions(c);
-    return ferror(stdout) ? 1 : 0;
+    return 0; /* main reports what standard output refused */
 }
 
 int cli_tco_params_print(bool json)

@@ -31,13 +31,20 @@ static void monthly(const struct econ_tco *t, enum econ_option o, const char *cu
         snprintf(out, 64, "%s %s", econ_amount_text(t->option[o].total / t->months, 2, amount), currency);
 }
 
+/* The tipping volume is that between the cloud API and the own machine: a third option may turn it elsewhere. */
 static void tell_tipping(const struct econ_tco *t, struct econ_told_cost *c)
 {
-    if (isfinite(t->tipping_npv) && t->tipping_npv > 0)
+    bool third = t->option[ECON_DECISION].there || t->option[ECON_RENTED].there;
+    if (isfinite(t->tipping_npv) && t->tipping_npv > 0 && third)
+        snprintf(c->change, sizeof c->change,
+                 "Other prices. Against the cloud API alone: %s answers a month (the tipping volume).",
+                 econ_count(round(t->tipping_npv)).text);
+    else if (isfinite(t->tipping_npv) && t->tipping_npv > 0)
         snprintf(c->change, sizeof c->change, "%s %s answers a month (the tipping volume).",
                  c->lean == ECON_LEAN_LOCAL ? "Fewer than" : "More than", econ_count(round(t->tipping_npv)).text);
     else
-        snprintf(c->change, sizeof c->change, "Other prices: no volume turns it.");
+        snprintf(c->change, sizeof c->change,
+                 third ? "Other prices or volumes." : "Other prices: no volume turns it.");
 }
 
 static void tell(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,

@@ -90,8 +90,8 @@ double econ_chance_draw(const struct econ_chance *c, uint64_t *state)
 
 const char *econ_chance_text(const struct econ_chance *c, char out[96])
 {
-    static const char *const fmt[] = {"certain", "uniform %.6g to %.6g", "triangular %.6g, %.6g, %.6g",
-                                      "normal %.6g ± %.6g", "counted %.6g of %.6g (Jeffreys)"};
+    static const char *const fmt[] = {"certain", "uniform %.9g to %.9g", "triangular %.9g, %.9g, %.9g",
+                                      "normal %.9g ± %.9g", "counted %.9g of %.9g (Jeffreys)"};
     snprintf(out, 96, fmt[c->shape], c->a, c->b, c->c);
     return out;
 }

@@ -183,9 +183,10 @@ int econ_param_check(enum econ_param p, int64_t value, const char *currency, int
     char unit[32];
     bool whole = i->unit == ECON_MONTHS || i->unit == ECON_COUNT;
     if (value < i->min || value > i->max || (whole && value % MONEY_ONE))
-        return ERR(e, FORMAT, "'%s.%s' must be a %snumber from %.15g to %.15g%s%s.", i->section, i->name,
+        return ERR(e, FORMAT, "'%s.%s' must be a %snumber from %.15g to %.15g%s%s%s.", i->section, i->name,
                    whole ? "whole " : "", (double)i->min / 1e9, (double)i->max / 1e9,
-                   *econ_unit_text(i->unit, currency, unit) ? " " : "", unit);
+                   *econ_unit_text(i->unit, currency, unit) ? " " : "", unit,
+                   i->unit == ECON_SHARE ? ", or in percent with its sign, as in 5 %" : "");
     *out = value;
     return 0;
 }

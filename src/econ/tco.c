@@ -276,6 +276,7 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     char a[48], b[48], c[48];
     const char *cur = s->currency;
     econ_amount bought = 0;
+    const char *how = s->v[ECON_P_DISCOUNT] ? ", discounted" : "";
     bool known = false;
     if (best < 0) return ERR(e, FORMAT, "This scenario leaves nothing to choose: no option has its prices.");
     int rc = bought_npv(s, &known, &bought, e);
@@ -285,8 +286,8 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     if (!s->cloud_allowed) {
         *out = (struct econ_tco_verdict){.kind = ECON_V_LOCAL_ONLY};
         snprintf(out->sentence, sizeof out->sentence,
-                 "The data may not leave, so this runs on hardware of your own, at %s %s over %d months%s%s%s%s.", a,
-                 cur, t->months, cloud->there ? "; the cloud would cost " : "", cloud->there ? b : "",
+                 "The data may not leave, so this runs on hardware of your own, at %s %s over %d months%s%s%s%s%s.",
+                 a, cur, t->months, how, cloud->there ? "; the cloud would cost " : "", cloud->there ? b : "",
                  cloud->there ? " " : "", cloud->there ? cur : "");
         return 0;
     }
@@ -315,25 +316,25 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
     switch (best) {
     case ECON_CLOUD:
         out->kind = ECON_V_CLOUD;
-        snprintf(out->sentence, sizeof out->sentence, "Use the cloud API: %s %s over %d months, against %s here.%s",
-                 a, cur, t->months, c, isinf(t->tipping_npv) ? " At no volume is that different." : "");
+        snprintf(out->sentence, sizeof out->sentence, "Use the cloud API: %s %s over %d months%s, against %s here.%s",
+                 a, cur, t->months, how, c, isinf(t->tipping_npv) ? " At no volume is that different." : "");
         break;
     case ECON_DECISION: {
         char price[32];
         money_text(s->v[ECON_P_DECISION_IN], price);
         out->kind = ECON_V_DECISION;
-        snprintf(
-            out->sentence, sizeof out->sentence,
-            "A decision API at %s %s per million tokens is cheaper: %s %s over %d months, against %s here and %s at "
-            "the cloud API.",
-            price, cur, a, cur, t->months, c, b);
+        snprintf(out->sentence, sizeof out->sentence,
+                 "A decision API at %s %s per million tokens is cheaper: %s %s over %d months%s, against %s here and "
+                 "%s at "
+                 "the cloud API.",
+                 price, cur, a, cur, t->months, how, c, b);
         break;
     }
     case ECON_RENTED:
         out->kind = ECON_V_RENTED;
         whole(t->option[ECON_LOCAL].npv, c);
         snprintf(out->sentence, sizeof out->sentence,
-                 "Rent: the GPU costs %s %s over %d months, %s%s%s%s at the cloud API.", a, cur, t->months,
+                 "Rent: the GPU costs %s %s over %d months%s, %s%s%s%s at the cloud API.", a, cur, t->months, how,
                  t->option[ECON_LOCAL].there ? "against " : "", t->option[ECON_LOCAL].there ? c : "",
                  t->option[ECON_LOCAL].there ? " on hardware of your own and " : "against ", b);
         break;
@@ -341,16 +342,17 @@ int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const s
         if (known && cloud->there && bought > cloud->npv) {
             out->kind = ECON_V_LOCAL_IDLE;
             whole(bought, c);
-            snprintf(
-                out->sentence, sizeof out->sentence,
-                "Local wins only because the box is idle anyway: %s %s over %d months against %s at the cloud API, "
-                "but %s if it had to be bought.",
-                a, cur, t->months, b, c);
+            snprintf(out->sentence, sizeof out->sentence,
+                     "Local wins only because the box is idle anyway: %s %s over %d months%s, against %s at the "
+                     "cloud API, "
+                     "but %s if it had to be bought.",
+                     a, cur, t->months, how, b, c);
             break;
         }
         out->kind = ECON_V_LOCAL;
-        snprintf(out->sentence, sizeof out->sentence, "Run it here: %s %s over %d months%s%s%s.", a, cur, t->months,
-                 cloud->there ? ", against " : "", cloud->there ? b : "", cloud->there ? " at the cloud API" : "");
+        snprintf(out->sentence, sizeof out->sentence, "Run it here: %s %s over %d months%s%s%s%s.", a, cur, t->months,
+                 how, cloud->there ? ", against " : "", cloud->there ? b : "",
+                 cloud->there ? " at the cloud API" : "");
     }
     return 0;
 }

@@ -57,6 +57,21 @@ run: croft tco $T/p.yaml --local-only --json
 json: .verdict.kind == "local-only"
 run: croft tco $T/p.yaml --rent 0.5 --rent-rate 20 --rate 3 --json
 json: .utilisation.steps[0].utilisation == 0.05 and (.utilisation.steps | length) == 7 and (.utilisation | has("rented_wins_from")) and .options.rented.total > 0
+# What is not known is said: without a rate nothing tells whether one unit is enough. Amounts of a verdict are net present values.
+run: croft tco $T/p.yaml --volume 20000000 --discount-rate 8%
+out~ over 36 months, discounted, against
+out~ ^  hardware\.price +11,632 to 12,871 
+out~ ^  Nothing says how fast the hardware is .* counted is 1 unit, and whether that is enough for the volume was not checked\.$
+run: croft tco $T/p.yaml --volume 20000000 --rate 100 --escalation 5% --draws 0 --json
+json: .remarks == [] and .options.local.units == 1 and .parameters["escalation.share"].distribution == "triangular 0.035, 0.05, 0.075"
+run: croft tco $T/p.yaml --escalation 5%
+out~ ^  escalation\.share +5 % +flag: --escalation; triangular 3\.5, 5, 7\.5 %$
+run: croft tco $T/p.yaml --escalation 5
+exit: 64
+err~ must be a number from 0 to 1, or in percent with its sign, as in 5 %\.$
+run: croft tco $T/p.yaml > /dev/full
+exit: 73
+err~ Cannot write 'standard output'
 # The table of prices, and of what a scenario may say.
 run: croft tco --prices
 out~ ^jev-latest +0\.042 +0 +0\.042 +2026-09-29 +zuplo
@@ -118,7 +133,7 @@ err~ 'b\.json' is no report of an evaluation
 # Receipts: thirty days of lines, one of ten from the cloud at 0.003; then a day less, then another currency.
 make: for d in $(seq -w 1 30); do for h in $(seq -w 0 23); do p='"device"'; [ $h -eq 7 ] && p='"cloud","cost":"0.003","currency":"USD"'; [ $h -eq 19 ] && p='"cloud","cost":"0.003","currency":"USD"'; printf '{"time":"2026-09-%sT%s:30:00.000Z","place":%s,"prompt_tokens":200,"answer_tokens":8,"latency_ms":40,"status":200}\n' $d $h "$p"; done; done > $T/r.jsonl
 run: croft tco $T/p.yaml --from-receipts=$T/r.jsonl --json
-json: (.parameters["escalation.share"] | (.value * 24 - 2 | fabs) < 1e-6 and .source == "measured" and .note == "r.jsonl, 2026-09-01 to 2026-09-30: 60 of 720 handed on") and .parameters["escalation.price_per_answer"].value == 0.003 and .parameters["tokens.in"].value == 200 and .parameters["volume.per_month"].value == 2000000 and .remarks == []
+json: (.parameters["escalation.share"] | (.value * 24 - 2 | fabs) < 1e-6 and .source == "measured" and .note == "r.jsonl, 2026-09-01 to 2026-09-30: 60 of 720 handed on") and .parameters["escalation.price_per_answer"].value == 0.003 and .parameters["tokens.in"].value == 200 and .parameters["volume.per_month"].value == 2000000 and (.remarks | length) == 1
 run: grep -v 2026-09-1 $T/r.jsonl > $T/gap.jsonl; croft tco $T/p.yaml --from-receipts=$T/gap.jsonl
 out~ 10 of the 30 days from 2026-09-01 to 2026-09-30 have no receipt
 run: grep -v ^volume $T/p.yaml > $T/v.yaml; croft tco $T/v.yaml --from-receipts=$T/r.jsonl --json
