@@ -401,6 +401,67 @@ static void dates_come_back(void **state)
     }
 }
 
+/* Reports with bytes that are not theirs: an error or a value within bounds, never worse. */
+static void damaged_bytes_do_no_harm(void **state)
+{
+    static const char *const reports[] = {
+        EVAL(RATE ", \"calibration\": {\"verdicts\": {\"accept\": {\"n\": 160, \"n_right\": 156}}}, \"examples\": "
+                  "[{\"ms\": 1.5}, {\"ms\": 2}]"),
+        "{" PP "," TG ", \"n_prompt\": 512, \"prefix\": 30}",
+        "{\"time\": \"2026-10-01T12:00:00.000Z\", \"place\": \"cloud\", \"cost\": \"0.002\", \"currency\": \"USD\", "
+        "\"prompt_tokens\": 40, \"lost\": 3}",
+    };
+    static const char bytes[] = "0123456789-.eE\"{}[],:aZ \x80";
+    uint64_t seed = 1;
+    int n_read = 0;
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        char text[600];
+        size_t n = (size_t)snprintf(text, sizeof text, "%s", reports[round % 3]);
+        struct econ_scenario s;
+        struct econ_remarks r = {.n = 0};
+        struct econ_receipts x = {0};
+        struct err e = {0};
+        for (int k = 0; k < 1 + round % 3; k++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            text[(seed >> 33) % n] = bytes[(seed >> 20) % (sizeof bytes - 1)];
+        }
+        json_t *j = json_loads(text, 0, NULL);
+        if (!j) continue;
+        econ_scenario_init(&s);
+        assert_int_equal(econ_scenario_set(&s, ECON_P_TOKENS_IN, "500", ECON_FROM_FILE, NULL, &e), 0);
+        int rc = round % 3 == 0   ? econ_measured_eval(&s, "e", j, &r, &e)
+                 : round % 3 == 1 ? econ_measured_bench(&s, "b", j, &r, &e)
+                                  : econ_receipts_add(&x, j, &e);
+        if (round % 3 == 2 && rc == 0) {
+            assert_int_equal(add(&x, "2026-11-01T12:00:00.000Z", "device", ""), 0);
+            rc = econ_measured_receipts(&s, "r", &x, &r, &e);
+        }
+        n_read += rc == 0;
+        for (int p = 0; p < ECON_N_PARAMS; p++) {
+            const struct econ_param_info *i = econ_param_info((enum econ_param)p);
+            assert_true(s.v[p] >= i->min || s.v[p] == i->def);
+            assert_true(s.v[p] <= i->max);
+        }
+        json_decref(j);
+        econ_receipts_done(&x);
+        econ_scenario_done(&s);
+    }
+    assert_true(n_read > 1000);
+}
+
+static void memory_may_end(void **state)
+{
+    struct econ_receipts x = {0};
+    (void)state;
+    mem_fail_nth(1);
+    assert_int_equal(add(&x, "2026-10-01T12:00:00.000Z", "device", ""), CROFT_E_NOMEM);
+    mem_fail_nth(0);
+    assert_int_equal(x.n, 0);
+    assert_int_equal(add(&x, "2026-10-01T12:00:00.000Z", "device", ""), 0);
+    econ_receipts_done(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +478,8 @@ int main(void)
         cmocka_unit_test(what_the_scenario_states_stays),
         cmocka_unit_test(receipts_that_prove_nothing_are_errors),
         cmocka_unit_test(dates_come_back),
+        cmocka_unit_test(damaged_bytes_do_no_harm),
+        cmocka_unit_test(memory_may_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
