@@ -196,13 +196,16 @@ static void print_promise(const struct run *r, const struct task_promise *p)
         return;
     }
     if (mean)
-        printf("Of all inputs like these %u examples, accepted answers %s at most %g %%, in the mean.\n", p->n,
-               graded ? "lose (1 - F1)" : "are wrong for", 100 * p->target_error);
+        printf("Of all inputs like these %u examples, accepted answers %s at most %g %%, in the mean.\n%.1f %% of "
+               "inputs "
+               "are answered here; the rest is escalated.\n\n",
+               p->n, graded ? "lose (1 - F1)" : "are wrong for", 100 * p->target_error, 100 * p->coverage);
     else
-        printf("Answers that are accepted %s %g %%%s, for inputs like these\n%u examples.\n",
+        printf("Answers that are accepted %s %g %%%s, for inputs like these\n%u examples. That share of inputs, %.1f "
+               "%%, is "
+               "answered here; the rest is escalated.\n\n",
                graded ? "have a mean loss (1 - F1) of at most" : "are wrong in at most", 100 * p->target_error, with,
-               p->n);
-    printf("That share of inputs, %.1f %%, is answered here; the rest is escalated.\n\n", 100 * p->coverage);
+               p->n, 100 * p->coverage);
 }
 
 static void fact(struct cli_table *t, const char *what, double value)
