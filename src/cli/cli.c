@@ -106,7 +106,9 @@ int cli_fail(const char *command, const struct err *e)
     fflush(stdout);
     fprintf(stderr, "%scroft%s%s:%s ", color ? "\033[31m" : "", *command ? " " : "", command, color ? "\033[0m" : "");
     cli_print_safe(stderr, e->msg, strlen(e->msg));
-    if (e->pos >= 0) {
+    size_t n = strlen(e->where);
+    bool named = n && strncmp(e->msg, e->where, n) == 0 && e->msg[n] == ':'; /* "file:line: …" */
+    if (e->pos >= 0 && !named) {
         fputs(" (", stderr);
         cli_print_safe(stderr, e->where, strlen(e->where));
         fprintf(stderr, "%sat %lld)", e->where[0] ? " " : "", e->pos);

@@ -72,6 +72,7 @@ static int read_json(const char *path, json_t **out, struct err *e)
     json_error_t why;
     buf_init(&b, (size_t)1 << 30);
     int rc = cli_read_all(path, &b, e);
+    if (rc == 0 && b.len == 0) rc = err_set(e, CROFT_E_FORMAT, path, -1, "%.160s is empty.", path);
     if (rc == 0 && !(*out = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, &why)))
         rc = err_set(e, CROFT_E_FORMAT, path, why.line, "%.160s:%d: this is no JSON: %.120s.", path, why.line,
                      why.text);

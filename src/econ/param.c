@@ -98,30 +98,53 @@ const char *econ_unit_text(enum econ_unit u, const char *currency, char out[32])
     return out;
 }
 
-/* "-12.5" in front of *z to billionths; *z moves behind it. False: no number, or one with more than nine digits
- * behind the point or too many before it. */
-static bool take_number(const char **z, int64_t *out)
+/* Digits and at most one point as billionths, times 10^power; false where that is not a whole number of them, or too
+ * large. */
+static bool decimal_of(const char *p, const char *end, int power, int64_t *out)
 {
-    const char *p = *z;
-    bool minus = *p == '-';
     int64_t m = 0;
-    int n = 0, behind = -1;
-    for (p += minus; (*p >= '0' && *p <= '9') || (*p == '.' && behind < 0); p++) {
+    int behind = 0;
+    bool point = false;
+    for (; p < end; p++) {
         if (*p == '.') {
-            behind = 0;
+            point = true;
             continue;
         }
-        if (behind >= 9 || m > (INT64_MAX - 9) / 10) return false;
+        if (m > (INT64_MAX - 9) / 10) return false;
         m = m * 10 + (*p - '0');
-        n++;
-        if (behind >= 0) behind++;
+        behind += point;
     }
-    if (n == 0 || behind == 0) return false;
-    for (int i = behind < 0 ? 0 : behind; i < 9; i++) {
+    for (power += 9 - behind; power > 0 && m; power--) {
         if (m > INT64_MAX / 10) return false;
         m *= 10;
     }
-    *out = minus ? -m : m;
+    for (; power < 0 && m; power++) {
+        if (m % 10) return false;
+        m /= 10;
+    }
+    *out = m;
+    return true;
+}
+
+/* "-12.5" or "2e6" in front of *z to billionths; *z moves behind it. False: no number, or one with more than nine
+ * digits behind the point or too many before it. */
+static bool take_number(const char **z, int64_t *out)
+{
+    const char *from = *z + (**z == '-'), *p = from;
+    int n_digits = 0, n_points = 0, power = 0;
+    for (; (*p >= '0' && *p <= '9') || (*p == '.' && n_points == 0); p++) *(*p == '.' ? &n_points : &n_digits) += 1;
+    const char *end = p;
+    if (n_digits == 0 || p[-1] == '.') return false;
+    if (*p == 'e' || *p == 'E') {
+        bool minus = p[1] == '-';
+        p += 1 + (p[1] == '-' || p[1] == '+');
+        if (*p < '0' || *p > '9') return false;
+        for (; *p >= '0' && *p <= '9'; p++) power = power < 100 ? power * 10 + (*p - '0') : power;
+        if (minus) power = -power;
+    }
+    int64_t m;
+    if (!decimal_of(from, end, power, &m)) return false;
+    *out = from > *z ? -m : m;
     *z = p;
     return true;
 }

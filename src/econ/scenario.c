@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SCENARIO_BYTES = 1 << 20, MAX_FIELDS = 24 };
+enum { MAX_SCENARIO_BYTES = 1 << 20, MAX_FIELDS = 24, LEAST_DRAWS = 100 };
 
 const char *econ_source_word(enum econ_source s)
 {
@@ -469,6 +469,9 @@ int econ_scenario_finish(struct econ_scenario *s, const struct econ_prices *pric
     if (!econ_given(s, ECON_P_VOLUME))
         return ERR(e, FORMAT, "%s%sHow many answers a month? Give volume.per_month.", s->path ? s->path : "",
                    s->path ? ": " : "");
+    if (s->draws && s->draws < LEAST_DRAWS)
+        return ERR(e, FORMAT, "An interval from %u draws says nothing: ask for at least %d, or for none with 0.",
+                   s->draws, LEAST_DRAWS);
     int rc = look_up_prices(s, prices, e);
     if (rc == 0) rc = check_pairs(s, e);
     if (rc == 0) rc = check_prices(s, e);

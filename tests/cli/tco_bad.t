@@ -31,7 +31,7 @@ exit: 65
 err~ x.yaml:3: 'cloud.price_per_answer' must be a number .* not '.inf'
 run: $T/tco 's/12000/1e400/'
 exit: 65
-err~ x.yaml:4: 'hardware.price' .*'e400'
+err~ x.yaml:4: 'hardware.price' must be a number
 run: $T/tco 's/12000/1e30/'
 exit: 65
 err~ x.yaml:4: 'hardware.price' must be a number
@@ -188,3 +188,10 @@ err~ volume.per_mont
 run: croft tco $T/good.yaml --hardware-prize 3
 exit: 64
 err~ hardware-prize
+# too few draws to say anything; measurements that are not there
+run: croft tco $T/good.yaml --draws 1
+exit: 65
+err~ ask for at least 100, or for none with 0
+run: croft tco $T/good.yaml --from-eval /dev/null
+exit: 65
+err~ croft tco: /dev/null is empty.$

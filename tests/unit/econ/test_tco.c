@@ -267,6 +267,24 @@ static void a_decision_api_is_cheaper(void **state)
     econ_scenario_done(&s);
 }
 
+static void numbers_are_read_exactly(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t want; /* billionths */
+    } good[] = {{"2e6", 2000000000000000}, {"2.5E+3", 2500000000000},     {"1e-9", 1},
+                {".5e1", 5000000000},      {"1000000000e-9", 1000000000}, {"0e400", 0},
+                {"0.000000001e3", 1000}};
+    struct econ_scenario s;
+    struct err e = {0};
+    econ_scenario_init(&s);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(econ_scenario_set(&s, ECON_P_HARDWARE_PRICE, good[i].text, ECON_FROM_FLAG, "", &e), 0);
+        assert_int_equal(s.v[ECON_P_HARDWARE_PRICE], good[i].want);
+    }
+    econ_scenario_done(&s);
+}
+
 static void bad_values_are_refused(void **state)
 {
     static const struct {
@@ -274,7 +292,11 @@ static void bad_values_are_refused(void **state)
     } bad[] = {{"cloud.price_per_answer", "-1"},
                {"cloud.price_per_answer", "0.12 USD/kWh"},
                {"cloud.price_per_answer", "0.12 EUR/answer"},
-               {"cloud.price_per_answer", "1e-3"},
+               {"cloud.price_per_answer", "1e-10"},
+               {"cloud.price_per_answer", "1e400"},
+               {"cloud.price_per_answer", "1e"},
+               {"cloud.price_per_answer", "1e5e5"},
+               {"cloud.price_per_answer", "."},
                {"cloud.price_per_answer", "nan"},
                {"cloud.price_per_answer", "0.0000000001"},
                {"horizon.months", "0"},
@@ -313,6 +335,7 @@ int main(void)
         cmocka_unit_test(units_and_tipping),
         cmocka_unit_test(verdicts),
         cmocka_unit_test(a_decision_api_is_cheaper),
+        cmocka_unit_test(numbers_are_read_exactly),
         cmocka_unit_test(bad_values_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
