@@ -308,10 +308,18 @@ static void histogram(struct buf *b, const struct cli_tco *c)
     page_plot_end(&p, text);
 }
 
+/* " From 14.4 % on is …", " At none is …", or nothing where there is nothing to compare. */
+static void crossing(double from, const char *what, char out[120])
+{
+    out[0] = 0;
+    if (isinf(from)) snprintf(out, 120, " At none is %s.", what);
+    if (isfinite(from)) snprintf(out, 120, " From %.1f %% on is %s.", 100 * from, what);
+}
+
 static void utilisation(struct buf *b, const struct cli_tco *c, const struct shown *s)
 {
     double x[8], y[8];
-    char title[64], text[240], at[64];
+    char title[64], text[400], local[120], rented[120];
     if (!c->sweep.there) return;
     snprintf(title, sizeof title, "%s an answer", c->s.currency);
     struct page_plot p = {
@@ -332,12 +340,10 @@ static void utilisation(struct buf *b, const struct cli_tco *c, const struct sho
         }
         page_plot_line(&p, x, y, c->sweep.n, i);
     }
-    snprintf(at, sizeof at, "%.1f %%", 100 * c->sweep.rented_wins);
-    snprintf(text, sizeof text, "What an answer costs when a machine is busy for that share of the time.%s%s%s",
-             isnan(c->sweep.rented_wins)   ? ""
-             : isinf(c->sweep.rented_wins) ? " At none is a rented GPU the cheapest."
-                                           : " A rented GPU is the cheapest from ",
-             isfinite(c->sweep.rented_wins) ? at : "", isfinite(c->sweep.rented_wins) ? " on." : "");
+    crossing(c->sweep.local_wins, "this hardware no dearer than the cloud API", local);
+    crossing(c->sweep.rented_wins, "a rented GPU the cheapest", rented);
+    snprintf(text, sizeof text, "What an answer costs when a machine is busy for that share of the time.%s%s", local,
+             rented);
     page_plot_end(&p, text);
 }
 

@@ -107,6 +107,8 @@ bool cli_tco_tells(const struct cli_tco *c, enum econ_param p)
     const int64_t *v = c->s.v;
     if (strcmp(econ_param_info(p)->section, "decision") == 0 && !c->t->option[ECON_DECISION].there) return false;
     if (c->s.origin[p].source != ECON_DEFAULT) return true;
+    if (strcmp(econ_param_info(p)->section, "escalation") == 0 && !v[ECON_P_ESCALATION] && !v[ECON_P_CHECKS])
+        return false;
     if (p == ECON_P_PEAK || p == ECON_P_MAX_UTILISATION) return v[ECON_P_RATE] || v[ECON_P_RENT_RATE];
     if (p == ECON_P_COOLING) return v[ECON_P_BUSY_WATTS];
     if (p == ECON_P_LIFE) return v[ECON_P_HARDWARE_PRICE];
