@@ -308,12 +308,12 @@ static void histogram(struct buf *b, const struct cli_tco *c)
     page_plot_end(&p, text);
 }
 
-/* " From 14.4 % on is …", " At none is …", or nothing where there is nothing to compare. */
+/* " From 14.4 % on, …", " There is no utilisation at which …", or nothing where there is nothing to compare. */
 static void crossing(double from, const char *what, char out[120])
 {
     out[0] = 0;
-    if (isinf(from)) snprintf(out, 120, " At none is %s.", what);
-    if (isfinite(from)) snprintf(out, 120, " From %.1f %% on is %s.", 100 * from, what);
+    if (isinf(from)) snprintf(out, 120, " There is no utilisation at which %s.", what);
+    if (isfinite(from)) snprintf(out, 120, " From %.1f %% on, %s.", 100 * from, what);
 }
 
 static void utilisation(struct buf *b, const struct cli_tco *c, const struct shown *s)
@@ -340,8 +340,8 @@ static void utilisation(struct buf *b, const struct cli_tco *c, const struct sho
         }
         page_plot_line(&p, x, y, c->sweep.n, i);
     }
-    crossing(c->sweep.local_wins, "this hardware no dearer than the cloud API", local);
-    crossing(c->sweep.rented_wins, "a rented GPU the cheapest", rented);
+    crossing(c->sweep.local_wins, "this hardware is at least as cheap as the cloud API", local);
+    crossing(c->sweep.rented_wins, "a rented GPU is the cheapest", rented);
     snprintf(text, sizeof text, "What an answer costs when a machine is busy for that share of the time.%s%s", local,
              rented);
     page_plot_end(&p, text);
