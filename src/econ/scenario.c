@@ -305,9 +305,9 @@ static int price_from_table(struct econ_scenario *s, const struct econ_prices *p
     bool too_large = false;
     if (!prices || !prices->find(model, &price[0], &price[1], &price[2], &date))
         return ERR(e, NOT_FOUND,
-                   "The price table has no model '%.80s'. Give price_input and price_output instead; 'croft tco "
+                   "%s%sThe price table has no model '%.80s'. Give price_input and price_output instead; 'croft tco "
                    "--prices' lists the table.",
-                   model);
+                   s->path ? s->path : "", s->path ? ": " : "", model);
     if (strcmp(s->currency, "USD") != 0 && !econ_given(s, ECON_P_USD))
         return ERR(
             e, FORMAT,

@@ -7,6 +7,8 @@ exit: 65
 err~ stands there for the second time
 run: $T/tco ''
 json: .saving.total == 42000
+run: croft tco $T/good.yaml --rate 5 --json
+json: .remarks == []
 # numbers
 run: $T/tco 's/0.00075/-0.001/'
 exit: 65
@@ -72,6 +74,9 @@ err~ x.yaml:5: 'currency' must be three capital letters
 run: $T/tco 's/price_per_answer: 0.00075/model: gpt-5-mini/;$acurrency: EUR\ntokens: {in: 500, out: 10}'
 exit: 65
 err~ price of 'gpt-5-mini' is in USD, and the scenario in EUR. Give 'exchange.usd'
+run: $T/tco 's/price_per_answer: 0.00075/model: gpt-17/'
+exit: 66
+err~ x.yaml: The price table has no model 'gpt-17'
 # names
 run: $T/tco 's/price_per_answer/price_per_anwser/'
 exit: 65
