@@ -5,6 +5,7 @@
  *
  * Numbers come from the files beside this one, judgements from src/econ. Read next: qualify.h, docs/QUALIFY.md. */
 #include "kern_ops.h"
+#include "plat_sensor.h"
 #include "qualify.h"
 
 #include <math.h>
@@ -44,7 +45,11 @@ static int predict(struct cli_qualify *q, const char *name, struct cli_qualify_d
 {
     int rc;
     *d = (struct cli_qualify_device){0};
-    if (strcmp(name, "here") == 0) {
+    q->found.load = NAN;
+    if (strcmp(name, "here") == 0) { /* its limits are measured, and other work makes them less */
+        struct plat_health health;
+        plat_health_read(&health, "");
+        q->found.load = health.load_per_cpu;
         rc = cli_qualify_limits(q->set, &d->machine, e);
     } else {
         rc = econ_device_find(&q->own, name, &d->device, e);

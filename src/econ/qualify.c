@@ -223,5 +223,6 @@ void econ_qualify_predicted(const struct econ_required *r, const struct econ_fou
     if (!isnan(r->sustained_share)) number(out, "sustained", NAN, r->sustained_share, true, "", only);
     if (!isnan(r->celsius)) number(out, "temperature", NAN, r->celsius, false, "", only);
     if (!isnan(r->joules)) number(out, "energy", NAN, r->joules, false, "", only);
+    if (!isnan(eval->load)) other_work(out, eval);
     conclude(out);
 }

@@ -55,7 +55,8 @@ void econ_qualify(const struct econ_required *r, const struct econ_found *f, str
 
 /* The same of hardware that is not at hand. What is required of rates and answer time fails when even the good end of
  * the prediction misses it, passes when even the bad end keeps it, and is open between. What only a measurement can
- * show (sustained rate, heat, energy, kernel level) is open where it is required. */
+ * show (sustained rate, heat, energy, kernel level) is open where it is required. Of `evaluation` the load counts too,
+ * where limits were measured here: NAN where they were not. */
 struct econ_prediction;
 void econ_qualify_predicted(const struct econ_required *r, const struct econ_found *evaluation,
                             const struct econ_prediction *p, double memory_bytes, struct econ_verdict *out);

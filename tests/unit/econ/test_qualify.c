@@ -176,8 +176,14 @@ static void predictions_are_judged_by_the_ends_of_their_interval(void **state)
         econ_qualify_predicted(&r, &good, &p, 4e9, &v);
         assert_int_equal(check_of(&v, "decode")->outcome, rates[i].is);
     }
+    struct econ_found f = good;
+    f.load = 2; /* limits that were measured beside other work */
+    econ_qualify_predicted(&r, &f, &p, 4e9, &v);
+    assert_non_null(strstr(check_of(&v, "other work")->reason, "it was not idle"));
+    f.load = NAN; /* those of a data sheet */
     r.decode_rate = NAN, r.prompt_rate = 10;
-    econ_qualify_predicted(&r, &good, &p, 4e9, &v);
+    econ_qualify_predicted(&r, &f, &p, 4e9, &v);
+    for (int i = 0; i < v.n; i++) assert_string_not_equal(v.check[i].name, "other work");
     assert_int_equal(check_of(&v, "prompt")->outcome, ECON_OPEN);
     r.prompt_rate = NAN, r.p99_ms = 799;
     econ_qualify_predicted(&r, &good, &p, 4e9, &v);
