@@ -3,7 +3,8 @@
 
 Clients: tasks sure and unsure, many inputs at once, a task with a small budget, chats here and there, streamed and whole,
 data that must stay, deadlines, work that may wait, clients that leave. Meanwhile the stand-in (upstream.py, two tiers of
-two wires, one over TLS) hangs, lies, flaps, cuts, shows bad certificates, breaks handshakes off, is stopped, is killed and started again. In the end: each request got one whole
+two wires, one over TLS) hangs, lies, flaps, cuts, shows bad certificates, breaks handshakes off, is stopped, is killed and
+started again, and the server reads its policy again. In the end: each request got one whole
 answer or one error that says why, on time; nothing that must stay is in what the stand-in recorded, and no address that
 is to be redacted; the budget held; each answer has one receipt and the log verifies; what was put off was done once;
 nothing is stuck, memory has not grown, and the server ends with 0. Exit status: 0 or 1."""
@@ -271,16 +272,22 @@ def examine(at, record):
 def run(at, record):
     sealed = certificates(at)  # without openssl that tier is plain, and its certificates are never bad
     up, memory = stand_in(at, record), []
+    text = SETTINGS.format(at=at, task=TASK, port=up.port, limit=LIMIT, ca=" ca_file: %s/ca.pem," % at if sealed else "",
+                                sealed="https://localhost:%d/v1" % up.sealed if sealed else "http://127.0.0.1:%d/v1" % up.port)
     with open(at + "/croft.yaml", "w", encoding="utf-8") as f:
-        f.write(SETTINGS.format(at=at, task=TASK, port=up.port, limit=LIMIT, ca=" ca_file: %s/ca.pem," % at if sealed else "",
-                                sealed="https://localhost:%d/v1" % up.sealed if sealed else "http://127.0.0.1:%d/v1" % up.port))
+        f.write(text)
     kinds = [task, task, unsure, many, limited, staying, chats, chats, streams, hurried, patient, leaving]
     try:
         with Server("-c", at + "/croft.yaml", "--queue", "64", log=at + "/server.log", level="error") as s:
             threads = [threading.Thread(target=client, args=(s, k, i)) for i, k in enumerate(kinds)]
             for t in threads:
                 t.start()
-            up = trouble(up, at, record, lambda: memory.append(s.resident()))
+            def each():  # the policy is read again under load, sometimes with another tier than before
+                memory.append(s.resident())
+                with open(at + "/croft.yaml", "w", encoding="utf-8") as f:
+                    f.write(text.replace("max_retries: 0", "max_retries: %d" % (len(memory) % 3 // 2)))
+                s.process.send_signal(signal.SIGHUP)
+            up = trouble(up, at, record, each)
             stop.set()
             for t in threads:
                 t.join(60)
