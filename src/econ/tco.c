@@ -140,8 +140,8 @@ static double most_utilisation(const struct econ_scenario *s)
     return fmin(1, (double)econ_param_info(ECON_P_VOLUME)->max / (double)full_volume(s));
 }
 
-static int at_utilisation(const struct econ_scenario *given, double u, struct econ_tco *t, struct econ_sweep_step *out,
-                          struct err *e)
+static int at_utilisation(const struct econ_scenario *given, double u, struct econ_tco *t,
+                          struct econ_sweep_step *out, struct err *e)
 {
     struct econ_scenario s = *given;
     double volume = u * econ_amount_real(full_volume(&s));
@@ -268,91 +268,92 @@ static void whole(econ_amount a, char out[48])
     out[at] = 0;
 }
 
+/* The interval includes zero, or no option is clearly the cheapest: said in out. */
+static bool is_open(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i, int best,
+                    struct econ_tco_verdict *out)
+{
+    int home = econ_home(t), other;
+    char low[48], high[48];
+    if (!i || !i->draws) return false;
+    if (home >= 0 && t->option[ECON_CLOUD].there && best != ECON_DECISION && i->low <= 0 && i->high >= 0) {
+        whole((econ_amount)(i->low * 1e9), low);
+        whole((econ_amount)(i->high * 1e9), high);
+        snprintf(out->sentence, sizeof out->sentence,
+                 "Not decided: the saving of %s over the %s is between %s and %s %s with %.0f %% probability, and "
+                 "that includes zero. Measure what moves it most.",
+                 econ_option_title((enum econ_option)home), econ_option_title(ECON_CLOUD), low, high, s->currency,
+                 100 * s->confidence);
+        return true;
+    }
+    if (!contested(s, i, best, &other)) return false;
+    snprintf(out->sentence, sizeof out->sentence,
+             "Not decided: %s is the cheapest with %.0f %% probability, %s with %.0f %%. Measure what moves it most.",
+             econ_option_title((enum econ_option)best), 100 * i->cheapest[best],
+             econ_option_title((enum econ_option)other), 100 * i->cheapest[other]);
+    return true;
+}
+
+/* What is said of the cheapest option; bought: NPV of local if its hardware had to be bought, where that is known. */
+static void say_cheapest(const struct econ_scenario *s, const struct econ_tco *t, int best, const econ_amount *bought,
+                         struct econ_tco_verdict *out)
+{
+    const struct econ_costs *cloud = &t->option[ECON_CLOUD], *local = &t->option[ECON_LOCAL];
+    int home = econ_home(t);
+    char it[48], there[48], here[48], price[32], over[64];
+    char *z = out->sentence;
+    const size_t n = sizeof out->sentence;
+    whole(t->option[best].npv, it);
+    whole(cloud->npv, there);
+    whole(home >= 0 ? t->option[home].npv : 0, here);
+    snprintf(over, sizeof over, "%s over %d month%s%s", s->currency, t->months, t->months == 1 ? "" : "s",
+             s->v[ECON_P_DISCOUNT] ? ", discounted" : "");
+    if (!s->cloud_allowed) {
+        out->kind = ECON_V_LOCAL_ONLY;
+        int at = snprintf(z, n, "The data may not leave, so this runs on hardware of your own, at %s %s", it, over);
+        if (cloud->there)
+            snprintf(z + at, n - (size_t)at, "; the cloud would cost %s %s.", there, s->currency);
+        else
+            snprintf(z + at, n - (size_t)at, ".");
+    } else if (best == ECON_CLOUD) {
+        out->kind = ECON_V_CLOUD;
+        snprintf(z, n, "Use the cloud API: %s %s, against %s here.%s", it, over, here,
+                 isinf(t->tipping_npv) ? " At no volume is that different." : "");
+    } else if (best == ECON_DECISION) {
+        out->kind = ECON_V_DECISION;
+        money_text(s->v[ECON_P_DECISION_IN], price);
+        snprintf(z, n,
+                 "A decision API at %s %s per million tokens is cheaper: %s %s, against %s here and %s at the cloud "
+                 "API.",
+                 price, s->currency, it, over, here, there);
+    } else if (best == ECON_RENTED) {
+        out->kind = ECON_V_RENTED;
+        whole(local->npv, here);
+        snprintf(z, n, "Rent: the GPU costs %s %s, against %s%s%s at the cloud API.", it, over,
+                 local->there ? here : "", local->there ? " on hardware of your own and " : "", there);
+    } else if (bought && cloud->there && *bought > cloud->npv) {
+        out->kind = ECON_V_LOCAL_IDLE;
+        whole(*bought, here);
+        snprintf(z, n,
+                 "Local wins only because the box is idle anyway: %s %s, against %s at the cloud API, but %s if it "
+                 "had to be bought.",
+                 it, over, there, here);
+    } else {
+        out->kind = ECON_V_LOCAL;
+        snprintf(z, n, "Run it here: %s %s%s%s%s.", it, over, cloud->there ? ", against " : "",
+                 cloud->there ? there : "", cloud->there ? " at the cloud API" : "");
+    }
+}
+
 int econ_decide(const struct econ_scenario *s, const struct econ_tco *t, const struct econ_interval *i,
                 struct econ_tco_verdict *out, struct err *e)
 {
-    int best = best_option(s, t), home = econ_home(t);
-    const struct econ_costs *cloud = &t->option[ECON_CLOUD];
-    char a[48], b[48], c[48];
-    const char *cur = s->currency;
+    int best = best_option(s, t);
     econ_amount bought = 0;
-    const char *how = s->v[ECON_P_DISCOUNT] ? ", discounted" : "";
     bool known = false;
     if (best < 0) return ERR(e, FORMAT, "This scenario leaves nothing to choose: no option has its prices.");
     int rc = bought_npv(s, &known, &bought, e);
     if (rc) return rc;
-    whole(t->option[best].npv, a);
-    whole(cloud->npv, b);
-    if (!s->cloud_allowed) {
-        *out = (struct econ_tco_verdict){.kind = ECON_V_LOCAL_ONLY};
-        snprintf(out->sentence, sizeof out->sentence,
-                 "The data may not leave, so this runs on hardware of your own, at %s %s over %d months%s%s%s%s%s.",
-                 a, cur, t->months, how, cloud->there ? "; the cloud would cost " : "", cloud->there ? b : "",
-                 cloud->there ? " " : "", cloud->there ? cur : "");
-        return 0;
-    }
-    if (i && i->draws && home >= 0 && cloud->there && best != ECON_DECISION && i->low <= 0 && i->high >= 0) {
-        *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
-        whole((econ_amount)(i->low * 1e9), a);
-        whole((econ_amount)(i->high * 1e9), b);
-        snprintf(
-            out->sentence, sizeof out->sentence,
-            "Not decided: the saving of %s over the %s is between %s and %s %s with %.0f %% probability, and that "
-            "includes zero. Measure what moves it most.",
-            econ_option_title((enum econ_option)home), econ_option_title(ECON_CLOUD), a, b, cur, 100 * s->confidence);
-        return 0;
-    }
-    int other;
-    if (contested(s, i, best, &other)) {
-        *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
-        snprintf(
-            out->sentence, sizeof out->sentence,
-            "Not decided: %s is the cheapest with %.0f %% probability, %s with %.0f %%. Measure what moves it most.",
-            econ_option_title((enum econ_option)best), 100 * i->cheapest[best],
-            econ_option_title((enum econ_option)other), 100 * i->cheapest[other]);
-        return 0;
-    }
-    whole(home >= 0 ? t->option[home].npv : 0, c);
-    switch (best) {
-    case ECON_CLOUD:
-        out->kind = ECON_V_CLOUD;
-        snprintf(out->sentence, sizeof out->sentence, "Use the cloud API: %s %s over %d months%s, against %s here.%s",
-                 a, cur, t->months, how, c, isinf(t->tipping_npv) ? " At no volume is that different." : "");
-        break;
-    case ECON_DECISION: {
-        char price[32];
-        money_text(s->v[ECON_P_DECISION_IN], price);
-        out->kind = ECON_V_DECISION;
-        snprintf(out->sentence, sizeof out->sentence,
-                 "A decision API at %s %s per million tokens is cheaper: %s %s over %d months%s, against %s here and "
-                 "%s at "
-                 "the cloud API.",
-                 price, cur, a, cur, t->months, how, c, b);
-        break;
-    }
-    case ECON_RENTED:
-        out->kind = ECON_V_RENTED;
-        whole(t->option[ECON_LOCAL].npv, c);
-        snprintf(out->sentence, sizeof out->sentence,
-                 "Rent: the GPU costs %s %s over %d months%s, %s%s%s%s at the cloud API.", a, cur, t->months, how,
-                 t->option[ECON_LOCAL].there ? "against " : "", t->option[ECON_LOCAL].there ? c : "",
-                 t->option[ECON_LOCAL].there ? " on hardware of your own and " : "against ", b);
-        break;
-    default:
-        if (known && cloud->there && bought > cloud->npv) {
-            out->kind = ECON_V_LOCAL_IDLE;
-            whole(bought, c);
-            snprintf(out->sentence, sizeof out->sentence,
-                     "Local wins only because the box is idle anyway: %s %s over %d months%s, against %s at the "
-                     "cloud API, "
-                     "but %s if it had to be bought.",
-                     a, cur, t->months, how, b, c);
-            break;
-        }
-        out->kind = ECON_V_LOCAL;
-        snprintf(out->sentence, sizeof out->sentence, "Run it here: %s %s over %d months%s%s%s%s.", a, cur, t->months,
-                 how, cloud->there ? ", against " : "", cloud->there ? b : "",
-                 cloud->there ? " at the cloud API" : "");
-    }
+    *out = (struct econ_tco_verdict){.kind = ECON_V_OPEN};
+    if (!s->cloud_allowed || !is_open(s, t, i, best, out)) say_cheapest(s, t, best, known ? &bought : NULL, out);
     return 0;
 }
