@@ -92,6 +92,7 @@ static bool known(const char *key)
                                        "oneOf",
                                        "enum",
                                        "const",
+                                       "not",
                                        "type",
                                        "properties",
                                        "required",
@@ -424,6 +425,35 @@ static int types_of(struct schema *s, const struct part *p, bool *named)
     return set ? set : (int)gram_schema_fail(s, CROFT_E_FORMAT, p->at, "type", "this is not the name of a type.");
 }
 
+/* The types that a part's `not` leaves out. Beside enum or const it is tried on the values; elsewhere it can be about
+ * types alone, and not about integers, which other numbers may equal. */
+static int types_not(struct schema *s, const struct part *p)
+{
+    const json_t *no = json_object_get(p->s, "not");
+    const char *key;
+    json_t *v;
+    bool other = false, named = false;
+    if (!no) return 0;
+    json_object_foreach((json_t *)no, key, v) other |= strcmp(key, "type") != 0 && !annotation(key);
+    struct part type = {no, gram_schema_at(s, p->at, "not", NULL)};
+    int set = json_is_object(no) && !other && !s->e->code ? types_of(s, &type, &named) : 0;
+    if (s->e->code) return 0;
+    if (named && (set & (S_INT | S_REAL)) != S_INT) return set;
+    return (int)gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, "not", "this keyword is not supported.");
+}
+
+/* A `not` beside listed values: only what the check of values knows whole. */
+static bool check_not(struct schema *s, const struct part *p)
+{
+    const json_t *no = json_object_get(p->s, "not");
+    const char *key;
+    json_t *v;
+    bool ok = !no || json_is_object(no);
+    json_object_foreach((json_t *)no, key, v) ok &= !strcmp(key, "type") || !strcmp(key, "enum") ||
+                                                    !strcmp(key, "const") || annotation(key);
+    return ok || gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, "not", "this keyword is not supported.");
+}
+
 /* The types that the keywords of a part speak about. */
 static int types_meant(const struct part *p)
 {
@@ -472,16 +502,18 @@ static uint32_t of_types(struct schema *s, const struct parts *all, int set)
 
 static uint32_t typed(struct schema *s, const struct parts *all)
 {
-    int set = S_ALL, meant = 0;
+    int set = S_ALL, meant = 0, none = 0;
     bool named = false, empty = true;
     for (size_t i = 0; i < all->n && !s->e->code; i++) {
         set &= types_of(s, &all->p[i], &named);
+        none |= types_not(s, &all->p[i]);
         meant |= types_meant(&all->p[i]);
         empty &= !types_meant(&all->p[i]);
     }
     if (s->e->code) return 0;
-    if (!named && empty) return gram_schema_any(s);
+    if (!named && empty && !none) return gram_schema_any(s);
     if (!named && meant) set &= meant;
+    set &= ~none;
     return set ? of_types(s, all, set) : gram_none(&s->g);
 }
 
@@ -624,8 +656,11 @@ static uint32_t body(struct schema *s, const json_t *schema, const char *at)
         if (json_object_get(all.p[i].s, "oneOf")) return split(s, &all, i, "oneOf");
     }
     for (size_t i = 0; i < all.n; i++)
-        if (json_object_get(all.p[i].s, "enum") || json_object_get(all.p[i].s, "const"))
+        if (json_object_get(all.p[i].s, "enum") || json_object_get(all.p[i].s, "const")) {
+            for (size_t k = 0; k < all.n; k++)
+                if (!check_not(s, &all.p[k])) return 0;
             return enumeration(s, &all, &all.p[i]);
+        }
     return typed(s, &all);
 }
 

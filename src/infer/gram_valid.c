@@ -228,6 +228,10 @@ static int check_branches(struct check *c, const json_t *s, const json_t *v)
         if (list && (k ? fit != 1 : fit == 0))
             return wrong(c, k ? "oneOf" : "anyOf", fit ? "more than one branch fits" : "no branch fits");
     }
+    const json_t *no = json_object_get(s, "not");
+    int rc = no ? valid(c, no, v) : CROFT_E_FORMAT;
+    if (rc == 0) return wrong(c, "not", "what must not fit does");
+    if (rc != CROFT_E_FORMAT) return rc;
     if (c->e) c->e->code = 0;
     return 0;
 }
