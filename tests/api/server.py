@@ -38,7 +38,7 @@ class Server:
 
     def copy(self, path, said):
         with open(path, "w") as f:
-            f.writelines(said)
+            f.writelines(said[:-1])  # before the line with the address
             for line in self.process.stderr:
                 f.write(line)
                 f.flush()
