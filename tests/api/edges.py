@@ -90,6 +90,34 @@ def test_a_classification_by_an_encoder():
 
 
 
+
+# ---- any field with any value --------------------------------------------------------------------------------------
+
+FIELDS = """best_of echo encoding_format dimensions explain frequency_penalty group ignore_eos include input inputs instructions
+logit_bias logprobs max_completion_tokens max_output_tokens max_tokens messages metadata min_p model n parallel_tool_calls
+presence_penalty prompt questions reasoning repeat_penalty response_format seed stop store stream stream_options
+structured_outputs suffix system temperature text tool_choice tools top_k top_logprobs top_p truncation typical_p user""".split()
+VALUES = [None, True, -1, 2**63, 1e308, "", "\ud800", "a" * 20000, [], [None], [[]], {}, {"type": "json_schema"},
+          {"type": "json_schema", "json_schema": {"schema": 5}}, {"role": "user"}, [{"role": 5, "content": "x"}],
+          [{"role": "user", "content": [{"type": "text"}]}], [{"type": "choice", "choices": 5}], [1] * 3000, {"a": {"b": {"c": {}}}}]
+
+
+def test_any_field_with_any_value():
+    asks = {"/v1/chat/completions": HELP, "/v1/completions": {"model": "helpdesk", "prompt": "hi"},
+            "/v1/responses": {"model": "helpdesk", "input": "hi"}, "/v1/embeddings": {"model": "helpdesk", "input": "hi"},
+            "/v1/decisions": {"model": "helpdesk", "input": "hi", "questions": [{"type": "predicate", "instructions": "?"}]},
+            INTENTS: {"input": "hi"}}
+    with Server("helpdesk=" + MODEL, "--max-tokens", "4", "--task", INTENTS_TASK) as s:
+        for path, body in asks.items():
+            for field in FIELDS:
+                for value in VALUES:
+                    status, text = s.ask(path, {**body, field: value})[::2]
+                    true(status < 500, (path, field, value, text))
+                    if status != 200:
+                        error = json.loads(text)["error"]
+                        true(error["message"] and error["type"], (path, field, value, text))
+        true(s.settled())
+
 # ---- prefixes that outlive the server ------------------------------------------------------------------------------
 
 INTENTS = "/v1/tasks/helpdesk-intent"
