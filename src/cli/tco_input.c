@@ -1,6 +1,7 @@
 /* What croft tco reads beside the scenario: reports, receipts, the table of prices. Order: evaluation, receipts,
  * benchmark; the later one wins where both say something, and a flag wins over all. The main thread's. Read next:
  * src/econ/measured.c. */
+#include "base_clock.h"
 #include "plat_file.h"
 #include "receipts.h"
 #include "route_tier.h"
@@ -139,7 +140,7 @@ static int read_lines(struct econ_receipts *x, const char *path, struct err *e)
 
 static int from_receipts(struct cli_tco *c, const char *path, struct err *e)
 {
-    struct econ_receipts x = {0};
+    struct econ_receipts x = {.now_ms = clock_unix_s() * 1000};
     struct route_receipt_filter all = {0};
     char dir[CLI_RECEIPTS_PATH];
     struct stat st;

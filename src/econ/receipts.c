@@ -143,6 +143,15 @@ int econ_receipts_add(struct econ_receipts *x, const json_t *receipt, struct err
     double lost = tokens(receipt, "lost");
     struct econ_day *day = NULL;
     if (at < 0) return ERR(e, FORMAT, "A receipt has no time such as 2026-11-21T16:42:12.123Z.");
+    if (x->now_ms && at > x->now_ms + DAY_MS)
+        return ERR(
+            e, FORMAT,
+            "A receipt is from the future, %.10s: a clock was wrong. Leave it out: croft receipts export --until "
+            "DATE.",
+            json_string_value(json_object_get(receipt, "time")));
+    if (json_number_value(json_object_get(receipt, "prompt_tokens")) < 0 ||
+        json_number_value(json_object_get(receipt, "answer_tokens")) < 0)
+        return ERR(e, FORMAT, "A receipt counts fewer than no tokens.");
     if (lost > (double)x->lost) x->lost = (uint64_t)lost;
     if (json_is_true(json_object_get(receipt, "shadow"))) {
         x->n_checks++;

@@ -149,3 +149,9 @@ exit: 65
 err~ bad\.jsonl:5: This is no JSON
 run: croft tco $T/p.yaml --from-receipts
 exit: 66
+run: (sed -n 1p $T/r.jsonl | sed 's/20[0-9][0-9]-/9999-/'; cat $T/r.jsonl) > $T/future.jsonl; croft tco $T/p.yaml --from-receipts=$T/future.jsonl
+exit: 65
+err~ future.jsonl:1: A receipt is from the future, 9999-
+run: (sed -n 1p $T/r.jsonl | sed 's/"prompt_tokens": *[0-9]*/"prompt_tokens":-200/'; cat $T/r.jsonl) > $T/minus.jsonl; croft tco $T/p.yaml --from-receipts=$T/minus.jsonl
+exit: 65
+err~ minus.jsonl:1: A receipt counts fewer than no tokens.

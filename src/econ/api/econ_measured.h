@@ -41,10 +41,12 @@ struct econ_receipts {
     double in, in_squares, out, out_squares; /* sums of tokens over answers */
     double ms;               /* sum of latencies */
     int64_t first_ms, last_ms; /* Unix, UTC */
+    int64_t now_ms;            /* set by the caller: a receipt more than a day later is refused; 0: any time goes */
     struct econ_day *day;    /* [n_days] ascending */
     size_t n_days, cap_days;
 };
-/* One receipt as docs/RECEIPTS.md has it, in any order of time; begins with a struct of zeros. FORMAT: it is none. */
+/* One receipt as docs/RECEIPTS.md has it, in any order of time; begins with a struct of zeros. FORMAT: it is none,
+ * comes from the future, or counts fewer than no tokens. */
 int econ_receipts_add(struct econ_receipts *x, const json_t *receipt, struct err *e) ERR_CHECK;
 void econ_receipts_done(struct econ_receipts *x);
 /* Share handed on, share checked, tokens, price of an answer handed on where the scenario states none, volume where it
