@@ -84,11 +84,27 @@ static bool money_of(const json_t *v, money *out)
     return fabs((double)*out - x * 1e9) < 1e-3;
 }
 
+/* "5 %" as 0.05. */
+static bool percent_of(const json_t *v, double *out)
+{
+    const char *s = json_string_value(v);
+    size_t n = s ? strlen(s) : 0;
+    char number[32];
+    if (n < 2 || n >= sizeof number || s[n - 1] != '%') return false;
+    n -= 1 + (s[n - 2] == ' ');
+    memcpy(number, s, n);
+    number[n] = 0;
+    if (!str_to_f64(number, out)) return false;
+    *out /= 100;
+    return true;
+}
+
 static int read_number(struct task_reader *r, const json_t *o, const struct task_field *f, json_t *v, void *to)
 {
     double x = json_number_value(v);
     bool whole = f->type != TASK_NUMBER;
-    if (!(whole ? json_is_integer(v) : json_is_number(v)) || !(x >= f->min && x <= f->max))
+    bool share = !whole && f->max == 1 && percent_of(v, &x);
+    if (!(whole ? json_is_integer(v) : json_is_number(v) || share) || !(x >= f->min && x <= f->max))
         return task_complain(r, o, f->name, 0, "'%s' must be a %s from %.15g to %.15g.", f->name,
                              whole ? "whole number" : "number", f->min, f->max);
     if (f->type == TASK_NUMBER)

@@ -128,3 +128,10 @@ out~ ^Not decided
 run: python3 tests/cli/advise_session.py "gdpr" --worksheet
 out~ GDPR art\. 28
 out! DORA
+# a share may be written as percent, as in a scenario of croft tco
+run: croft advise --set escalation='5 %' --set quality_local=90% --set floor=0.8 --json
+exit: 1
+json: .matrix[] | select(.rule == "shape") | .number == "quality 0.9 (floor 0.8), 5 % sent on"
+run: croft advise --set escalation='500 %'
+exit: 65
+err~ 'escalation' must be a number from 0 to 1

@@ -19,7 +19,7 @@ struct task_reader {
 enum task_field_type {
     TASK_TEXT,
     TASK_NAME,   /* letters, digits, '_', '-', '.'; shorter than TASK_FIELD_NAME_MAX */
-    TASK_NUMBER, /* double */
+    TASK_NUMBER, /* double; where 1 is the most, it may also be text such as "5 %" */
     TASK_WHOLE,  /* int; int64_t where max is larger than an int's */
     TASK_BYTES,  /* uint64_t */
     TASK_FLAG,   /* bool; int where max is 1 */
