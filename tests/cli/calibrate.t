@@ -53,6 +53,7 @@ run: croft task run $T/grouped.yaml -m $T/m.gguf --json "where is my parcel"
 json: .verdict == "uncalibrated"
 run: croft task run $T/grouped.yaml -m $T/m.gguf --json --group mail "where is my parcel"
 json: .verdict == "accept"
+make: head -600 examples/helpdesk/orders_train.jsonl > $T/orders_train.jsonl
 run: croft calibrate $T/orders.yaml -m $T/m.gguf --target-error 0.5 --check none --vector yes --json
 json: (.signals | index("token_margin_min")) != null and .temperature == null
 run: croft task run $T/orders.yaml -m $T/m.gguf "two bags of rice please"
