@@ -100,13 +100,11 @@ void cli_chat_forget_last(struct run *r)
     if (n) json_array_remove(r->messages, n - 1);
 }
 
-static int append(const char *text, size_t n, void *buf) { return buf_add(buf, text, n); }
-
 int cli_chat_render(struct run *r, char **out, struct err *e)
 {
     struct buf b;
     buf_init(&b, 64 << 20);
-    int rc = json_dump_callback(r->messages, append, &b, JSON_COMPACT) ? err_nomem(e, b.len) : 0;
+    int rc = cli_json_add(r->messages, JSON_COMPACT, &b, e);
     struct croft_chat chat = {.messages = b.data};
     if (strcmp(r->set.think, "auto") != 0)
         chat.variables =

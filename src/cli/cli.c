@@ -4,6 +4,7 @@
  * only callers of other commands). Single-threaded.
  * Read next: table.c (tables and JSON), main.c. */
 #include "cli.h"
+#include "plat_file.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -229,4 +230,10 @@ int cli_read_all(const char *path, struct buf *out, struct err *e)
                        : buf_check(out, "input", e);
     if (!is_stdin) fclose(f);
     return rc;
+}
+
+int cli_write_file(const char *path, const struct buf *b, struct err *e)
+{
+    int failed = plat_file_write(path, b->data, b->len);
+    return failed ? err_errno(e, -failed, "write", path) : 0;
 }

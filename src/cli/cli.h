@@ -48,6 +48,10 @@ void cli_suggest(const char *name, char *out, size_t n);
 
 /* Append a whole file to `out`; "-" is standard input. */
 int cli_read_all(const char *path, struct buf *out, struct err *e) ERR_CHECK;
+/* The file in the place of what was there, or what was there as it was. */
+int cli_write_file(const char *path, const struct buf *b, struct err *e) ERR_CHECK;
+/* Append a value as jansson's flags say; NULL: there was no memory for it. */
+int cli_json_add(const json_t *value, size_t flags, struct buf *out, struct err *e) ERR_CHECK;
 
 /* Colour on this stream? Only on a terminal and without NO_COLOR. */
 bool cli_color(FILE *f);

@@ -3,7 +3,6 @@
  * Read next: src/econ/advise_verdict.c, docs/ADVISE.md. */
 #include "cli.h"
 #include "econ_advise.h"
-#include "plat_file.h"
 #include "task_data.h"
 #include "tco.h"
 
@@ -119,12 +118,11 @@ static int read_all(const struct settings *set, const struct conf_list *words, s
 
 /* ---- output ---- */
 
-static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n) ? -1 : 0; }
-
 /* A value that could not be made, or not written, leaves the buffer failed. */
 static void json_into(json_t *o, struct buf *out)
 {
-    if ((!o || json_dump_callback(o, append, out, JSON_INDENT(2))) && !out->failed) out->failed = CROFT_E_NOMEM;
+    struct err e;
+    if (cli_json_add(o, JSON_INDENT(2), out, &e) && !out->failed) out->failed = e.code;
     buf_char(out, '\n');
     json_decref(o);
 }
@@ -149,9 +147,8 @@ static int put(const struct settings *set, const struct buf *b, struct err *e)
 {
     int rc = buf_check(b, "advice", e);
     if (rc) return rc;
-    int failed = set->output && strcmp(set->output, "-") != 0 ? plat_file_write(set->output, b->data, b->len) : 0;
-    if (failed) return err_errno(e, -failed, "write", set->output);
-    if (!set->output || strcmp(set->output, "-") == 0) fwrite(b->data, 1, b->len, stdout);
+    if (set->output && strcmp(set->output, "-") != 0) return cli_write_file(set->output, b, e);
+    fwrite(b->data, 1, b->len, stdout);
     return 0;
 }
 

@@ -3,7 +3,6 @@
  * examples. Exit code 1 when the score is below the task's floor, or lower than the other's by more than is allowed,
  * so that a script, CI or a rollout can gate on it. Read next: eval_report.c, src/task/eval.c, src/task/report.c. */
 #include "eval.h"
-#include "plat_file.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -155,20 +154,12 @@ static int compare(struct eval *v, struct task_report *r, struct task_against *o
 
 /* ---- what is said ---- */
 
-static int write_file(const char *path, const struct buf *b, struct err *e)
-{
-    int io = plat_file_write(path, b->data, b->len);
-    return io ? err_errno(e, -io, "write", path) : 0;
-}
-
-static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n); }
-
 static int write_json(const json_t *report, const char *path, struct err *e)
 {
     struct buf b;
     buf_init(&b, (size_t)1 << 30);
-    int rc = json_dump_callback(report, append, &b, JSON_INDENT(1)) ? buf_check(&b, "report", e) : 0;
-    if (rc == 0) rc = write_file(path, &b, e);
+    int rc = cli_json_add(report, JSON_INDENT(1), &b, e);
+    if (rc == 0) rc = cli_write_file(path, &b, e);
     buf_done(&b);
     return rc;
 }
@@ -178,7 +169,7 @@ static int write_html(const json_t *report, const char *path, struct err *e)
     struct buf b;
     buf_init(&b, (size_t)256 << 20);
     int rc = task_report_html(report, &b, e);
-    if (rc == 0) rc = write_file(path, &b, e);
+    if (rc == 0) rc = cli_write_file(path, &b, e);
     buf_done(&b);
     return rc;
 }

@@ -2,7 +2,6 @@
  * other programs can compare. Little-endian:
  *   int32 magic 0x4f474c31, n_tokens, dim, 0;   int32 tokens[n_tokens];   float32 values[n_tokens][dim] */
 #include "engine.h"
-#include "plat_file.h"
 
 enum { MAGIC = 0x4f474c31, MAX_TOKENS = 1 << 20 };
 
@@ -106,8 +105,7 @@ int cmd_logits(int argc, char **argv)
     if (!rc && !o.output) rc = ERR(&e, USAGE, "Say where to write: -o FILE.");
     if (!rc) rc = parse_tokens(o.tokens ? o.tokens : "", tokens, MAX_TOKENS, &n, &e);
     if (!rc) rc = evaluate(words.item[0], &o, tokens, n, &out, &e);
-    if (!rc && (rc = plat_file_write(o.output, out.data, out.len)))
-        rc = err_errno(&e, -rc, "write", o.output);
+    if (!rc) rc = cli_write_file(o.output, &out, &e);
     buf_done(&out);
     mem_free(tokens);
     return rc ? cli_fail("logits", &e) : 0;

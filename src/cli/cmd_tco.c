@@ -2,7 +2,6 @@
  * flags and measurements over it, computes (src/econ), prints. The verdict is the exit code only where --gate asks
  * for it. Read next: tco_input.c, tco_text.c, docs/TCO.md. */
 #include "tco.h"
-#include "plat_file.h"
 
 #include <math.h>
 
@@ -138,14 +137,6 @@ static int compute(struct cli_tco *c, struct err *e)
     return rc ? rc : econ_decide(&c->s, c->t, &c->interval, &c->verdict, e);
 }
 
-static int write_file(const char *path, const struct buf *b, struct err *e)
-{
-    int io = plat_file_write(path, b->data, b->len);
-    return io ? err_errno(e, -io, "write", path) : 0;
-}
-
-static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n); }
-
 static int write_files(const struct cli_tco *c, const struct settings *set, struct err *e)
 {
     struct buf b;
@@ -153,16 +144,14 @@ static int write_files(const struct cli_tco *c, const struct settings *set, stru
     buf_init(&b, (size_t)64 << 20);
     if (set->html) {
         rc = cli_tco_html(c, &b, e);
-        if (rc == 0) rc = write_file(set->html, &b, e);
+        if (rc == 0) rc = cli_write_file(set->html, &b, e);
         buf_clear(&b);
     }
     if (rc == 0 && set->output) {
         json_t *j = cli_tco_json(c);
-        rc = !j                                                  ? err_nomem(e, 0)
-             : json_dump_callback(j, append, &b, JSON_INDENT(1)) ? buf_check(&b, "report", e)
-                                                                 : 0;
+        rc = cli_json_add(j, JSON_INDENT(1), &b, e);
         json_decref(j);
-        if (rc == 0) rc = write_file(set->output, &b, e);
+        if (rc == 0) rc = cli_write_file(set->output, &b, e);
     }
     buf_done(&b);
     return rc;

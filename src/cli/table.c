@@ -170,6 +170,15 @@ json_t *cli_record_take(struct cli_table *t)
     return first;
 }
 
+static int append(const char *text, size_t n, void *out) { return buf_add(out, text, n); }
+
+int cli_json_add(const json_t *value, size_t flags, struct buf *out, struct err *e)
+{
+    if (value && json_dump_callback(value, append, out, flags) == 0) return 0;
+    int rc = buf_check(out, "report", e);
+    return rc ? rc : err_nomem(e, 0); /* jansson's own */
+}
+
 int cli_json_done(json_t *value, const char *command)
 {
     struct err e;

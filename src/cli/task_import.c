@@ -15,8 +15,7 @@ static int write_new(const char *dir, const char *name, const struct buf *text, 
     if (rc) return rc;
     if (access(path->data, F_OK) == 0)
         return ERR(e, USAGE, "The file '%s' exists already; nothing is overwritten.", path->data);
-    int failed = plat_file_write(path->data, text->data, text->len);
-    return failed ? err_errno(e, -failed, "write", path->data) : 0;
+    return cli_write_file(path->data, text, e);
 }
 
 static int write_all(const struct task_imported *t, const char *dir, struct buf *path, struct err *e)

@@ -17,29 +17,18 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { DAY_MS = 86400000, MAX_DAYS = 36600 };
 #define MONTH_DAYS (730.0 / 24)
 
 /* ---- one receipt ---- */
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar: years begin in March here, so that the leap day is the
- * last, and 400 years have 146,097 days. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400, of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static void date_of(int64_t unix_ms, char out[16])
 {
-    int64_t z = unix_ms / DAY_MS + 719468, era = z / 146097, of_era = z - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
-    int64_t day = of_year - (153 * month + 2) / 5 + 1, shown = month < 10 ? month + 3 : month - 9;
-    snprintf(out, 16, "%04d-%02d-%02d", (int)((year + era * 400 + (shown <= 2)) % 10000), (int)shown, (int)day);
+    time_t t = (time_t)(unix_ms / 1000);
+    struct tm tm;
+    if (!gmtime_r(&t, &tm) || !strftime(out, 16, "%Y-%m-%d", &tm)) out[0] = 0;
 }
 
 /* The digits at z[from, from + n), or -1. */
@@ -64,7 +53,13 @@ static int64_t time_of(const char *z)
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
         minute > 59 || second < 0 || second > 60 || ms < 0)
         return -1;
-    return days_of(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + ms;
+    struct tm tm = {.tm_year = (int)year - 1900,
+                    .tm_mon = (int)month - 1,
+                    .tm_mday = (int)day,
+                    .tm_hour = (int)hour,
+                    .tm_min = (int)minute,
+                    .tm_sec = (int)second};
+    return (int64_t)timegm(&tm) * 1000 + ms;
 }
 
 /* The day's place, made if it is not there; receipts mostly come in order. */
