@@ -344,12 +344,12 @@ static int look_up_prices(struct econ_scenario *s, const struct econ_prices *pri
 void econ_derive(struct econ_scenario *s)
 {
     static const struct {
-        enum econ_param to, from, unless;
+        enum econ_param to, from;
     } follow[] = {
-        {ECON_P_CLOUD_CACHED, ECON_P_CLOUD_IN, ECON_P_CLOUD_CACHED},
-        {ECON_P_FRONTIER_CACHED, ECON_P_FRONTIER_IN, ECON_P_FRONTIER_CACHED},
-        {ECON_P_WRONG_ESCALATED, ECON_P_WRONG_CLOUD, ECON_P_WRONG_ESCALATED},
-        {ECON_P_WRONG_DECISION, ECON_P_WRONG_CLOUD, ECON_P_WRONG_DECISION},
+        {ECON_P_CLOUD_CACHED, ECON_P_CLOUD_IN},
+        {ECON_P_FRONTIER_CACHED, ECON_P_FRONTIER_IN},
+        {ECON_P_WRONG_ESCALATED, ECON_P_WRONG_CLOUD},
+        {ECON_P_WRONG_DECISION, ECON_P_WRONG_CLOUD},
     };
     static const enum econ_param cloud[] = {ECON_P_CLOUD_ANSWER, ECON_P_CLOUD_IN, ECON_P_CLOUD_OUT,
                                             ECON_P_CLOUD_CACHED};
@@ -357,7 +357,7 @@ void econ_derive(struct econ_scenario *s)
                                                ECON_P_FRONTIER_CACHED};
     bool own = false;
     for (size_t i = 0; i < sizeof follow / sizeof follow[0]; i++)
-        if (!econ_given(s, follow[i].unless)) s->v[follow[i].to] = s->v[follow[i].from];
+        if (!econ_given(s, follow[i].to)) s->v[follow[i].to] = s->v[follow[i].from];
     for (int i = 0; i < 4; i++) own |= econ_given(s, frontier[i]);
     for (int i = 0; i < 4 && !own; i++) s->v[frontier[i]] = s->v[cloud[i]];
 }

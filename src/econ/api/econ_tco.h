@@ -166,7 +166,7 @@ struct econ_tco {
     double tipping_npv;    /* the same with discounted costs; INFINITY: at no volume; NAN: no cloud price */
     double tipping_simple; /* (CAPEX + lifecycle·T + engineering) / (price·T), the published formula */
 };
-/* Some 700 KB: let it come from mem_calloc. FORMAT: amounts beyond 10^20 units of money. */
+/* Some 220 KB: let it come from mem_calloc. FORMAT: amounts that 128 bits do not hold. */
 int econ_tco(const struct econ_scenario *s, struct econ_tco *out, struct err *e) ERR_CHECK;
 /* Total of an option over the horizon per answer, in money. */
 double econ_per_answer(const struct econ_tco *t, enum econ_option o);
