@@ -20,7 +20,8 @@ out~ evaluation +pass +accuracy 0\.[0-9]+ by .*m\.helpdesk-intent\.eval\.json
 out~ Verdict: qualified
 run: croft qualify examples/helpdesk/task.yaml -m models/helpdesk-q8_0.gguf --eval $T/m.helpdesk-intent.eval.json
 out~ Verdict: qualified
-run: croft qualify ../shared/models/stories260K.gguf --eval $T/m.helpdesk-intent.eval.json -p 8 -n 2
+# other weights: the last byte of the last tensor
+run: (head -c -1 $T/m.gguf; printf '\001') > $T/o.gguf; croft qualify $T/o.gguf --eval $T/m.helpdesk-intent.eval.json -p 8 -n 2
 exit: 2
 out~ is of other weights
 run: sed 's/"revision": "./"revision": "x/' $T/m.helpdesk-intent.eval.json > $T/other.json; croft qualify examples/helpdesk/task.yaml -m $T/m.gguf --eval $T/other.json
