@@ -4,7 +4,8 @@
  *                       ^________________/  when memory is short, the youngest begins again later
  *
  * Callers hold `lock` for a moment to put a request into the queue; everything about requests that run belongs to the
- * thread. Order of the queue: owners take turns; among an owner's requests, first come, first served. */
+ * thread. Order of the queue: owners take turns; among an owner's requests, first come, first served. A full queue is
+ * shared, too: an owner with few places in it gets one of the owner with most. */
 #include "schedule.h"
 #include "base_clock.h"
 #include "base_mem.h"
@@ -125,6 +126,23 @@ static void append(struct infer_scheduler *s, struct infer_ticket *t)
     s->load.n_prompt += t->n_prompt;
 }
 
+/* The queue is full. Whoever asks for less than another gets a place of the other's: of the owner with most places, if
+ * these are still as many afterwards, the last request that came. It leaves with FULL in the next sweep; until then the
+ * queue is longer by one. False: nobody has so many. With the lock. */
+static bool displace(struct infer_scheduler *s, uint32_t owner)
+{
+    uint32_t places[INFER_OWNERS] = {0}, most = 0;
+    struct infer_ticket *last = NULL;
+    for (struct infer_ticket *t = s->queue; t; t = t->next) places[t->r.owner % INFER_OWNERS] += !t->displaced;
+    for (uint32_t i = 1; i < INFER_OWNERS; i++)
+        if (places[i] > places[most]) most = i;
+    if (places[most] < places[owner % INFER_OWNERS] + 2) return false;
+    for (struct infer_ticket *t = s->queue; t; t = t->next)
+        if (t->r.owner % INFER_OWNERS == most && !t->displaced && !t->began && !t->r.after) last = t;
+    if (last) last->displaced = true;
+    return last;
+}
+
 int infer_schedule(struct infer_scheduler *s, const struct infer_request *r, struct infer_ticket **out, struct err *e)
 {
     struct infer_ticket *t = NULL;
@@ -134,7 +152,8 @@ int infer_schedule(struct infer_scheduler *s, const struct infer_request *r, str
     pthread_mutex_lock(&s->lock);
     if (s->stop)
         rc = ERR(e, CANCELLED, "The model is being unloaded.");
-    else if (!r->after && s->load.n_running + s->n_waiting >= s->load.n_most) /* a waiting one may be about to begin */
+    else if (!r->after && s->load.n_running + s->n_waiting >= s->load.n_most && /* one may be about to begin */
+             !displace(s, r->owner))
         rc = ERR(e, FULL, "%u requests are waiting already. Try again in about %.0f s.", s->n_waiting,
                  wait_s(s) + 0.5);
     if (!rc) {
@@ -197,7 +216,7 @@ static struct infer_ticket *choose(struct infer_scheduler *s)
 {
     struct infer_ticket **best = NULL;
     for (struct infer_ticket **at = &s->queue; *at; at = &(*at)->next)
-        if ((!best || *turn_of(s, *at) < *turn_of(s, *best)) && !better_later(s, *at)) best = at;
+        if ((!best || *turn_of(s, *at) < *turn_of(s, *best)) && !(*at)->displaced && !better_later(s, *at)) best = at;
     if (!best) return NULL;
     struct infer_ticket *t = unlink_at(s, best);
     *turn_of(s, t) = ++s->turns;
@@ -224,6 +243,8 @@ static bool over(struct infer_scheduler *s, struct infer_ticket *t, double now, 
         ERR(e, CANCELLED, "Cancelled.");
     else if (t->r.deadline_s > 0 && now >= t->r.deadline_s)
         ERR(e, DEADLINE, "The deadline passed %.0f ms after the request came.", (now - t->came_s) * 1e3);
+    else if (t->displaced)
+        ERR(e, FULL, "The queue is full, and others who wait ask for less. Try again in about %.0f s.", wait_s(s) + 0.5);
     else
         return false;
     return true;

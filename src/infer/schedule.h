@@ -26,6 +26,7 @@ struct infer_ticket {
     uint32_t n_prompt, n_cached;
     size_t n_texts_done;
     bool began, left; /* it has run before; its prompt is in the tree of prefixes */
+    bool displaced;   /* while it waits: another owner has its place */
     uint32_t stop[2]; /* of a recurrent family: tokens behind which a state is left on the way; 0: none */
     double came_s, began_s, first_s;
 };

@@ -39,6 +39,14 @@ static int on_piece(void *user, const struct croft_piece *p)
     return stop;
 }
 
+static void cancel_all(struct serve_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    for (uint32_t i = 0; i < job->n_ask; i++)
+        if (job->ask[i].ticket) infer_ticket_cancel(job->ask[i].ticket);
+    pthread_mutex_unlock(&job->lock);
+}
+
 void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcome *o)
 {
     pthread_mutex_lock(&job->lock);
@@ -46,6 +54,7 @@ void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcom
     job->ask[i].done = true;
     post(job);
     pthread_mutex_unlock(&job->lock);
+    if (o->err.code == CROFT_E_FULL && !job->leg) cancel_all(job); /* no part of the answer is wanted */
 }
 
 static void on_done(void *user, const struct infer_outcome *o)
@@ -97,14 +106,6 @@ void serve_job_ticket(struct serve_job *job, uint32_t i, struct infer_ticket *ti
     job->ask[i].ticket = ticket;
     pthread_mutex_unlock(&job->lock);
     if (atomic_load(&job->left)) infer_ticket_cancel(ticket);
-}
-
-static void cancel_all(struct serve_job *job)
-{
-    pthread_mutex_lock(&job->lock);
-    for (uint32_t i = 0; i < job->n_ask; i++)
-        if (job->ask[i].ticket) infer_ticket_cancel(job->ask[i].ticket);
-    pthread_mutex_unlock(&job->lock);
 }
 
 void serve_job_prepare(struct serve_job *job)

@@ -1,19 +1,39 @@
 /* Preparation threads: parsing, templates and tokens of large bodies take milliseconds, which the loop does not have.
- * A bounded queue, first come first served; a job whose client has left meanwhile is only sent back.
+ * A bounded queue; keys take turns, and of a key first come first served. A job whose client has left meanwhile is only
+ * sent back.
  * Threads: serve_prep_add from the loop; the threads are this file's own. */
 #include "job.h"
 
-enum { MAX_THREADS = 8 };
+enum { MAX_THREADS = 8, OWNERS = 256 };
 
 struct serve_prep {
     pthread_mutex_t lock;
     pthread_cond_t some;
     struct serve_job *first, **tail;
+    uint64_t turn[OWNERS], turns; /* when a key was last served */
     uint32_t n, max;
     bool ending;
     int n_threads;
     pthread_t thread[MAX_THREADS];
 };
+
+static uint64_t *turn_of(struct serve_prep *p, const struct serve_job *job)
+{
+    return &p->turn[job->key ? serve_key_owner(job->key) % OWNERS : 0];
+}
+
+/* The first job of the key that was served longest ago; NULL: there is none. With the lock. */
+static struct serve_job *next(struct serve_prep *p)
+{
+    struct serve_job **best = &p->first, *job;
+    for (struct serve_job **at = &p->first; *at; at = &(*at)->next)
+        if (*turn_of(p, *at) < *turn_of(p, *best)) best = at;
+    if (!(job = *best)) return NULL;
+    if (!(*best = job->next)) p->tail = best;
+    *turn_of(p, job) = ++p->turns;
+    p->n--;
+    return job;
+}
 
 static void *work(void *arg)
 {
@@ -21,11 +41,7 @@ static void *work(void *arg)
     for (;;) {
         pthread_mutex_lock(&p->lock);
         while (!p->first && !p->ending) pthread_cond_wait(&p->some, &p->lock);
-        struct serve_job *job = p->first;
-        if (job) {
-            if (!(p->first = job->next)) p->tail = &p->first;
-            p->n--;
-        }
+        struct serve_job *job = next(p);
         pthread_mutex_unlock(&p->lock);
         if (!job) return NULL;
         serve_job_prepare(job);

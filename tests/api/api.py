@@ -420,6 +420,33 @@ def test_keys_take_turns():
         same(ended, [200])
 
 
+def test_a_full_queue_is_shared():
+    """One key fills the queue; another's request finds a place, and one of the first key's is told to come again."""
+    a, entry_a = new_key("many")
+    b, entry_b = new_key("one")
+    path = os.path.join(TMP, "shared.yaml")
+    with open(path, "w") as f:
+        f.write("keys:\n" + entry_a + entry_b)
+    with Server("helpdesk=" + MODEL, "--api-keys", path, "--parallel", "1", "--queue", "4") as s:
+        ended = []
+
+        def one():
+            status, headers, text = s.ask("/v1/chat/completions", {**HELP, **ENDLESS, "max_tokens": 400},
+                                          headers={"Authorization": "Bearer " + a})
+            ended.append((status, status == 429 and (json.loads(text)["error"]["code"], int(headers["Retry-After"]) > 0)))
+        threads = [threading.Thread(target=one) for _ in range(8)]
+        for t in threads:
+            t.start()
+        end = time.time() + 20
+        while time.time() < end and len(ended) < 3:  # five are taken
+            time.sleep(0.005)
+        status, _, text = s.ask("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + b})
+        same(status, 200, text)
+        for t in threads:
+            t.join()
+        same(sorted(set(ended)), [(200, False), (429, ("queue_full", True))])
+
+
 def test_starting():
     fails([], 64, "Name at least one model")
     fails([MODEL, "--host", "0.0.0.0"], 77, "can be reached from other machines")

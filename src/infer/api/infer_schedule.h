@@ -60,7 +60,8 @@ struct infer_request {
     const int32_t *prompt; /* [n_prompt], n_prompt ≥ 1; copied. NULL with `texts` */
     size_t n_prompt;
     uint32_t pin;          /* tokens of the prompt that stay in the cache, as infer_session_pin has it; 0: none */
-    uint32_t owner;        /* whose (an API key's number): owners take turns while requests wait */
+    uint32_t owner;        /* whose (an API key's number): owners take turns while requests wait, and share a full
+                              queue: a request that has not begun may end with FULL for one of an owner with fewer */
     double deadline_s;     /* clock_now_s() at which it fails with DEADLINE; 0: never */
     struct infer_ticket *after; /* NULL, or the request whose on_done sends this one: who cancels that cancels this,
                                    and it finds room where the queue is full. A reference is taken */

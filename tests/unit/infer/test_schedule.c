@@ -319,6 +319,69 @@ static void one_after_the_other(void **state)
     }
 }
 
+static int submit_long(struct infer_scheduler *s, struct answer *a, uint32_t owner)
+{
+    int32_t token = 5;
+    struct croft_sampling sampling;
+    struct err e = {0};
+    sampling_of(0, &sampling);
+    sampling.max_tokens = 500;
+    struct infer_request r = {.prompt = &token,
+                              .n_prompt = 1,
+                              .sampling = &sampling,
+                              .on_piece = on_piece,
+                              .on_done = on_done,
+                              .user = a,
+                              .owner = owner};
+    int rc = infer_schedule(s, &r, &a->ticket, &e);
+    assert_true(rc == 0 || rc == CROFT_E_FULL);
+    return rc;
+}
+
+static bool is_full(struct infer_scheduler *s)
+{
+    struct infer_load load;
+    infer_scheduler_load(s, &load);
+    return load.n_running == 1 && load.n_waiting == 6;
+}
+
+/* One owner's requests fill the queue; those of others who ask for less find room, and its last ones leave with FULL. */
+static void a_full_queue_is_shared(void **state)
+{
+    struct answer many[7], few[4], another;
+    struct infer_scheduler *s =
+        scheduler_of((struct infer_scheduler_params){.n_ctx = 512, .n_parallel = 1, .n_queue = 6});
+    answer_init(many, 7);
+    answer_init(few, 4);
+    answer_init(&another, 1);
+    for (size_t i = 0; i < 7; i++) assert_int_equal(submit_long(s, &many[i], 1), 0);
+    while (!is_full(s)) usleep(1000);
+    struct answer none;
+    answer_init(&none, 1);
+    assert_int_equal(submit_long(s, &none, 1), CROFT_E_FULL); /* to its owner, the queue is full */
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(submit_long(s, &few[i], 2), 0);
+        wait_for(&many[6 - i], 1); /* the last that came */
+        assert_int_equal(many[6 - i].o.err.code, CROFT_E_FULL);
+        assert_int_equal(many[6 - i].pieces, 0);
+    }
+    assert_int_equal(submit_long(s, &few[3], 2), CROFT_E_FULL); /* three places each */
+    assert_int_equal(submit_long(s, &none, 1), CROFT_E_FULL);
+    assert_int_equal(submit_long(s, &another, 3), 0);
+    wait_for(&many[3], 1);
+    assert_int_equal(many[3].o.err.code, CROFT_E_FULL);
+    for (size_t i = 0; i < 3; i++) infer_ticket_cancel(many[i].ticket), infer_ticket_cancel(few[i].ticket);
+    infer_ticket_cancel(another.ticket);
+    wait_for(many, 7);
+    wait_for(few, 3);
+    wait_for(&another, 1);
+    answer_done(many, 7);
+    answer_done(few, 4);
+    answer_done(&another, 1);
+    answer_done(&none, 1);
+    infer_scheduler_free(s);
+}
+
 /* One owner fills the queue; another's single request does not wait for all of it. */
 static void fair(void **state)
 {
@@ -597,6 +660,7 @@ int main(void)
                                        cmocka_unit_test(cancelled_while_it_writes),
                                        cmocka_unit_test(one_after_the_other),
                                        cmocka_unit_test(fair),
+                                       cmocka_unit_test(a_full_queue_is_shared),
                                        cmocka_unit_test(asks),
                                        cmocka_unit_test(load_changes_nothing),
                                        cmocka_unit_test(recurrent),
