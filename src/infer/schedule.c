@@ -244,7 +244,8 @@ static bool over(struct infer_scheduler *s, struct infer_ticket *t, double now, 
     else if (t->r.deadline_s > 0 && now >= t->r.deadline_s)
         ERR(e, DEADLINE, "The deadline passed %.0f ms after the request came.", (now - t->came_s) * 1e3);
     else if (t->displaced)
-        ERR(e, FULL, "The queue is full, and others who wait ask for less. Try again in about %.0f s.", wait_s(s) + 0.5);
+        ERR(e, FULL, "The queue is full, and others who wait ask for less. Try again in about %.0f s.",
+            wait_s(s) + 0.5);
     else
         return false;
     return true;

@@ -345,7 +345,7 @@ static bool is_full(struct infer_scheduler *s)
     return load.n_running == 1 && load.n_waiting == 6;
 }
 
-/* One owner's requests fill the queue; those of others who ask for less find room, and its last ones leave with FULL. */
+/* One owner's requests fill the queue; those of others who ask for less find room, its last ones leave with FULL. */
 static void a_full_queue_is_shared(void **state)
 {
     struct answer many[7], few[4], another;
