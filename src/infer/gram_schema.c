@@ -77,80 +77,21 @@ const char *gram_schema_at(struct schema *s, const char *at, const char *key, co
 
 /* ---- keywords ---- */
 
-static bool listed(const char *const *list, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(list[i], key)) return true;
-    return false;
-}
-
-static bool known(const char *key)
-{
-    static const char *const list[] = {"$ref",
-                                       "allOf",
-                                       "anyOf",
-                                       "oneOf",
-                                       "enum",
-                                       "const",
-                                       "not",
-                                       "type",
-                                       "properties",
-                                       "required",
-                                       "additionalProperties",
-                                       "patternProperties",
-                                       "propertyNames",
-                                       "minProperties",
-                                       "maxProperties",
-                                       "items",
-                                       "prefixItems",
-                                       "additionalItems",
-                                       "minItems",
-                                       "maxItems",
-                                       "uniqueItems",
-                                       "minLength",
-                                       "maxLength",
-                                       "pattern",
-                                       "format",
-                                       "minimum",
-                                       "maximum",
-                                       "exclusiveMinimum",
-                                       "exclusiveMaximum",
-                                       "multipleOf"};
-    return listed(list, sizeof list / sizeof list[0], key);
-}
-
-static bool annotation(const char *key)
-{
-    static const char *const list[] = {"title",
-                                       "description",
-                                       "default",
-                                       "examples",
-                                       "example",
-                                       "$schema",
-                                       "$id",
-                                       "id",
-                                       "$comment",
-                                       "deprecated",
-                                       "readOnly",
-                                       "writeOnly",
-                                       "$defs",
-                                       "definitions",
-                                       "contentMediaType",
-                                       "contentEncoding",
-                                       "discriminator",
-                                       "$anchor",
-                                       "externalDocs",
-                                       "xml",
-                                       AT};
-    return listed(list, sizeof list / sizeof list[0], key) || !strncmp(key, "x-", 2);
-}
-
 static bool check_keywords(struct schema *s, const struct part *p)
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)p->s, key, v) if (!known(key) && !annotation(key)) return gram_schema_fail(
-        s, CROFT_E_UNSUPPORTED, p->at, key, "this keyword is not supported.");
+    json_object_foreach((json_t *)p->s, key, v)
+    {
+        char why[96];
+        enum gram_word word = gram_keyword(key);
+        const char *meant = word == GRAM_WORD_IGNORED ? gram_keyword_meant(key) : NULL;
+        if (word == GRAM_WORD_REFUSED)
+            return gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, key, "this keyword is not supported.");
+        if (!meant) continue;
+        snprintf(why, sizeof why, "this keyword is not known; is '%s' meant?", meant);
+        return gram_schema_fail(s, CROFT_E_FORMAT, p->at, key, why);
+    }
     return true;
 }
 
@@ -158,7 +99,7 @@ static bool only_annotations(const json_t *s)
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)s, key, v) if (!annotation(key)) return false;
+    json_object_foreach((json_t *)s, key, v) if (gram_keyword(key)) return false;
     return true;
 }
 
@@ -434,7 +375,7 @@ static int types_not(struct schema *s, const struct part *p)
     json_t *v;
     bool other = false, named = false;
     if (!no) return 0;
-    json_object_foreach((json_t *)no, key, v) other |= strcmp(key, "type") != 0 && !annotation(key);
+    json_object_foreach((json_t *)no, key, v) other |= strcmp(key, "type") != 0 && gram_keyword(key);
     struct part type = {no, gram_schema_at(s, p->at, "not", NULL)};
     int set = json_is_object(no) && !other && !s->e->code ? types_of(s, &type, &named) : 0;
     if (s->e->code) return 0;
@@ -449,8 +390,8 @@ static bool check_not(struct schema *s, const struct part *p)
     const char *key;
     json_t *v;
     bool ok = !no || json_is_object(no);
-    json_object_foreach((json_t *)no, key, v) ok &= !strcmp(key, "type") || !strcmp(key, "enum") ||
-                                                    !strcmp(key, "const") || annotation(key);
+    json_object_foreach((json_t *)no, key, v) ok &=
+        !strcmp(key, "type") || !strcmp(key, "enum") || !strcmp(key, "const") || !gram_keyword(key);
     return ok || gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, "not", "this keyword is not supported.");
 }
 

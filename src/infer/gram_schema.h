@@ -37,6 +37,7 @@ uint32_t gram_schema_object(struct schema *s, const struct part *p, size_t n);
 uint32_t gram_schema_array(struct schema *s, const struct part *p, size_t n);
 uint32_t gram_schema_string(struct schema *s, const struct part *p, size_t n);
 uint32_t gram_schema_number(struct schema *s, const struct part *p, size_t n, bool integer);
+bool gram_schema_format(struct schema *s, const struct part *p); /* false: an error */
 uint32_t gram_schema_any(struct schema *s); /* any JSON value */
 /* One schema of several that must all hold; pointers travel with it. NULL after an error. */
 const json_t *gram_schema_all(struct schema *s, const struct part *p, size_t n);
@@ -58,9 +59,17 @@ bool gram_decimal(const json_t *number, struct decimal *out);
 /* Is x a multiple of m? In exact decimal arithmetic. */
 bool gram_is_multiple(const json_t *x, const json_t *m);
 
-const char *gram_format_regex(const char *format); /* NULL: unknown; "" : says nothing about strings */
+/* A keyword: obeyed, a 400, or no keyword and thus a note. */
+enum gram_word { GRAM_WORD_IGNORED, GRAM_WORD_OBEYED, GRAM_WORD_REFUSED };
+enum gram_word gram_keyword(const char *key);
+const char *gram_keyword_meant(const char *key); /* the keyword that an unknown word is nearly, or NULL */
+bool gram_word_near(const char *word, const char *known);
+
+const char *gram_format_regex(const char *format); /* "": it says nothing about strings */
 bool gram_format_valid(const char *format, const char *text, size_t n);
-bool gram_format_known(const char *format);
+const char *gram_format_meant(const char *format); /* the format that an unknown name is nearly, or NULL */
+/* Integers of this name, for those that OpenAPI and others name by their bits. */
+bool gram_format_range(const char *format, int64_t *lo, int64_t *hi);
 
 /* Does a value satisfy a schema? FORMAT with the sentence why not. */
 int gram_valid(const json_t *root, const json_t *schema, const json_t *value, struct err *e) ERR_CHECK;

@@ -205,6 +205,7 @@ static uint32_t decimals(struct range *r)
 /* ---- bounds ---- */
 
 struct bounds {
+    bool any; /* there are some, be it so far away that they say nothing */
     bool has_lo, has_hi, lo_open, hi_open;
     struct decimal lo, hi;
     const json_t *multiple;
@@ -224,28 +225,36 @@ static int compare(const struct decimal *a, const struct decimal *b)
     return 0;
 }
 
+static void tighten(struct bounds *b, const struct decimal *d, bool open, bool upper)
+{
+    bool *has = upper ? &b->has_hi : &b->has_lo, *is_open = upper ? &b->hi_open : &b->lo_open;
+    struct decimal *now = upper ? &b->hi : &b->lo;
+    int c = *has ? compare(d, now) : upper ? -1 : 1;
+    if (c == 0) *is_open |= open;
+    if (upper ? c < 0 : c > 0) {
+        *now = *d;
+        *is_open = open;
+    }
+    *has = true;
+}
+
 static bool read_bound(struct schema *s, const struct part *p, const char *key, bool open, bool upper,
                        struct bounds *b)
 {
     const json_t *v = json_object_get(p->s, key);
     struct decimal d;
-    if (!v) return true;
+    if (!v || (open && json_is_boolean(v))) return true;
     if (!json_is_number(v) || !gram_decimal(v, &d))
         return gram_schema_fail(s, CROFT_E_FORMAT, p->at, key, "a number is expected.");
+    b->any = true;
     if (d.exp > INT_DIGITS || d.exp < -40) {
-        bool says_nothing = d.exp > INT_DIGITS && (upper != d.negative); /* beyond any number that is written */
+        bool says_nothing = d.exp > INT_DIGITS && (upper != d.negative); /* beyond numbers without exponent */
         if (says_nothing) return true;
         return gram_schema_fail(s, CROFT_E_LIMIT, p->at, key, "the number is too large or too small.");
     }
-    bool *has = upper ? &b->has_hi : &b->has_lo, *is_open = upper ? &b->hi_open : &b->lo_open;
-    struct decimal *now = upper ? &b->hi : &b->lo;
-    int c = *has ? compare(&d, now) : upper ? -1 : 1;
-    if (c == 0) *is_open |= open;
-    if (upper ? c < 0 : c > 0) {
-        *now = d;
-        *is_open = open;
-    }
-    *has = true;
+    /* In draft 4 the exclusive ones are true or false and speak about their neighbour. */
+    const json_t *older = json_object_get(p->s, upper ? "exclusiveMaximum" : "exclusiveMinimum");
+    tighten(b, &d, open || json_is_true(older), upper);
     return true;
 }
 
@@ -312,7 +321,7 @@ static uint32_t both_signs(struct schema *s, const struct bounds *b, bool intege
     return gram_alt2(&s->g, plus, gram_seq2(&s->g, gram_byte(&s->g, '-'), minus));
 }
 
-static uint32_t unbounded(struct schema *s, bool integer)
+static uint32_t unbounded(struct schema *s, bool integer, bool exponents)
 {
     struct gram_nodes *g = &s->g;
     uint32_t whole = gram_alt2(g, gram_byte(g, '0'),
@@ -322,6 +331,7 @@ static uint32_t unbounded(struct schema *s, bool integer)
         return gram_alt2(g, gram_byte(g, '0'),
                          gram_seq(g, (uint32_t[]){sign, digit(g, 1, 9), digits(g, 0, INT_DIGITS - 1)}, 3));
     uint32_t fraction = gram_opt(g, gram_seq2(g, gram_byte(g, '.'), digits(g, 1, REAL_DIGITS)));
+    if (!exponents) return gram_seq(g, (uint32_t[]){sign, whole, fraction}, 3);
     uint32_t e = gram_alt2(g, gram_byte(g, 'e'), gram_byte(g, 'E'));
     uint32_t plus = gram_opt(g, gram_alt2(g, gram_byte(g, '+'), gram_byte(g, '-')));
     uint32_t exponent = gram_opt(g, gram_seq(g, (uint32_t[]){e, plus, digits(g, 1, 2)}, 3));
@@ -410,22 +420,31 @@ static uint32_t multiples(struct schema *s, const struct bounds *b, const struct
                             "up to 1000 without bounds.");
 }
 
+/* The range of a machine's integer. */
+static bool read_format(struct schema *s, const struct part *p, struct bounds *b)
+{
+    const char *name = json_string_value(json_object_get(p->s, "format"));
+    int64_t end[2];
+    if (!gram_schema_format(s, p)) return false;
+    if (!name || !gram_format_range(name, &end[0], &end[1])) return true;
+    for (int upper = 0; upper < 2; upper++) {
+        struct decimal d;
+        json_t *v = json_integer(end[upper]);
+        if (!v) return err_nomem(s->e, sizeof *v), false;
+        if (gram_decimal(v, &d) && d.exp <= INT_DIGITS) tighten(b, &d, false, upper);
+        json_decref(v);
+    }
+    return true;
+}
+
 uint32_t gram_schema_number(struct schema *s, const struct part *p, size_t n, bool integer)
 {
     struct bounds b = {0};
     struct decimal m = {0};
     int places = integer ? 0 : 9;
     if (!read_bounds(s, p, n, &b)) return 0;
-    for (size_t i = 0; i < n; i++) { /* OpenAPI's names for the range of a machine integer */
-        const char *f = json_string_value(json_object_get(p[i].s, "format"));
-        if (f && !gram_format_known(f))
-            return gram_schema_fail(s, CROFT_E_UNSUPPORTED, p[i].at, "format", "this format is not supported.");
-        if (f && !strcmp(f, "int32") && !b.has_lo && !b.has_hi) {
-            b.has_lo = b.has_hi = true;
-            b.lo = (struct decimal){true, 10, 10, {2, 1, 4, 7, 4, 8, 3, 6, 4, 8}};
-            b.hi = (struct decimal){false, 10, 10, {2, 1, 4, 7, 4, 8, 3, 6, 4, 7}};
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!read_format(s, &p[i], &b)) return 0;
     if (b.multiple) {
         if (!gram_decimal(b.multiple, &m)) return 0;
         if (integer && places_of(&m))
@@ -436,7 +455,7 @@ uint32_t gram_schema_number(struct schema *s, const struct part *p, size_t n, bo
         places = places_of(&m);
         integer = places == 0;
     }
-    if (!b.has_lo && !b.has_hi && !b.multiple) return unbounded(s, integer);
+    if (!b.has_lo && !b.has_hi && !b.multiple) return unbounded(s, integer, !b.any);
     if (b.has_lo && b.has_hi && compare(&b.lo, &b.hi) > 0) return gram_none(&s->g);
     if (!integer && !b.multiple) {
         int size = b.has_lo && b.lo.exp > 1 ? b.lo.exp : 1, own = b.has_lo ? places_of(&b.lo) : 0;

@@ -88,14 +88,21 @@ static int order(const json_t *a, const json_t *b)
     return x < y ? -1 : x > y;
 }
 
+/* In draft 4 the exclusive bounds are true or false and speak about the other ones. */
+static const json_t *exclusive(const json_t *s, const char *key, const char *older)
+{
+    const json_t *b = json_object_get(s, key);
+    return json_is_true(b) ? json_object_get(s, older) : json_is_boolean(b) ? NULL : b;
+}
+
 static int check_number(struct check *c, const json_t *s, const json_t *v)
 {
     const json_t *b;
     if ((b = json_object_get(s, "minimum")) && order(v, b) < 0) return wrong(c, "minimum", "it is too small");
     if ((b = json_object_get(s, "maximum")) && order(v, b) > 0) return wrong(c, "maximum", "it is too large");
-    if ((b = json_object_get(s, "exclusiveMinimum")) && order(v, b) <= 0)
+    if ((b = exclusive(s, "exclusiveMinimum", "minimum")) && order(v, b) <= 0)
         return wrong(c, "exclusiveMinimum", "it is too small");
-    if ((b = json_object_get(s, "exclusiveMaximum")) && order(v, b) >= 0)
+    if ((b = exclusive(s, "exclusiveMaximum", "maximum")) && order(v, b) >= 0)
         return wrong(c, "exclusiveMaximum", "it is too large");
     if ((b = json_object_get(s, "multipleOf")) && !gram_is_multiple(v, b))
         return wrong(c, "multipleOf", "it is no multiple");
@@ -103,6 +110,24 @@ static int check_number(struct check *c, const json_t *s, const json_t *v)
 }
 
 /* ---- arrays and objects ---- */
+
+/* Equal as JSON Schema has it: 1 and 1.0 are the same number, at any depth. */
+static bool same(const json_t *a, const json_t *b)
+{
+    if (json_is_number(a) && json_is_number(b)) return order(a, b) == 0;
+    if (json_typeof(a) != json_typeof(b)) return false;
+    bool ok = json_array_size(a) == json_array_size(b) && json_object_size(a) == json_object_size(b);
+    if (!json_is_array(a) && !json_is_object(a)) return json_equal(a, b);
+    for (size_t i = 0; i < json_array_size(a) && ok; i++) ok = same(json_array_get(a, i), json_array_get(b, i));
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)a, key, v)
+    {
+        const json_t *other = ok ? json_object_get(b, key) : NULL;
+        ok = other && same(v, other);
+    }
+    return ok;
+}
 
 static int check_array(struct check *c, const json_t *s, const json_t *v)
 {
@@ -123,7 +148,7 @@ static int check_array(struct check *c, const json_t *s, const json_t *v)
     if (json_is_true(json_object_get(s, "uniqueItems")))
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < i; k++)
-                if (json_equal(json_array_get(v, i), json_array_get(v, k)))
+                if (same(json_array_get(v, i), json_array_get(v, k)))
                     return wrong(c, "uniqueItems", "two items are equal");
     return 0;
 }
@@ -184,12 +209,6 @@ static bool has_type(const json_t *v, const char *name)
     if (!strcmp(name, "string")) return json_is_string(v);
     if (!strcmp(name, "array")) return json_is_array(v);
     return !strcmp(name, "object") && json_is_object(v);
-}
-
-/* Equal as JSON Schema has it: 1 and 1.0 are the same number. */
-static bool same(const json_t *a, const json_t *b)
-{
-    return json_equal(a, b) || (json_is_number(a) && json_is_number(b) && order(a, b) == 0);
 }
 
 static int check_any(struct check *c, const json_t *s, const json_t *v)

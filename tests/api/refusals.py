@@ -120,7 +120,7 @@ CASES = [
      "In the schema at #/pattern: At byte 3 of the regular expression: this Unicode property is not supported: general categories are.",
      "response_format.json_schema.schema"),
     *((CHAT, schema({"type": "array", keyword: {}}), 400, "In the schema at #/%s: this keyword is not supported." % keyword,
-       "response_format.json_schema.schema") for keyword in ("not", "if", "contains", "unevaluatedItems", "colour")),
+       "response_format.json_schema.schema") for keyword in ("not", "if", "contains", "unevaluatedItems", "unevaluatedProperties")),
     (CHAT, chat(structured_outputs={"grammar": "root ::= root \"a\""}), 400,
      "'root' begins with itself, so it never gets anywhere: put something that must match before it.",
      "structured_outputs.grammar"),
