@@ -105,4 +105,7 @@ int cli_json_done(json_t *value, const char *command);
 /* A JSON string of any bytes: invalid UTF-8 becomes U+FFFD. */
 json_t *cli_json_text(const char *p, size_t n);
 
+/* From now on, a mapped file that was cut short ends the process with a sentence that names it (fault.c). */
+void cli_explain_lost_files(void);
+
 #endif

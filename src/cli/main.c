@@ -45,6 +45,7 @@ int main(int argc, char **argv)
     char *help[] = {"help", NULL}, *version[] = {"version", NULL};
     hold_standard_streams();
     signal(SIGPIPE, SIG_DFL);
+    cli_explain_lost_files();
     setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale: "1.5" everywhere */
     json_set_alloc_funcs(mem_alloc, mem_free);
     if (argc < 2) {

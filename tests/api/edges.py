@@ -3,6 +3,7 @@ by others' clients. Usage: edges.py [NAME…]: all tests, or those named. Needs 
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -292,6 +293,25 @@ def test_hostile_bytes():
         answer = shared.raw(data + behind)
         true(answer.startswith(b"HTTP/1.1 %d " % status) and answer.count(b"Content-Length: ") == 1, "%r\n%r" % (data, answer))
     same(shared.json("/health")[0], 200)
+
+
+def test_a_model_file_that_is_cut_short():
+    """The server cannot go on, and says why."""
+    path = os.path.join(TMP, "cut.gguf")
+    shutil.copy(MODEL, path)
+    log = os.path.join(TMP, "cut.log")
+    s = Server("helpdesk=" + path, log=log)
+    same(s.json("/v1/chat/completions", HELP)[0], 200)
+    os.truncate(path, 4096)
+    try:
+        s.json("/v1/chat/completions", {**HELP, "messages": [{"role": "user", "content": "what else?"}]})
+    except OSError:
+        pass
+    same(s.process.wait(10), 74)
+    s.writer.join(10)
+    with open(log) as f:
+        same(f.read().splitlines()[-1], "croft: error: '%s' was cut short while it was in use, or its disk failed: the program "
+             "cannot go on. Replace a file by renaming a new one over it." % os.path.realpath(path))
 
 
 def test_nobody_writes_the_log():
