@@ -45,7 +45,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz bench bench-grammar bench-upstream bench-redact bench-serve docs docs-check install clean
+.PHONY: all help demo test test-unit tests-build test-cli lint checkkern fuzz fuzz-build bench bench-grammar bench-upstream bench-redact bench-serve docs docs-check install clean
 all: $(BUILD)/croft $(BUILD)/libcroft.a                 ## the program and the library
 
 # A module sees the flags of its own libraries alone; plat and kern have none, so they cross-compile.
@@ -54,7 +54,7 @@ LIB_CFLAGS_$(1) := $(if $(LIBS_$(1)),$(shell $(PKGCONF) --cflags $(LIBS_$(1)) 2>
 $(BUILD)/$(1)/%.o: src/$(1)/%.c Makefile mk/modules.mk mk/isa.mk
 	@mkdir -p $$(@D)
 	$(call say,CC,$$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(if $(filter $(1),$(SAN_EXCEPT)),-fno-sanitize=all) $$(LIB_CFLAGS_$(1)) $(call incs,$(1)) $$(call isa_flags,$$<) -MMD -MP -c $$< -o $$@
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(filter $(1),$(SAN_EXCEPT)),-fno-sanitize=all) $$(LIB_CFLAGS_$(1)) $(call incs,$(1)) $$(call isa_flags,$$<) $$(call isa_san,$$<) -MMD -MP -c $$< -o $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
@@ -96,7 +96,8 @@ $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcroft.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LIB_CFLAGS) $(all_incs) -Isrc/task -Isrc/route $< $(FUZZ_ENGINE) $(LDFLAGS_ALL) $(BUILD)/libcroft.a $(LDLIBS_ALL) -o $@
-fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))         ## replay the fuzz corpora, with mutants
+fuzz-build: $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
+fuzz: fuzz-build                                        ## replay the fuzz corpora, with mutants
 	$(Q)for f in $(FUZZ_NAMES); do echo "$$f:"; $(BUILD)/fuzz/$$f tests/fuzz/corpus/$$f || exit 1; done
 test-cli: all                                           ## the program as its users see it
 	$(Q)tests/cli/run.sh $(BUILD)/croft

@@ -23,3 +23,8 @@ ISA_i8mm    := -march=armv8.2-a+dotprod+i8mm $(NO_SCHED)
 
 # $(call isa_flags,path/to/file_avx2.c)
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
+
+# With both sanitizers, unrolled loops of intrinsics take gcc most of a minute a file for three checks of UBSan. Two of
+# them find what ASan finds, too; a pointer that overflows is looked for in the plain C that these files are compared with.
+SAN_ISA := $(if $(findstring address,$(SAN)),-fno-sanitize=null -fno-sanitize=object-size -fno-sanitize=pointer-overflow)
+isa_san = $(if $(call isa_flags,$(1)),$(SAN_ISA))

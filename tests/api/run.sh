@@ -4,6 +4,9 @@
 # there and can reach their registries; without them their tests are skips.
 set -u
 CROFT=$1; export CROFT; shift
+mkdir -p build
+exec 9>build/api-clients.lock
+flock 9 # another run of these tests, of another build
 clients="openai@7.57.0 ai@7.0.173 @ai-sdk/openai@4.0.118"
 at=build/api-node
 if command -v npm >/dev/null && [ "$(cat $at/installed 2>/dev/null)" != "$clients" ]; then
@@ -19,6 +22,7 @@ if python3 -m pip --version >/dev/null 2>&1 && [ "$(cat $at_python/installed 2>/
     python3 -m pip install --quiet --upgrade --target $at_python "$client" >/dev/null 2>&1 &&
         echo "$client" >$at_python/installed
 fi
+exec 9>&-
 PYTHONPATH=$(pwd)/$at_python${PYTHONPATH:+:$PYTHONPATH}; export PYTHONPATH
 API_NODE_MODULES=$(pwd)/$at/node_modules; export API_NODE_MODULES
 rc=0

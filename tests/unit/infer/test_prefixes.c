@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { CTX = 640, P = INFER_PAGE_TOKENS, PREFIX = 2 * P + 41, ALL = 330, VOCAB = 40 };
-#define FILE_NAME "build/test_prefixes.bin"
+static char file_name[64]; /* of this process: the test may run in several builds at once */
 static const char *const families[] = {"llama", "qwen35", "lfm2"};
 
 static struct infer_engine *engine_of(const char *name, const char *level)
@@ -79,7 +79,7 @@ static uint32_t adopted(struct infer_engine *g, struct infer_pages *p, uint32_t 
 static char *contents(size_t *out_n)
 {
     struct plat_map m;
-    assert_int_equal(plat_map_open(&m, FILE_NAME), 0);
+    assert_int_equal(plat_map_open(&m, file_name), 0);
     char *p = mem_alloc(m.size);
     memcpy(p, m.data, *out_n = m.size);
     plat_map_close(&m);
@@ -108,24 +108,24 @@ static void there_and_back(void **state)
             tried++;
             for (uint32_t i = 0; i < 2; i++) work_with(g, p, i, 3, want[i]);
             assert_true(p->unsaved);
-            assert_ok(infer_pages_save(p, FILE_NAME, &e), e);
+            assert_ok(infer_pages_save(p, file_name, &e), e);
             bytes[0] = contents(&size[0]);
             struct stat st;
-            assert_int_equal(stat(FILE_NAME, &st), 0);
+            assert_int_equal(stat(file_name, &st), 0);
             assert_int_equal(st.st_mode & 0777, 0600);
             infer_pages_free(p);
 
             /* other requests behind the same prefixes: the same file, to the byte */
             p = pages_of(g, 32, kinds[k]);
             for (uint32_t i = 0; i < 2; i++) work_with(g, p, i, 1, NULL);
-            assert_ok(infer_pages_save(p, FILE_NAME, &e), e);
+            assert_ok(infer_pages_save(p, file_name, &e), e);
             bytes[1] = contents(&size[1]);
             assert_int_equal(size[0], size[1]);
             assert_memory_equal(bytes[0], bytes[1], size[0]);
             infer_pages_free(p);
 
             p = pages_of(g, 32, kinds[k]);
-            assert_ok(infer_pages_load(p, FILE_NAME, CTX, &n, &e), e);
+            assert_ok(infer_pages_load(p, file_name, CTX, &n, &e), e);
             assert_int_equal(n, 2 * PREFIX);
             for (uint32_t i = 0; i < 2; i++) {
                 assert_int_equal(adopted(g, p, i, 3, got), PREFIX);
@@ -149,10 +149,10 @@ static void unasked(void **state)
     work_with(g, p, 0, 0, NULL);
     work_with(g, p, 1, 0, NULL);
     for (int run = 0; run < 12; run++) {
-        assert_ok(infer_pages_save(p, FILE_NAME, &e), e);
+        assert_ok(infer_pages_save(p, file_name, &e), e);
         infer_pages_free(p);
         p = pages_of(g, 32, INFER_KV_F32);
-        assert_ok(infer_pages_load(p, FILE_NAME, CTX, &n, &e), e);
+        assert_ok(infer_pages_load(p, file_name, CTX, &n, &e), e);
         for (uint32_t k = 0; k < 2; k++) left[k] += adopted(g, p, k, 0, NULL) == PREFIX;
         work_with(g, p, 1, 0, NULL);
         assert_false(p->unsaved);
@@ -189,7 +189,7 @@ static void others(void **state)
     uint32_t n;
     size_t size;
     work_with(g, p, 0, 3, NULL);
-    assert_ok(infer_pages_save(p, FILE_NAME, &e), e);
+    assert_ok(infer_pages_save(p, file_name, &e), e);
     infer_pages_free(p);
     char *data = contents(&size);
     refuse(other, INFER_KV_F32, data, size, CROFT_E_DIGEST);
@@ -230,7 +230,7 @@ static void mutants(void **state)
         size_t size;
         work_with(g, p, 0, 3, NULL);
         work_with(g, p, 1, 3, NULL);
-        assert_ok(infer_pages_save(p, FILE_NAME, &e), e);
+        assert_ok(infer_pages_save(p, file_name, &e), e);
         infer_pages_free(p);
         char *data = contents(&size);
         for (int i = 0; i < 600; i++) {
@@ -274,7 +274,7 @@ static void without_memory(void **state)
         work_with(g, p, 0, 3, NULL);
         for (long nth = 1; rc == CROFT_E_NOMEM; nth++, failures++) {
             mem_fail_nth(nth);
-            rc = infer_pages_save(p, FILE_NAME, &e);
+            rc = infer_pages_save(p, file_name, &e);
             mem_fail_nth(0);
         }
         assert_int_equal(rc, 0);
@@ -282,7 +282,7 @@ static void without_memory(void **state)
         for (long nth = 1; nth < 60; nth++) {
             p = pages_of(g, 32, INFER_KV_F32);
             mem_fail_nth(nth);
-            rc = infer_pages_load(p, FILE_NAME, CTX, &n, &e);
+            rc = infer_pages_load(p, file_name, CTX, &n, &e);
             mem_fail_nth(0);
             failures += rc != 0;
             assert_true(rc == 0 || rc == CROFT_E_NOMEM);
@@ -419,24 +419,24 @@ static void scheduled(void **state)
             memcpy(want[i], infer_session_logits(own, 0), sizeof want[i]);
             infer_session_free(own);
         }
-        unlink(FILE_NAME);
+        unlink(file_name);
         for (int run = 0; run < 3; run++) { /* the file is missing, read, damaged */
-            struct infer_scheduler *s = scheduler_of(g, FILE_NAME);
+            struct infer_scheduler *s = scheduler_of(g, file_name);
             ask(s, 0, PREFIX, got, cached);
             assert_int_equal(cached[0], run == 1 ? PREFIX : 0);
             for (uint32_t i = 1; i < TOGETHER; i++) assert_int_equal(cached[i], PREFIX);
             assert_memory_equal(got, want, sizeof want);
             infer_scheduler_free(s);
-            if (run == 1) assert_int_equal(truncate(FILE_NAME, 1000), 0);
+            if (run == 1) assert_int_equal(truncate(file_name, 1000), 0);
         }
-        struct infer_scheduler *s = scheduler_of(g, FILE_NAME); /* it was replaced */
+        struct infer_scheduler *s = scheduler_of(g, file_name); /* it was replaced */
         ask(s, 0, PREFIX, got, cached);
         assert_int_equal(cached[0], PREFIX);
         infer_scheduler_leave_file(s);
-        unlink(FILE_NAME);
+        unlink(file_name);
         ask(s, 1, PREFIX, got, cached);
         infer_scheduler_free(s);
-        assert_int_equal(access(FILE_NAME, F_OK), -1);
+        assert_int_equal(access(file_name, F_OK), -1);
 
         /* nobody pins: of a recurrent family the second request finds out where they part, the third has use of it */
         s = scheduler_of(g, NULL);
@@ -454,5 +454,6 @@ int main(void)
                                        cmocka_unit_test(others),         cmocka_unit_test(mutants),
                                        cmocka_unit_test(without_memory), cmocka_unit_test(half_of_the_pages),
                                        cmocka_unit_test(states),         cmocka_unit_test(scheduled)};
+    snprintf(file_name, sizeof file_name, "build/test_prefixes-%d.bin", (int)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

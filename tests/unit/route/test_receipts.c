@@ -529,12 +529,12 @@ static void anchors_know_the_end(void **state)
     snprintf(old, sizeof old, "%s", dir);
     assert_int_equal(fresh(state), 0);
     make_log();
-    FILE *f = fopen("/tmp/croft-anchor-other", "w");
+    snprintf(anchors, sizeof anchors, "%s/other", dir);
+    FILE *f = fopen(anchors, "w");
     fputs("{\"signature\":\"00\"}\n", f);
     fclose(f);
-    verify(NULL, "/tmp/croft-anchor-other");
+    verify(NULL, anchors);
     assert_found("no anchor", 0, ROUTE_FOUND_ANCHOR, 1, 1);
-    unlink("/tmp/croft-anchor-other");
 }
 
 /* Who has the key, or puts his own key there, can write history; the public key that was kept elsewhere, or an
