@@ -97,6 +97,8 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
         release(t);
         return rc;
     }
+    t->seq.spelled = r->spelled;
+    t->seq.n_spelled = r->n_spelled;
     if (t->n_tokens) memcpy(t->tokens, r->prompt, t->n_tokens * sizeof *t->tokens);
     for (size_t i = 0; i < r->n_texts; i++) t->n_prompt += (uint32_t)r->texts[i].n;
     if (t->generates) infer_sequence_see(&t->seq, t->tokens, t->n_tokens);

@@ -139,6 +139,13 @@ static void end(struct infer_sequence *q, enum croft_end why)
     q->end = why;
 }
 
+static bool is_spelled(const struct infer_sequence *q, int32_t token)
+{
+    size_t i = 0;
+    while (i < q->n_spelled && q->spelled[i] != token) i++;
+    return i < q->n_spelled;
+}
+
 /* The answer goes on with a token. */
 static int add(struct infer_sequence *q, int32_t token, struct err *e)
 {
@@ -151,6 +158,7 @@ static int add(struct infer_sequence *q, int32_t token, struct err *e)
         end(q, CROFT_END_EOS);
         return 0;
     }
+    q->stream.special = is_spelled(q, token);
     if (q->tok) tok_stream_push(&q->stream, token, &q->chars);
     pass(q);
     if (show(q, token))

@@ -31,6 +31,8 @@ struct infer_sequence {
     struct infer_sampler *sampler;
     struct infer_match *match; /* NULL: free */
     struct tok_stream stream;
+    const int32_t *spelled; /* [n_spelled] control tokens that are shown; borrowed. None, unless the caller sets them */
+    size_t n_spelled;
     struct infer_stop stop;
     struct buf chars, text; /* from the detokeniser; what may be shown */
     char tail[64];          /* the end of all that went through chars */

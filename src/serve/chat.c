@@ -52,7 +52,8 @@ static int read_calls(struct serve_job *job, json_t *calls, const char *at, json
         if (!name || !json_is_string(arguments))
             return serve_refuse(job, CROFT_E_USAGE, at,
                                 "'%s[%zu]' must be a function call with a name and arguments.", at, i);
-        json_t *parsed = json_loads(json_string_value(arguments), 0, NULL);
+        const char *text = json_string_value(arguments);
+        json_t *parsed = *text ? json_loads(text, 0, NULL) : json_object();
         json_array_append_new(out, json_pack("{s:O* s:s s:{s:s s:o}}", "id", json_object_get(c, "id"), "type",
                                              "function", "function", "name", name, "arguments",
                                              parsed ? parsed : json_incref(arguments)));
@@ -174,9 +175,11 @@ int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, js
                             "The model '%.60s' has no chat template. Use /v1/completions.", m->name);
     json_t *vars = kwargs ? json_copy(kwargs) : json_object();
     int rc = vars && json_object_set(vars, "messages", messages) == 0 &&
-                     (!tools || json_object_set(vars, "tools", tools) == 0)
+                     (!tools || (json_object_set(vars, "tools", tools) == 0 &&
+                                 json_object_set(vars, "xml_tools", tools) == 0)) /* SmolLM3's name for them */
                  ? 0
                  : err_nomem(e, 0);
+    if (rc == 0) rc = serve_tools_history(m->tools, messages, e);
     if (rc == 0)
         rc = serve_tokens_fit(job, infer_chat_tokens(m->chat, vars, suffix, PROMPT_MAX, m->n_ctx, ids, n_ids, e), e);
     json_decref(vars);

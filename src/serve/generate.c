@@ -142,6 +142,7 @@ int serve_generation_submit(struct serve_job *job, int32_t *const *prompt, const
         struct croft_sampling s = g->sampling.s;
         struct infer_request r = {
             .prompt = prompt[i / per_prompt], .n_prompt = n[i / per_prompt], .sampling = &s, .grammar = g->grammar};
+        if (g->tools) r.spelled = job->model->marker, r.n_spelled = job->model->n_markers;
         buf_init(&g->choice[i].text, ANSWER_MAX);
         if (g->logprobs) g->choice[i].logprobs = json_array();
         s.seed += i % per_prompt;

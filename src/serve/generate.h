@@ -60,6 +60,8 @@ struct serve_generation {
     enum serve_tools tools; /* calls are looked for in the answer */
     json_t *tool_list;      /* for the template; NULL: none */
     bool forced_call;       /* the answer is a call: JSON, after what was put into the prompt */
+    char opening[96];       /* of a forced call: what the prompt ends in */
+    char forced_name[72];   /* the function, where the opening names it and the answer has the arguments alone, or "" */
     bool one_call;          /* parallel_tool_calls is false: only the first call counts */
     json_t *extra;          /* the endpoint's own, or NULL */
 };
@@ -104,13 +106,15 @@ int serve_messages_read(struct serve_job *job, json_t *in, json_t **out) ERR_CHE
 int serve_response_format_read(struct serve_job *job, json_t *format, const char *at, struct serve_generation *g,
                                struct err *e) ERR_CHECK;
 
-/* ---- tools (tools.c) ---- */
+/* ---- tools (tools.c, tools_text.c) ---- */
 
 /* `tools`, `tool_choice` and `parallel_tool_calls`: what the template is given (g->tool_list), what the prompt ends
  * in
  * (*out_suffix), and a grammar when a call is required. flat: as /v1/responses writes them. */
 int serve_tools_read(struct serve_job *job, struct serve_generation *g, bool flat, const char **out_suffix,
                      struct err *e) ERR_CHECK;
+/* Calls and results in messages that were read become what the family's template can write; in place. */
+int serve_tools_history(enum serve_tools family, json_t *messages, struct err *e) ERR_CHECK;
 /* Bytes of an unfinished answer that are certainly no part of a call. */
 size_t serve_tools_visible(enum serve_tools family, const char *text, size_t n);
 /* The calls in a finished answer: fills calls, n_calls, n_content. */

@@ -94,7 +94,9 @@ static enum serve_tools tools_of(const struct gguf *g)
     struct str t;
     if (!gguf_get_str(g, "tokenizer.chat_template", &t) || !memmem(t.p, t.n, "tools", 5)) return SERVE_TOOLS_NONE;
     if (memmem(t.p, t.n, "<tool_call>", 11)) return SERVE_TOOLS_HERMES;
-    if (memmem(t.p, t.n, "[TOOL_CALLS]", 12)) return SERVE_TOOLS_MISTRAL;
+    if (memmem(t.p, t.n, "[TOOL_CALLS]", 12))
+        return memmem(t.p, t.n, "[ARGS]", 6) ? SERVE_TOOLS_MISTRAL3 : SERVE_TOOLS_MISTRAL;
+    if (memmem(t.p, t.n, "List of tools: ", 15)) return SERVE_TOOLS_LFM2;
     if (memmem(t.p, t.n, "<|python_tag|>", 14) || memmem(t.p, t.n, "ipython", 7)) return SERVE_TOOLS_LLAMA3;
     return SERVE_TOOLS_NONE;
 }
@@ -202,6 +204,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
             rc = none.code;
         }
         m->tools = m->chat ? tools_of(infer_engine_gguf(m->engine)) : SERVE_TOOLS_NONE;
+        m->n_markers = serve_tools_markers(m->tools, m->tok, m->marker);
         m->generates = model->causal;
         if (rc == 0) rc = start_scheduler(s, m, e);
         if (rc == 0) rc = bind_tasks(m, e);

@@ -131,7 +131,18 @@ const char *serve_key_name(const struct serve_key *k);
 
 /* ---- models (models.c) ---- */
 
-enum serve_tools { SERVE_TOOLS_NONE, SERVE_TOOLS_HERMES, SERVE_TOOLS_LLAMA3, SERVE_TOOLS_MISTRAL };
+/* How a family writes calls of tools (tools.c). */
+enum serve_tools {
+    SERVE_TOOLS_NONE,
+    SERVE_TOOLS_HERMES,
+    SERVE_TOOLS_LLAMA3,
+    SERVE_TOOLS_MISTRAL,
+    SERVE_TOOLS_MISTRAL3,
+    SERVE_TOOLS_LFM2
+};
+enum { SERVE_MARKERS = 8 };
+/* The tokens of a vocabulary that stand around a family's calls; returns their number. */
+uint32_t serve_tools_markers(enum serve_tools family, const struct tok *t, int32_t out[SERVE_MARKERS]);
 struct serve_model { /* read-only once loaded, but for what a lock guards */
     atomic_int references;
     struct serve_models *owner;
@@ -145,7 +156,8 @@ struct serve_model { /* read-only once loaded, but for what a lock guards */
     struct infer_scheduler *scheduler;
     bool generates; /* false: an encoder, for embeddings */
     enum serve_tools tools;
-    uint32_t n_ctx, n_vocab;
+    int32_t marker[SERVE_MARKERS]; /* tokens around calls: shown, also those that are control tokens */
+    uint32_t n_markers, n_ctx, n_vocab;
     struct serve_grammars *grammars;
     struct task **definition; /* [n_tasks] as their files were when this version was loaded */
     struct task_model **task; /* [n_tasks] bound to this version */

@@ -1,25 +1,40 @@
 /* Calls of tools: what a family's template makes the model write, and back to OpenAI's shape.
  *
  *     Hermes, Qwen   <tool_call>\n{"name": "f", "arguments": {…}}\n</tool_call>      any number of them, after text
- *     Mistral        [TOOL_CALLS][{"name": "f", "arguments": {…}}, …]                the marker may be a control
- * token Llama 3        {"name": "f", "parameters": {…}}                                alone
+ *     Qwen 3.5       <tool_call>\n<function=f>\n<parameter=a>\n…\n</parameter>\n</function>\n</tool_call>
+ *     Mistral        [TOOL_CALLS][{"name": "f", "arguments": {…}}, …]
+ *     Mistral 3      [TOOL_CALLS]f[ARGS]{…}[TOOL_CALLS]g[ARGS]{…}
+ *     Llama 3        {"name": "f", "parameters": {…}}                                alone
+ *     LFM2           <|tool_call_start|>[f(a="b", n=1), g()]<|tool_call_end|>        before or after text
+ *
+ * The markers may be control tokens, which an answer does not show: these are shown where tools are given.
  *
  * A tool comes as {"type": "function", "function": {"name", "parameters", …}} from chat, which is what templates
  * read, and flat, {"type": "function", "name", "parameters", …}, from /v1/responses.
  *
  * With tool_choice "required", or a function named, the opening is put at the end of the prompt and the answer is
- * constrained to the call's JSON by the schemas of the tools; otherwise the model decides, and what it wrote is a
- * call if it parses as one, and text if not. Reading requests: preparation threads; the rest: the loop. */
+ * constrained to the call's JSON by the schemas of the tools (where a family has a form of its own, in that of its
+ * kin: Qwen 3.5 in Hermes', LFM2 and several functions of Mistral 3 in Mistral's); otherwise the model decides, and
+ * what it wrote is a call if it parses as one, and text if not. Preparation threads. Read next: tools_text.c. */
 #include "generate.h"
-#include "infer_json.h"
 
-#include <openssl/rand.h>
+#include <ctype.h>
 
-enum { MAX_TOOLS = 128, MAX_CALLS = 64 };
+enum { MAX_TOOLS = 128 };
 
 static const char *opening_of(enum serve_tools family)
 {
-    return family == SERVE_TOOLS_HERMES ? "<tool_call>\n" : family == SERVE_TOOLS_MISTRAL ? "[TOOL_CALLS]" : "";
+    static const char *const opening[] = {[SERVE_TOOLS_NONE] = "",
+                                          [SERVE_TOOLS_HERMES] = "<tool_call>\n",
+                                          [SERVE_TOOLS_LLAMA3] = "",
+                                          [SERVE_TOOLS_MISTRAL] = "[TOOL_CALLS]",
+                                          [SERVE_TOOLS_MISTRAL3] = "[TOOL_CALLS]",
+                                          [SERVE_TOOLS_LFM2] = "<|tool_call_start|>"};
+    return opening[family];
+}
+static bool calls_are_a_list(enum serve_tools family)
+{
+    return family == SERVE_TOOLS_MISTRAL || family == SERVE_TOOLS_MISTRAL3 || family == SERVE_TOOLS_LFM2;
 }
 static const char *arguments_of(enum serve_tools family)
 {
@@ -66,41 +81,75 @@ static json_t *nested_tools(json_t *tools, bool flat)
     return list;
 }
 
+/* What a tool's arguments must be: a new schema. */
+static json_t *arguments_schema(json_t *tool)
+{
+    json_t *parameters = json_object_get(json_object_get(tool, "function"), "parameters");
+    return parameters && json_object_size(parameters) ? json_incref(parameters) : json_pack("{s:s}", "type", "object");
+}
+
 /* {"type": "object", "properties": {"name": {"const": NAME}, "arguments": SCHEMA}, …} of one tool */
 static json_t *call_schema(json_t *tool, const char *arguments)
 {
-    json_t *f = json_object_get(tool, "function"), *parameters = json_object_get(f, "parameters");
-    if (parameters && json_object_size(parameters))
-        json_incref(parameters);
-    else
-        parameters = json_pack("{s:s}", "type", "object");
     return json_pack("{s:s s:{s:{s:O} s:o} s:[s s] s:b}", "type", "object", "properties", "name", "const",
-                     json_object_get(f, "name"), arguments, parameters, "required", "name", arguments,
-                     "additionalProperties", 0);
+                     json_object_get(json_object_get(tool, "function"), "name"), arguments, arguments_schema(tool),
+                     "required", "name", arguments, "additionalProperties", 0);
 }
 
-/* A grammar for a call of one of the tools, or of the one called `only`. */
-static int call_grammar(struct serve_job *job, struct serve_generation *g, json_t *tools, const char *only,
-                        struct err *e)
+/* The tools that may be called: the one called `only`, or all. A new list; empty: there is no such tool. */
+static json_t *callable(json_t *tools, const char *only)
 {
-    json_t *any = json_array(), *t, *schema;
+    json_t *list = json_array(), *t;
     size_t i;
-    struct buf text;
     json_array_foreach(tools, i, t)
     {
         const char *name = json_string_value(json_object_get(json_object_get(t, "function"), "name"));
-        if (!only || strcmp(only, name) == 0)
-            json_array_append_new(any, call_schema(t, arguments_of(job->model->tools)));
+        if (!only || strcmp(only, name) == 0) json_array_append(list, t);
     }
-    if (json_array_size(any) == 0) {
-        json_decref(any);
+    return list;
+}
+
+/* A grammar for a call of one of the tools: a new schema. */
+static json_t *calls_schema(enum serve_tools family, json_t *tools)
+{
+    json_t *any = json_array(), *t, *schema;
+    size_t i;
+    json_array_foreach(tools, i, t) json_array_append_new(any, call_schema(t, arguments_of(family)));
+    schema = json_array_size(any) == 1 ? json_incref(json_array_get(any, 0)) : json_pack("{s:O}", "anyOf", any);
+    json_decref(any);
+    if (calls_are_a_list(family))
+        schema = json_pack("{s:s s:o s:i s:i}", "type", "array", "items", schema, "minItems", 1, "maxItems", 1);
+    return schema;
+}
+
+/* Mistral 3 names a function before its arguments: where there is one to call, the prompt names it. */
+static bool name_function(struct serve_generation *g, json_t *tools)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    json_t *f = json_object_get(json_array_get(tools, 0), "function");
+    const char *name = json_string_value(json_object_get(f, "name"));
+    size_t n = strlen(name);
+    if (g->tools != SERVE_TOOLS_MISTRAL3 || json_array_size(tools) != 1 || n == 0 || n >= sizeof g->forced_name ||
+        strspn(name, letters) != n)
+        return false;
+    snprintf(g->forced_name, sizeof g->forced_name, "%s", name);
+    snprintf(g->opening, sizeof g->opening, "[TOOL_CALLS]%s[ARGS]", name);
+    return true;
+}
+
+static int force_call(struct serve_job *job, struct serve_generation *g, const char *only, struct err *e)
+{
+    json_t *tools = callable(g->tool_list, only), *schema;
+    struct buf text;
+    if (json_array_size(tools) == 0) {
+        json_decref(tools);
         return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
                             "'tool_choice' names '%.60s', which is not among 'tools'.", only ? only : "");
     }
-    schema = json_array_size(any) == 1 ? json_incref(json_array_get(any, 0)) : json_pack("{s:O}", "anyOf", any);
-    json_decref(any);
-    if (job->model->tools == SERVE_TOOLS_MISTRAL)
-        schema = json_pack("{s:s s:o s:i s:i}", "type", "array", "items", schema, "minItems", 1, "maxItems", 1);
+    g->forced_call = true;
+    snprintf(g->opening, sizeof g->opening, "%s", opening_of(g->tools));
+    schema = name_function(g, tools) ? arguments_schema(json_array_get(tools, 0)) : calls_schema(g->tools, tools);
+    json_decref(tools);
     buf_init(&text, 4 << 20);
     int rc = schema && serve_json_dump(schema, &text, JSON_COMPACT) == 0 ? 0 : err_nomem(e, 0);
     if (rc == 0) rc = serve_grammar_get(job->model, "schema", text.data, text.len, &g->grammar, e);
@@ -154,109 +203,112 @@ int serve_tools_read(struct serve_job *job, struct serve_generation *g, bool fla
     if (g->grammar)
         return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
                             "A required call and a response_format exclude each other.");
-    g->forced_call = true;
-    *out_suffix = opening_of(g->tools);
-    return call_grammar(job, g, g->tool_list, only, e);
+    *out_suffix = g->opening;
+    return force_call(job, g, only, e);
 }
 
-/* ---- answers ---- */
+/* ---- conversations with calls in them ---- */
 
-static size_t skip_space(const char *p, size_t n)
+/* Mistral's templates refuse ids that are not nine letters and digits. Others become such, always the same. */
+static json_t *short_id(const char *id)
 {
-    size_t i = 0;
-    while (i < n && (p[i] == ' ' || p[i] == '\n' || p[i] == '\t' || p[i] == '\r')) i++;
-    return i;
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char text[10] = "";
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    size_t n = 0;
+    while (isalnum((unsigned char)id[n])) n++;
+    if (n == 9 && !id[n]) return json_string(id);
+    for (const char *p = id; *p; p++) hash = (hash ^ (unsigned char)*p) * 1099511628211u;
+    for (int i = 0; i < 9; i++, hash /= 36) text[i] = digits[hash % 36];
+    return json_string(text);
 }
 
-size_t serve_tools_visible(enum serve_tools family, const char *text, size_t n)
+static void shorten_ids(json_t *message)
 {
-    const char *marker = family == SERVE_TOOLS_HERMES ? "<tool_call>" : "[TOOL_CALLS]";
-    size_t k = strlen(marker), start = skip_space(text, n);
-    if (family == SERVE_TOOLS_NONE) return n;
-    if (family != SERVE_TOOLS_HERMES &&
-        (start == n || text[start] == '{' || text[start] == '[' || text[start] == '<'))
-        return 0;
-    if (family == SERVE_TOOLS_LLAMA3) return n;
-    const char *at = memmem(text, n, marker, k);
-    if (at) return (size_t)(at - text);
-    for (size_t tail = k - 1 < n ? k - 1 : n; tail > 0; tail--) /* the marker may have begun */
-        if (memcmp(text + n - tail, marker, tail) == 0) return n - tail;
-    return n;
-}
-
-/* One call's JSON object; false if it is none. */
-static bool add_call(struct serve_choice *c, json_t *o)
-{
-    json_t *name = json_object_get(o, "name"), *arguments = json_object_get(o, "arguments");
-    unsigned char r[12];
-    struct buf text;
-    if (!arguments) arguments = json_object_get(o, "parameters");
-    if (!json_is_string(name) || !(json_is_object(arguments) || json_is_string(arguments)) || c->n_calls == MAX_CALLS)
-        return false;
-    struct serve_call *more = mem_realloc(c->calls, (c->n_calls + 1) * sizeof *more);
-    if (!more) return false;
-    c->calls = more;
-    struct serve_call *call = &c->calls[c->n_calls];
-    buf_init(&text, 16 << 20);
-    if (json_is_string(arguments))
-        buf_str(&text, json_string_value(arguments));
-    else
-        serve_json_dump(arguments, &text, JSON_COMPACT | infer_json_digits(arguments));
-    call->name = json_incref(name);
-    call->arguments = json_stringn(text.data ? text.data : "", text.len);
-    buf_done(&text);
-    if (RAND_bytes(r, sizeof r) != 1) memset(r, 0, sizeof r);
-    for (size_t i = 0; i < sizeof r; i++) snprintf(call->id + 5 + 2 * i, 3, "%02x", r[i]);
-    memcpy(call->id, "call_", 5);
-    c->n_calls++;
-    return true;
-}
-
-/* A JSON value at the start of [p, p + n): an object or an array of calls. Returns the bytes used, 0 if it is none.
- */
-static size_t take_calls(struct serve_choice *c, const char *p, size_t n)
-{
-    json_error_t why;
-    json_t *v = json_loadb(p, n, JSON_DISABLE_EOF_CHECK, &why), *one;
-    size_t i, before = c->n_calls;
-    bool good = v != NULL;
-    if (json_is_array(v))
-        json_array_foreach(v, i, one) good = good && add_call(c, one);
-    else
-        good = good && add_call(c, v);
-    json_decref(v);
-    return good && c->n_calls > before ? (size_t)why.position : 0;
-}
-
-static void find_calls(const struct serve_generation *g, struct serve_choice *c)
-{
-    static const char open[] = "<tool_call>", marker[] = "[TOOL_CALLS]", python[] = "<|python_tag|>";
-    const char *text = c->text.data, *end = text + c->text.len, *p = text;
-    if (g->forced_call || g->tools != SERVE_TOOLS_HERMES) {
-        p += skip_space(p, (size_t)(end - p));
-        const char *found =
-            g->tools == SERVE_TOOLS_MISTRAL ? memmem(text, (size_t)(end - text), marker, sizeof marker - 1) : NULL;
-        if (found)
-            p = found + sizeof marker - 1;
-        else if ((size_t)(end - p) > sizeof python && memcmp(p, python, sizeof python - 1) == 0)
-            p += sizeof python - 1;
-        p += skip_space(p, (size_t)(end - p));
-        if (p < end && (*p == '{' || *p == '[') && take_calls(c, p, (size_t)(end - p)))
-            c->n_content = found ? (size_t)(found - text) : 0;
-        return;
-    }
-    while ((p = memmem(p, (size_t)(end - p), open, sizeof open - 1))) {
-        size_t used = take_calls(c, p + sizeof open - 1, (size_t)(end - p) - (sizeof open - 1));
-        if (used && c->n_calls == 1) c->n_content = (size_t)(p - text);
-        p += sizeof open - 1 + used;
+    size_t i;
+    json_t *call, *id = json_object_get(message, "tool_call_id");
+    if (json_is_string(id)) json_object_set_new(message, "tool_call_id", short_id(json_string_value(id)));
+    json_array_foreach(json_object_get(message, "tool_calls"), i, call)
+    {
+        id = json_object_get(call, "id");
+        json_object_set_new(call, "id", short_id(json_is_string(id) ? json_string_value(id) : ""));
     }
 }
 
-void serve_tools_parse(const struct serve_generation *g, struct serve_choice *c)
+/* A JSON value as Python writes it. */
+static void add_python(struct buf *b, json_t *v)
 {
-    find_calls(g, c);
-    for (; g->one_call && c->n_calls > 1; c->n_calls--) {
-        json_decref(c->calls[c->n_calls - 1].name);
-        json_decref(c->calls[c->n_calls - 1].arguments);
+    const char *key;
+    size_t i;
+    json_t *one;
+    if (json_is_array(v)) {
+        buf_char(b, '[');
+        json_array_foreach(v, i, one)
+        {
+            buf_str(b, i ? ", " : "");
+            add_python(b, one);
+        }
+        buf_char(b, ']');
+    } else if (json_is_object(v)) {
+        buf_char(b, '{');
+        i = 0;
+        json_object_foreach(v, key, one)
+        {
+            json_t *name = json_string(key);
+            buf_str(b, i++ ? ", " : "");
+            add_python(b, name);
+            buf_str(b, ": ");
+            add_python(b, one);
+            json_decref(name);
+        }
+        buf_char(b, '}');
+    } else if (json_is_boolean(v) || json_is_null(v)) {
+        buf_str(b, json_is_true(v) ? "True" : json_is_false(v) ? "False" : "None");
+    } else if (serve_json_dump(v, b, JSON_ENCODE_ANY)) {
+        b->failed = true;
     }
+}
+
+/* LFM2's templates write no calls: they become the text that the model has written, before what else it said. */
+static int write_calls(json_t *message, struct err *e)
+{
+    const char *key;
+    size_t i, n;
+    struct buf b;
+    json_t *call, *v, *calls = json_object_get(message, "tool_calls"), *said = json_object_get(message, "content");
+    if (json_array_size(calls) == 0) return 0;
+    buf_init(&b, 64 << 20);
+    buf_str(&b, "<|tool_call_start|>[");
+    json_array_foreach(calls, i, call)
+    {
+        json_t *f = json_object_get(call, "function");
+        buf_fmt(&b, "%s%s(", i ? ", " : "", json_string_value(json_object_get(f, "name")));
+        n = 0;
+        json_object_foreach(json_object_get(f, "arguments"), key, v)
+        {
+            buf_fmt(&b, "%s%s=", n++ ? ", " : "", key);
+            add_python(&b, v);
+        }
+        buf_char(&b, ')');
+    }
+    buf_str(&b, "]<|tool_call_end|>");
+    buf_add(&b, json_string_value(said), json_string_length(said));
+    json_object_del(message, "tool_calls");
+    int rc = buf_check(&b, "a conversation's calls", e);
+    if (rc == 0 && json_object_set_new(message, "content", json_stringn(b.data, b.len))) rc = err_nomem(e, b.len);
+    buf_done(&b);
+    return rc;
+}
+
+int serve_tools_history(enum serve_tools family, json_t *messages, struct err *e)
+{
+    size_t i;
+    int rc = 0;
+    json_t *m;
+    json_array_foreach(messages, i, m)
+    {
+        if (family == SERVE_TOOLS_MISTRAL || family == SERVE_TOOLS_MISTRAL3) shorten_ids(m);
+        if (family == SERVE_TOOLS_LFM2 && rc == 0) rc = write_calls(m, e);
+    }
+    return rc;
 }

@@ -6,11 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import encoder
-from check import HELP, TMP, Skip, events, hold, node, run, same, tools_model, true
-from server import CROFT, MODEL, Server
+from check import HELP, HERE, TMP, Skip, events, hold, node, run, same, tools_model, true
+from server import CROFT, MODEL, ROOT, Server
 
 shared = None
 
@@ -391,6 +392,45 @@ def test_tools_of_responses():
                 ({"input": ["a"]}, "'input[0]' must be an object.", "input[0]")):
             status, body = s.json("/v1/responses", {**ask, **more})
             same((status, body["error"]["message"], body["error"]["param"]), (400, message, param))
+
+
+TEMPLATES = os.path.join(ROOT, "../shared/fixtures/chat/chat.json")
+FAMILIES = ["Qwen3.5-4B", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "NousResearch-Hermes-3-Llama-3.1-8B-tool_use",
+            "mistralai-Mistral-Nemo-Instruct-2407", "Mistral-Small-3.2-24B-Instruct-2506", "meta-llama-Llama-3.2-3B-Instruct",
+            "meta-llama-Llama-3.3-70B-Instruct", "LFM2-8B-A1B", "LFM2.5-Instruct"]
+
+
+def test_tools_of_every_family():
+    """A call, and the conversation with its result, through the families' own templates."""
+    if not os.path.exists(TEMPLATES):
+        raise Skip("the chat templates of other models")
+    with open(TEMPLATES) as f:
+        templates = {t["name"]: t["template"] for t in json.load(f)["templates"]}
+    function = {k: v for k, v in TRACK.items() if k != "type"}
+    other = {"type": "function", "function": {**function, "name": "cancel", "parameters": {"type": "object", "properties": {}}}}
+    track = {"type": "function", "function": function}
+    for name in FAMILIES:
+        path, template = os.path.join(TMP, "family.gguf"), os.path.join(TMP, "family.jinja")
+        with open(template, "w") as f:
+            f.write(templates[name])
+        subprocess.run([sys.executable, os.path.join(HERE, "retemplate.py"), MODEL, path, template], check=True)
+        with Server("helpdesk=" + path, "--ctx", "6000") as s:
+            for tools, choice in (([track], "required"), ([other, track], {"type": "function", "function": {"name": "track"}}),
+                                  ([track, other], "required")):
+                status, body = s.json("/v1/chat/completions", {**HELP, "tools": tools, "tool_choice": choice, "max_tokens": 100})
+                same((status, body["choices"][0]["finish_reason"] if status == 200 else body), (200, "tool_calls"), name)
+                call = body["choices"][0]["message"]["tool_calls"][0]
+                true(call["function"]["name"] in ("track", "cancel"), name)
+                if call["function"]["name"] == "track":
+                    true(json.loads(call["function"]["arguments"])["order"] in ("A1", "B2"), name)
+            call = {**call, "function": {"name": "track", "arguments": "{\"order\": \"A1\"}"}}
+            said = [*HELP["messages"], {"role": "assistant", "content": None, "tool_calls": [call]},
+                    {"role": "tool", "tool_call_id": call["id"], "content": "lost"}]
+            asked = [s.json("/v1/chat/completions", {**HELP, "tools": [track], "messages": m, "max_tokens": 3})
+                     for m in (said, [said[0], {**said[1], "tool_calls": [{**call, "function": {"name": "track", "arguments":
+                               "{\"order\": \"A1 or one that has a longer name\"}"}}]}, said[2]])]
+            same([status for status, _ in asked], [200, 200], "%s %s" % (name, asked))
+            true(asked[0][1]["usage"]["prompt_tokens"] < asked[1][1]["usage"]["prompt_tokens"], name + ": the model sees its call")
 
 
 def test_the_ai_sdk():

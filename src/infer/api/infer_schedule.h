@@ -69,6 +69,8 @@ struct infer_request {
     /* generate, unless `tree` or `texts` is set. sampling is copied, its strings and biases too; NULL: greedy */
     const struct croft_sampling *sampling;
     struct infer_grammar *grammar; /* or NULL; a reference is taken */
+    const int32_t *spelled; /* [n_spelled] control tokens that are text in this answer; borrowed until on_done */
+    size_t n_spelled;
     /* Text as it may be shown, as in croft_generate. Nonzero ends the answer with INFER_END_STOP. */
     int (*on_piece)(void *user, const struct croft_piece *piece);
 

@@ -319,6 +319,39 @@ static void one_after_the_other(void **state)
     }
 }
 
+/* A control token says nothing, but where it is text. */
+static void spelled(void **state)
+{
+    struct infer_scheduler *s = scheduler_of((struct infer_scheduler_params){.n_ctx = 512});
+    struct answer a;
+    struct err e = {0};
+    const int32_t token = 5, start = tok_find(tok, "<|im_start|>", 12);
+    struct croft_bias bias = {start, 1000};
+    struct croft_sampling sampling;
+    croft_sampling_init(&sampling);
+    sampling.max_tokens = 2;
+    sampling.bias = &bias;
+    sampling.n_bias = 1;
+    for (size_t n = 0; n < 2; n++) {
+        answer_init(&a, 1);
+        struct infer_request r = {.prompt = &token,
+                                  .n_prompt = 1,
+                                  .sampling = &sampling,
+                                  .on_piece = on_piece,
+                                  .on_done = on_done,
+                                  .user = &a,
+                                  .spelled = &start,
+                                  .n_spelled = n};
+        assert_ok(infer_schedule(s, &r, &a.ticket, &e), e);
+        wait_for(&a, 1);
+        assert_int_equal(a.o.n_generated, 2);
+        assert_int_equal(a.text.len, n ? 24 : 0);
+        if (n) assert_memory_equal(a.text.data, "<|im_start|><|im_start|>", 24);
+        answer_done(&a, 1);
+    }
+    infer_scheduler_free(s);
+}
+
 static int submit_long(struct infer_scheduler *s, struct answer *a, uint32_t owner)
 {
     int32_t token = 5;
@@ -661,6 +694,7 @@ int main(void)
                                        cmocka_unit_test(one_after_the_other),
                                        cmocka_unit_test(fair),
                                        cmocka_unit_test(a_full_queue_is_shared),
+                                       cmocka_unit_test(spelled),
                                        cmocka_unit_test(asks),
                                        cmocka_unit_test(load_changes_nothing),
                                        cmocka_unit_test(recurrent),

@@ -8,11 +8,12 @@
 #include "generate.h"
 
 static bool one_call; /* parallel_tool_calls is false */
+static json_t *tools; /* of the request, or NULL */
 
 static void check(enum serve_tools family, const char *text, size_t n_calls, const char *content, const char *name,
                   const char *arguments)
 {
-    struct serve_generation g = {.tools = family, .one_call = one_call};
+    struct serve_generation g = {.tools = family, .one_call = one_call, .tool_list = tools};
     struct serve_choice c = {.n_content = strlen(text)};
     buf_init(&c.text, 1 << 16);
     buf_str(&c.text, text);
@@ -72,6 +73,117 @@ static void test_llama3(void **state)
     check(f, "{\"answer\": 3}", 0, "{\"answer\": 3}", NULL, NULL);
 }
 
+/* As in Qwen 3.5's template: a parameter whose schema says string is text, others are JSON if they can be. */
+static void test_qwen35(void **state)
+{
+    const enum serve_tools f = SERVE_TOOLS_HERMES;
+    tools = json_loads("[{\"type\": \"function\", \"function\": {\"name\": \"book\", \"parameters\": {\"type\": "
+                       "\"object\", \"properties\": {\"code\": {\"type\": \"string\"}, \"n\": {\"type\": "
+                       "\"integer\"}}}}}]",
+                       0, NULL);
+    check(f,
+          "I book.\n<tool_call>\n<function=book>\n<parameter=code>\n007\n</parameter>\n<parameter=n>\n2\n</parameter>\n"
+          "<parameter=more>\n{\"a\": [1]}\n</parameter>\n</function>\n</tool_call>",
+          1, "I book.\n", "book", "{\"code\":\"007\",\"n\":2,\"more\":{\"a\":[1]}}");
+    check(f,
+          "<tool_call>\n<function=book>\n<parameter=code>\ntwo\n\nlines <b>\n</parameter>\n</function>\n</tool_call>\n"
+          "<tool_call>\n<function=now>\n</function>\n</tool_call>",
+          2, "", "now", "{}");
+    check(f, "<tool_call>\n<function=book>\n<parameter=code>\ntwo\n\nlines <b>\n</parameter>\n</function>", 1, "",
+          "book", "{\"code\":\"two\\n\\nlines <b>\"}");
+    check(f, "<tool_call>\n<function=book>\n<parameter=code>\n007\n</par", 0,
+          "<tool_call>\n<function=book>\n<parameter=code>\n007\n</par", NULL, NULL); /* cut off */
+    json_decref(tools);
+    tools = NULL;
+}
+
+static void test_mistral3(void **state)
+{
+    const enum serve_tools f = SERVE_TOOLS_MISTRAL3;
+    check(f, "[TOOL_CALLS]get_weather[ARGS]{\"city\": \"Oslo\"}", 1, "", "get_weather", "{\"city\":\"Oslo\"}");
+    check(f, "[TOOL_CALLS]a[ARGS]{\"x\": \"[TOOL_CALLS]\"}[TOOL_CALLS]b[CALL_ID]k3jf8s0ab[ARGS]{\"n\": 1}", 2, "",
+          "b", "{\"n\":1}");
+    check(f, "Yes.[TOOL_CALLS]a[ARGS]{}", 1, "Yes.", "a", "{}");
+    check(f, "[TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}]", 1, "", "a", "{}");
+    check(f, "[TOOL_CALLS]a[ARGS]{\"x\": ", 0, "[TOOL_CALLS]a[ARGS]{\"x\": ", NULL, NULL);
+    check(f, "a{\"x\": 1}", 0, "a{\"x\": 1}", NULL, NULL);
+}
+
+/* As on LFM2's model card: a list in Python's notation between two tokens, text behind it. */
+static void test_lfm2(void **state)
+{
+    const enum serve_tools f = SERVE_TOOLS_LFM2;
+    check(f,
+          "<|tool_call_start|>[get_candidate_status(candidate_id=\"12345\")]<|tool_call_end|>Checking the current "
+          "status of candidate ID 12345.",
+          1, "", "get_candidate_status", "{\"candidate_id\":\"12345\"}");
+    check(
+        f,
+        "Well. <|tool_call_start|>[a(), b.c(x=-1.5, y=True, z=None, s='it\\'s', l=[1, 'b'], d={'k': {\"v\": False}})]"
+        "<|tool_call_end|>",
+        2, "Well. ", "b.c",
+        "{\"x\":-1.5,\"y\":true,\"z\":null,\"s\":\"it's\",\"l\":[1,\"b\"],\"d\":{\"k\":{\"v\":false}}}");
+    check(f, "<|tool_call_start|>[{\"name\": \"a\", \"arguments\": {\"n\": 1}}]<|tool_call_end|>", 1, "", "a",
+          "{\"n\":1}");
+    static const char *const none[] = {"<|tool_call_start|>[a(x=1",
+                                       "<|tool_call_start|>[a(x=1), b(",
+                                       "[a(x=1)]",
+                                       "<|tool_call_start|>[a(x=f(1))]<|tool_call_end|>",
+                                       "<|tool_call_start|>",
+                                       "<|tool_call_start|>[a(x='",
+                                       "<|tool_call_start|>[a(x=",
+                                       "<|tool_call_start|>["};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) check(f, none[i], 0, none[i], NULL, NULL);
+    struct buf deep;
+    buf_init(&deep, 1 << 20);
+    buf_str(&deep, "<|tool_call_start|>[a(x=");
+    for (int i = 0; i < 60000; i++) buf_char(&deep, '[');
+    buf_char(&deep, 0);
+    check(f, deep.data, 0, deep.data, NULL, NULL);
+    buf_done(&deep);
+}
+
+/* What comes back in a conversation, as the families' templates need it. */
+static void check_history(enum serve_tools family, const char *in, const char *wanted)
+{
+    struct err e = {0};
+    json_t *m = json_loads(in, 0, NULL), *w = json_loads(wanted, 0, NULL);
+    assert_non_null(m);
+    assert_non_null(w);
+    assert_int_equal(serve_tools_history(family, m, &e), 0);
+    if (!json_equal(m, w)) fail_msg("%s", json_dumps(m, 0));
+    json_decref(m);
+    json_decref(w);
+}
+
+static void test_history(void **state)
+{
+    const char *said =
+        "[{\"role\": \"assistant\", \"content\": \"So.\", \"tool_calls\": [{\"id\": \"a1B2c3D4e\", \"type\": "
+        "\"function\", \"function\": {\"name\": \"f\", \"arguments\": {\"s\": \"a\\\"b\", \"t\": true, \"l\": [1, "
+        "{\"k\": null}]}}}]}, {\"role\": \"tool\", \"tool_call_id\": \"a1B2c3D4e\", \"content\": \"x\"}]";
+    check_history(SERVE_TOOLS_HERMES, said, said);
+    check_history(SERVE_TOOLS_MISTRAL3, said, said); /* a good id stays */
+    check_history(
+        SERVE_TOOLS_LFM2, said,
+        "[{\"role\": \"assistant\", \"content\": \"<|tool_call_start|>[f(s=\\\"a\\\\\\\"b\\\", t=True, l=[1, "
+        "{\\\"k\\\": None}])]<|tool_call_end|>So.\"}, {\"role\": \"tool\", \"tool_call_id\": \"a1B2c3D4e\", "
+        "\"content\": \"x\"}]");
+    json_t *m = json_loads(
+        "[{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"id\": \"call_0123456789ab\"}, "
+        "{\"id\": \"call_0123456789ac\"}]}, {\"role\": \"tool\", \"tool_call_id\": \"call_0123456789ab\"}]",
+        0, NULL);
+    struct err e = {0};
+    assert_int_equal(serve_tools_history(SERVE_TOOLS_MISTRAL, m, &e), 0);
+    json_t *calls = json_object_get(json_array_get(m, 0), "tool_calls");
+    const char *a = json_string_value(json_object_get(json_array_get(calls, 0), "id"));
+    assert_int_equal(strlen(a), 9);
+    assert_int_equal(strspn(a, "0123456789abcdefghijklmnopqrstuvwxyz"), 9);
+    assert_string_equal(a, json_string_value(json_object_get(json_array_get(m, 1), "tool_call_id")));
+    assert_string_not_equal(a, json_string_value(json_object_get(json_array_get(calls, 1), "id")));
+    json_decref(m);
+}
+
 /* Only the first call counts, in each way to write several; a number keeps its digits. */
 static void test_one_call(void **state)
 {
@@ -108,6 +220,10 @@ static void test_while_it_arrives(void **state)
         {SERVE_TOOLS_LLAMA3, "{\"na", 0},
         {SERVE_TOOLS_LLAMA3, "<|python", 0},
         {SERVE_TOOLS_LLAMA3, "The answer", 10},
+        {SERVE_TOOLS_MISTRAL3, "Yes [TOOL_CALLS]a", 4},
+        {SERVE_TOOLS_MISTRAL3, "[1]", 3},
+        {SERVE_TOOLS_LFM2, "Yes <|tool_call_", 4},
+        {SERVE_TOOLS_LFM2, "<|tool_call_start|>[a(", 0},
         {SERVE_TOOLS_NONE, "<tool_call>", 11},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -119,6 +235,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_hermes), cmocka_unit_test(test_mistral),
                                        cmocka_unit_test(test_llama3), cmocka_unit_test(test_one_call),
+                                       cmocka_unit_test(test_qwen35),  cmocka_unit_test(test_mistral3),
+                                       cmocka_unit_test(test_lfm2),    cmocka_unit_test(test_history),
                                        cmocka_unit_test(test_while_it_arrives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
