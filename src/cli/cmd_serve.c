@@ -336,6 +336,7 @@ int cmd_serve(int argc, char **argv)
     if (rc == 0 && p.n_models == 0) rc = ERR(&e, USAGE, "Name at least one model. Usage: croft serve MODEL…");
     if (rc == 0 && p.n_models > MAX_MODELS) rc = ERR(&e, USAGE, "At most %d models can be served.", MAX_MODELS);
     if (rc == 0 && !set.tls_cert != !set.tls_key) rc = ERR(&e, USAGE, "TLS needs both --tls-cert and --tls-key.");
+    if (rc == 0 && set.check && set.tls_cert) rc = net_tls_check(set.tls_cert, set.tls_key, &e);
     if (rc == 0 && set.check) rc = serve_check(&p, &e);
     else if (rc == 0) rc = serve_models(&set, &p, &e);
     if (rc) exit_code = cli_fail("serve", &e);

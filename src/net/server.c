@@ -210,7 +210,7 @@ int net_server_new(const struct net_server_params *p, struct net_server **out, s
     }
     if (rc == 0 && (!s->base || !s->wake || !s->accept_again || !s->drain_end || event_add(s->wake, NULL)))
         rc = err_nomem(e, 0);
-    if (rc == 0 && p->tls_cert) rc = net_tls_new(p->tls_cert, p->tls_key, &s->tls, e);
+    if (rc == 0 && p->tls_cert) rc = net_server_tls(s, p->tls_cert, p->tls_key, e);
     if (rc == 0) rc = listen_on(s, e);
     if (rc)
         net_server_free(s);

@@ -179,6 +179,8 @@ static void on_reload(struct net_post *p)
         log_warn("the keys stay as they were: %s", e.msg);
     else if (s->keys)
         serve_keys_replace(s->keys, fresh);
+    if (s->p.tls_cert && net_server_tls(s->net, s->p.tls_cert, s->p.tls_key, &e))
+        log_warn("the TLS certificate stays as it was: %s", e.msg);
     serve_cache_clear(s->cache); /* what a key may use can have changed */
     serve_models_reload(s->models);
 }

@@ -17,7 +17,7 @@ import time
 
 import refusals
 from check import ENDLESS, HELP, TMP, Skip, events, fails, hold, node, run, same, tools_model, true
-from server import CROFT, MODEL, ROOT, Server
+from server import CROFT, MODEL, ROOT, Server, certificates
 
 shared = None  # one server for the tests that need nothing special
 
@@ -475,13 +475,64 @@ def test_starting():
         same([m["id"] for m in s.json("/v1/models")[1]["data"]], ["h"])
 
 
-def test_tls():
+def make_certificate(name):
     if not shutil.which("openssl"):
         raise Skip("openssl")
-    cert, key = TMP + "/cert.pem", TMP + "/key.pem"
+    cert, key = TMP + "/%s.pem" % name, TMP + "/%s.key" % name
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
                    check=True, capture_output=True)
+    return cert, key
+
+
+def test_tls_files():
+    """What is wrong with a certificate is said at the start and by --check; another one is taken up without a restart."""
+    cert, key = make_certificate("first")
+    other, other_key = make_certificate("second")
+    for files, code, words in (((cert, key + "x"), 66, "No such file"), ((TMP + "/none", key), 66, "No such file"),
+                               ((cert, other_key), 65, "The TLS key '%s' cannot be used" % other_key),
+                               ((MODEL, key), 65, "The TLS certificate"), ((cert, cert), 65, "The TLS key")):
+        fails([MODEL, "--tls-cert", files[0], "--tls-key", files[1]], code, words)
+        fails([MODEL, "--check", "--tls-cert", files[0], "--tls-key", files[1]], code, words)
+    folder = os.path.join(TMP, "expired")
+    os.makedirs(folder, exist_ok=True)
+    if certificates(folder):
+        old = [folder + "/expired.pem", folder + "/expired.key"]
+        fails([MODEL, "--check", "--tls-cert", old[0], "--tls-key", old[1]], 65, "has expired: clients refuse it.")
+        log = os.path.join(TMP, "expired.log")
+        with Server("helpdesk=" + MODEL, "--tls-cert", old[0], "--tls-key", old[1], log=log) as s:
+            pass
+        s.writer.join(10)
+        with open(log) as f:
+            true("has expired: clients refuse it." in f.read(), "it starts, and says so")
+    log = os.path.join(TMP, "renewed.log")
+    with Server("helpdesk=" + MODEL, "--tls-cert", cert, "--tls-key", key, log=log) as s:
+        def works(with_cert):
+            try:
+                return s.json("/health", context=ssl.create_default_context(cafile=with_cert))[0] == 200
+            except OSError:
+                return False
+
+        def renew(name, wanted):
+            shutil.copy(name, cert)
+            said = os.path.getsize(log) if os.path.exists(log) else 0
+            s.process.send_signal(signal.SIGHUP)
+            end = time.time() + 10
+            while time.time() < end and (not works(wanted) or name == MODEL and os.path.getsize(log) <= said):
+                time.sleep(0.05)
+            true(works(wanted), name)
+        first = shutil.copy(cert, TMP + "/kept.pem")
+        true(works(first) and not works(other), "the first")
+        renew(MODEL, first)  # no certificate at all
+        with open(log) as f:
+            true("the TLS certificate stays as it was: " in f.read(), "what is wrong is logged")
+        shutil.copy(other_key, key)
+        renew(other, other)
+        true(not works(first), "the second alone")
+
+
+def test_tls():
+    cert, key = make_certificate("cert")
     with Server("helpdesk=" + MODEL, "--tls-cert", cert, "--tls-key", key) as s:
         context = ssl.create_default_context(cafile=cert)
         same(s.json("/health", context=context)[0], 200)

@@ -41,6 +41,11 @@ struct net_server_params {
 };
 /* Listens from here on. IO: the address cannot be used; DENIED; NOT_FOUND, FORMAT: certificate or key. */
 int net_server_new(const struct net_server_params *p, struct net_server **out, struct err *e) ERR_CHECK;
+/* Another certificate and key, for the connections that come; on the loop's thread. On failure those before stay. One
+ * that is out of its dates is used, and logged. */
+int net_server_tls(struct net_server *s, const char *cert, const char *key, struct err *e) ERR_CHECK;
+/* Could a server use them, and are they within their dates? */
+int net_tls_check(const char *cert, const char *key, struct err *e) ERR_CHECK;
 int net_server_run(struct net_server *s, struct err *e) ERR_CHECK; /* until it has drained or stopped */
 void net_server_free(struct net_server *s);                        /* NULL is fine */
 const char *net_server_address(const struct net_server *s);        /* "127.0.0.1:8080" */
