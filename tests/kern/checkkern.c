@@ -296,8 +296,8 @@ static void check_product(struct ctx *c, bool packed)
     memset(want, 0x5a, n_y * 4);
     memset(got, 0x5a, n_y * 4);
     c->ref->gemm[c->type](w, row_bytes, c->rows, &x, want, ldy);
+    uint8_t *strips = packed ? buffer(c, kern_packed_bytes(c->type, c->rows, n), 1) : NULL;
     if (packed) {
-        uint8_t *strips = buffer(c, kern_packed_bytes(c->type, c->rows, n), 1);
         kern_pack(c->type, w, row_bytes, c->rows, n, strips);
         c->got->gemm_packed[c->type](strips, kern_strip_bytes(c->type, n), c->rows, &x, got, ldy);
     } else {
@@ -311,6 +311,12 @@ static void check_product(struct ctx *c, bool packed)
             double allowed = rounding + SUM_TOL * gemm_terms(c, w + r * row_bytes, row, &x, i) + 1e-30;
             close_to(c, i * ldy + r, exact, (double)got[i * ldy + r], allowed);
         }
+    }
+    if (packed && !bf16 && c->got->bf16_rows) { /* AMX with int8 promises the bits of the level below */
+        float *bits = floats(c, n_y);
+        memset(bits, 0x5a, n_y * 4);
+        kern_level_get("vnni")->gemm_packed[c->type](strips, kern_strip_bytes(c->type, n), c->rows, &x, bits, ldy);
+        same_bytes(c, bits, got, 4, n_y, "y beside VNNI's");
     }
     for (size_t i = 0; i + 1 < c->n_act; i++)
         same_bytes(c, want + i * ldy + c->rows, got + i * ldy + c->rows, 4, ldy - c->rows, "a column of y past n_out");

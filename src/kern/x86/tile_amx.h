@@ -6,7 +6,7 @@
  * Compilers never use tiles of their own accord, so nothing else needs to be said. Tile numbers are literals.
  *
  *     TILE_DPBF16(c, a, b)    c[m][n] += sum of a[m][2k+i] b[k][2n+i], i = 0 … 1      bf16 into f32
- *     TILE_DPBSUD(c, a, b)    c[m][n] += sum of a[m][4k+i] b[k][4n+i], i = 0 … 3      int8 times uint8 into int32
+ *     TILE_DPBSSD(c, a, b)    c[m][n] += sum of a[m][4k+i] b[k][4n+i], i = 0 … 3      int8 into int32
  *
  * that is, A plain rows of 64 bytes, and in B the pairs or fours of consecutive elements of 16 columns side by side.
  * Subnormal numbers count as zero. An operation takes 16 cycles whatever B has of its 16 rows, so tiles want to be
@@ -33,6 +33,6 @@ static inline void tile_release(void) { __asm__ volatile("tilerelease"); }
 #define TILE_STORE(t, p, stride_bytes) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"((size_t)(stride_bytes)) : "memory")
 #define TILE_DPBF16(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
-#define TILE_DPBSUD(c, a, b) __asm__ volatile("tdpbsud %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define TILE_DPBSSD(c, a, b) __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 
 #endif
