@@ -7,9 +7,9 @@
  *
  * c stops at what matters: 1 for the comma, more with minProperties and maxProperties. Others are members with keys
  * that are not named: those of patternProperties, and any when additionalProperties is true or a schema, or when
- * there are no properties at all. When additionalProperties is absent beside properties, none are written: the
- * standard would let them pass, but a model then rambles. Their keys may repeat (the last one counts), so at most one
- * of them serves minProperties. Next: gram_schema_str.c. */
+ * nothing is said of properties. When additionalProperties is absent beside properties, be they none, no others are
+ * written: the standard would let them pass, but a model then rambles. Their keys may repeat (the last one counts),
+ * so at most one of them serves minProperties. Next: gram_schema_str.c. */
 #include "gram_schema.h"
 
 #include "base_mem.h"
@@ -262,9 +262,9 @@ static bool others(struct object *o)
     uint32_t alt[(1 << MAX_PATTERNS) + 1], n = 0;
     bool open = o->n == 0; /* nothing is said of members: any */
     for (size_t i = 0; i < o->n_p; i++) open |= json_object_get(o->p[i].s, "additionalProperties") != NULL;
-    for (size_t i = 0; i < o->n_p; i++)
-        if (o->n == 0 && json_object_get(o->p[i].s, "patternProperties") &&
-            !json_object_get(o->p[i].s, "additionalProperties"))
+    for (size_t i = 0; i < o->n_p; i++) /* an empty list of names is one */
+        if (o->n == 0 && !json_object_get(o->p[i].s, "additionalProperties") &&
+            (json_object_get(o->p[i].s, "properties") || json_object_get(o->p[i].s, "patternProperties")))
             open = false;
     for (unsigned set = open ? 0 : 1; set < 1u << o->n_pattern && !o->s->e->code; set++)
         alt[n++] = others_matching(o, set);

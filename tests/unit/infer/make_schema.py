@@ -63,6 +63,8 @@ CASES = [
     ({"type": "object", "properties": {"a": {"type": "integer"}}}, [{}, {"a": 1}, ({"b": 1}, N), {"a": "x"}]),
     ({"type": "object", "properties": {"a": {"type": "integer"}, "ab": {}}, "additionalProperties": {"type": "boolean"}}, [{"a": 1}, {"b": True}, {"a": 1, "abc": False}, {"a": True}, {"b": 1}, {"a": 1, "b": True, "c": True}, {"aa": True, "": False}]),
     ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1, "maxProperties": 2}, [{}, {"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}, {"a": "x"}]),
+    ({"type": "object", "properties": {}}, [{}, ({"a": 1}, N)]),
+    ({"type": "object", "properties": {}, "additionalProperties": True}, [{}, {"a": 1}]),
     ({"type": "object", "patternProperties": {"^x": {"type": "integer"}}, "additionalProperties": False}, [{}, {"x": 1}, {"xy": 2, "xz": 3}, {"x": "a"}, {"y": 1}]),
     ({"type": "object", "properties": {"xa": {"minimum": 3}}, "patternProperties": {"^x": {"type": "integer"}, "y$": {"maximum": 9}}, "additionalProperties": False}, [{"xa": 3}, {"xa": 2}, {"xby": 5}, {"xby": 10}, {"xb": 10}, {"z": 1}]),
     (O({"a": {}, "b": {}, "c": {}}, minProperties=2), [{"a": 1}, {"a": 1, "b": 1}, {"a": None, "b": [], "c": {}}, {}]),
