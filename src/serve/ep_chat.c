@@ -58,11 +58,16 @@ static void send_choice(struct serve_job *job, uint32_t i, json_t *delta, json_t
     send(job, json_pack("[o]", c), NULL);
 }
 
+/* It is over, and there is nothing to be said. */
+static bool only_calls(const struct serve_choice *c) { return c->n_calls && c->n_content == 0; }
+
 static void begin(struct serve_job *job)
 {
     struct serve_generation *g = job->data;
     for (uint32_t i = 0; i < g->n_choices; i++)
-        send_choice(job, i, json_pack("{s:s s:s}", "role", "assistant", "content", ""), NULL, NULL);
+        send_choice(job, i,
+                    json_pack("{s:s s:s?}", "role", "assistant", "content", only_calls(&g->choice[i]) ? NULL : ""),
+                    NULL, NULL);
 }
 
 static void delta(struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs)
@@ -101,9 +106,8 @@ static json_t *whole(struct serve_job *job)
     json_t *o = head(job, "chat.completion"), *choices = json_array();
     for (uint32_t i = 0; i < g->n_choices; i++) {
         struct serve_choice *c = &g->choice[i];
-        bool silent = c->n_calls && c->n_content == 0;
         json_t *m = json_pack("{s:s s:o s:n}", "role", "assistant", "content",
-                              silent ? json_null() : serve_json_text(c->text.data, c->n_content), "refusal");
+                              only_calls(c) ? json_null() : serve_json_text(c->text.data, c->n_content), "refusal");
         json_t *calls = c->n_calls ? json_array() : NULL;
         for (size_t k = 0; k < c->n_calls; k++) json_array_append_new(calls, call_json(&c->calls[k]));
         if (calls) json_object_set_new(m, "tool_calls", calls);

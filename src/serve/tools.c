@@ -81,19 +81,48 @@ static json_t *nested_tools(json_t *tools, bool flat)
     return list;
 }
 
-/* What a tool's arguments must be: a new schema. */
+static bool is_among(const char *name, const char *const *list)
+{
+    while (*list && strcmp(*list, name) != 0) list++;
+    return *list != NULL;
+}
+
+/* A schema becomes part of a larger one, at `place`, a JSON pointer: what its references count from the top is there
+ * now. `names`: the members of v are called as the user likes, and mean nothing. */
+static void move_references(json_t *v, const char *place, bool names)
+{
+    static const char *const values[] = {"const", "enum", "default", "examples", NULL};
+    static const char *const named[] = {"properties", "patternProperties", "$defs", "definitions", NULL};
+    json_t *ref = names ? NULL : json_object_get(v, "$ref"), *member;
+    const char *key, *to = json_string_value(ref);
+    size_t i;
+    if (to && *to == '#') json_object_set_new(v, "$ref", json_sprintf("#%s%s", place, to + 1));
+    json_object_foreach(v, key, member)
+    {
+        if (names || !is_among(key, values)) move_references(member, place, !names && is_among(key, named));
+    }
+    json_array_foreach(v, i, member) move_references(member, place, false);
+}
+
+/* What a tool's arguments must be: a new schema. A function without parameters takes none. */
 static json_t *arguments_schema(json_t *tool)
 {
     json_t *parameters = json_object_get(json_object_get(tool, "function"), "parameters");
-    return parameters && json_object_size(parameters) ? json_incref(parameters) : json_pack("{s:s}", "type", "object");
+    return parameters && json_object_size(parameters)
+               ? json_deep_copy(parameters)
+               : json_pack("{s:s s:b}", "type", "object", "additionalProperties", 0);
 }
 
-/* {"type": "object", "properties": {"name": {"const": NAME}, "arguments": SCHEMA}, …} of one tool */
-static json_t *call_schema(json_t *tool, const char *arguments)
+/* {"type": "object", "properties": {"name": {"const": NAME}, "arguments": SCHEMA}, …} of one tool, to be at `place` */
+static json_t *call_schema(json_t *tool, const char *arguments, const char *place)
 {
+    json_t *schema = arguments_schema(tool);
+    char at[80];
+    snprintf(at, sizeof at, "%s/properties/%s", place, arguments);
+    move_references(schema, at, false);
     return json_pack("{s:s s:{s:{s:O} s:o} s:[s s] s:b}", "type", "object", "properties", "name", "const",
-                     json_object_get(json_object_get(tool, "function"), "name"), arguments, arguments_schema(tool),
-                     "required", "name", arguments, "additionalProperties", 0);
+                     json_object_get(json_object_get(tool, "function"), "name"), arguments, schema, "required",
+                     "name", arguments, "additionalProperties", 0);
 }
 
 /* The tools that may be called: the one called `only`, or all. A new list; empty: there is no such tool. */
@@ -114,8 +143,14 @@ static json_t *calls_schema(enum serve_tools family, json_t *tools)
 {
     json_t *any = json_array(), *t, *schema;
     size_t i;
-    json_array_foreach(tools, i, t) json_array_append_new(any, call_schema(t, arguments_of(family)));
-    schema = json_array_size(any) == 1 ? json_incref(json_array_get(any, 0)) : json_pack("{s:O}", "anyOf", any);
+    const bool one = json_array_size(tools) == 1;
+    char place[48];
+    json_array_foreach(tools, i, t)
+    {
+        snprintf(place, sizeof place, one ? "%s" : "%s/anyOf/%zu", calls_are_a_list(family) ? "/items" : "", i);
+        json_array_append_new(any, call_schema(t, arguments_of(family), place));
+    }
+    schema = one ? json_incref(json_array_get(any, 0)) : json_pack("{s:O}", "anyOf", any);
     json_decref(any);
     if (calls_are_a_list(family))
         schema = json_pack("{s:s s:o s:i s:i}", "type", "array", "items", schema, "minItems", 1, "maxItems", 1);
@@ -200,9 +235,11 @@ int serve_tools_read(struct serve_job *job, struct serve_generation *g, bool fla
     g->one_call = !parallel;
     if (!(g->tool_list = nested_tools(tools, flat))) return err_nomem(e, 0);
     if (!required) return 0;
-    if (g->grammar)
+    if (json_object_size(json_object_get(job->in, "structured_outputs")))
         return serve_refuse(job, CROFT_E_USAGE, "tool_choice",
-                            "A required call and a response_format exclude each other.");
+                            "A required call and structured_outputs exclude each other.");
+    infer_grammar_unref(g->grammar); /* a response_format is about text, and there will be none */
+    g->grammar = NULL;
     *out_suffix = g->opening;
     return force_call(job, g, only, e);
 }

@@ -28,6 +28,7 @@ API_NODE_MODULES=$(pwd)/$at/node_modules; export API_NODE_MODULES
 rc=0
 python3 tests/api/api.py "$@" || rc=1
 python3 tests/api/edges.py "$@" || rc=1
+python3 tests/api/clients.py "$@" || rc=1
 python3 tests/api/routing.py "$@" || rc=1
 [ $# -gt 0 ] || python3 tests/api/schemas.py "${SCHEMAS_SECONDS:-10}" || rc=1
 [ $# -gt 0 ] || python3 tests/api/load.py 6 || rc=1
