@@ -1,6 +1,7 @@
 /* Conversations: messages as OpenAI writes them to messages as templates read them, and to tokens.
  *
- *   - `content` may be a string or text parts, which are joined; other parts are refused by name
+ *   - `content` may be a string or text parts, which are joined; other parts are refused by name. A `refusal` is what
+ *     the assistant said
  *   - the role `developer` is `system`
  *   - arguments of tool calls are JSON inside a string on the wire, and JSON in templates
  *
@@ -23,9 +24,10 @@ json_t *serve_content_read(struct serve_job *job, json_t *v, const char *at)
     json_array_foreach(v, i, part)
     {
         const char *type = json_string_value(json_object_get(part, "type"));
-        json_t *text = json_object_get(part, "text");
-        bool is_text = type && (strcmp(type, "text") == 0 || strcmp(type, "input_text") == 0 ||
-                                strcmp(type, "output_text") == 0);
+        bool refusal = type && strcmp(type, "refusal") == 0;
+        json_t *text = json_object_get(part, refusal ? "refusal" : "text");
+        bool is_text = refusal || (type && (strcmp(type, "text") == 0 || strcmp(type, "input_text") == 0 ||
+                                            strcmp(type, "output_text") == 0));
         if (!is_text || !json_is_string(text)) {
             serve_refuse(job, CROFT_E_UNSUPPORTED, at,
                          "'%s[%zu]' is of the type '%.30s'; this model reads text parts only.", at, i,
@@ -104,11 +106,15 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
                                                 {"name", SERVE_USED, NULL},
                                                 {"tool_calls", SERVE_USED, NULL},
                                                 {"tool_call_id", SERVE_USED, NULL},
-                                                {"refusal", SERVE_FIXED, "null"},
+                                                {"refusal", SERVE_USED, NULL},
                                                 {"annotations", SERVE_IGNORED, NULL},
                                                 {"audio", SERVE_FIXED, "null"},
                                                 {"function_call", SERVE_FIXED, "null"},
                                                 {"reasoning_content", SERVE_USED, NULL},
+                                                /* what clients add to an answer, and send back with it */
+                                                {"parsed", SERVE_IGNORED, NULL},
+                                                {"provider_specific_fields", SERVE_IGNORED, NULL},
+                                                {"thinking_blocks", SERVE_IGNORED, NULL},
                                                 {NULL, SERVE_USED, NULL}};
     char at[40];
     const char *role = NULL, *text = NULL;
@@ -121,6 +127,7 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
         (rc = serve_field_value(job, m, at, "tool_calls", JSON_ARRAY, "an array", &calls)) ||
         (rc = serve_field_string(job, m, at, "name", &text)) ||
         (rc = serve_field_string(job, m, at, "tool_call_id", &text)) ||
+        (rc = serve_field_string(job, m, at, "refusal", &text)) ||
         (rc = serve_field_string(job, m, at, "reasoning_content", &text)))
         return rc;
     if (!role) return serve_field_missing(job, at, "role");
@@ -130,6 +137,8 @@ static int read_message(struct serve_job *job, json_t *m, size_t i, json_t *out)
     }
     json_object_set_new(out, "role", json_string(role));
     snprintf(at, sizeof at, "messages[%zu].content", i);
+    if ((!content || json_is_null(content)) && json_is_string(json_object_get(m, "refusal")))
+        content = json_object_get(m, "refusal"); /* what the assistant said instead */
     if (content && !json_is_null(content)) {
         if (!(content = serve_content_read(job, content, at))) return serve_failed(job);
         json_object_set_new(out, "content", content);

@@ -37,11 +37,11 @@ static const struct serve_field fields[] = {{"model", SERVE_USED, NULL},
                                             {"tool_choice", SERVE_USED, NULL},
                                             {"parallel_tool_calls", SERVE_USED, NULL},
                                             {"max_tool_calls", SERVE_IGNORED, NULL},
-                                            {"truncation", SERVE_FIXED, "\"disabled\""},
+                                            {"truncation", SERVE_FIXED, "\"disabled\"|\"auto\""},
                                             {"background", SERVE_FIXED, "false"},
-                                            {"include", SERVE_FIXED, "[]"},
-                                            {"top_logprobs", SERVE_FIXED, "0"},
-                                            {"reasoning", SERVE_FIXED, "{}|{\"effort\":\"none\"}"},
+                                            {"include", SERVE_USED, NULL},
+                                            {"top_logprobs", SERVE_USED, NULL},
+                                            {"reasoning", SERVE_USED, NULL},
                                             {"previous_response_id", SERVE_FIXED, NULL},
                                             {"conversation", SERVE_FIXED, NULL},
                                             {"prompt", SERVE_FIXED, NULL},
@@ -49,9 +49,11 @@ static const struct serve_field fields[] = {{"model", SERVE_USED, NULL},
 
 /* ---- the wire ---- */
 
-static json_t *part_json(const char *text, size_t n)
+/* `logprobs`: an array, or NULL for none. */
+static json_t *part_json(const char *text, size_t n, json_t *logprobs)
 {
-    return json_pack("{s:s s:o s:[]}", "type", "output_text", "text", serve_json_text(text, n), "annotations");
+    return json_pack("{s:s s:o s:[] s:o}", "type", "output_text", "text", serve_json_text(text, n), "annotations",
+                     "logprobs", logprobs ? json_incref(logprobs) : json_array());
 }
 
 static json_t *message_json(const struct serve_job *job, const char *status, json_t *part)
@@ -87,6 +89,13 @@ static const char *status_of(const struct serve_job *job)
     return strcmp(g->choice[0].finish, "length") == 0 ? "incomplete" : "completed";
 }
 
+/* Of the whole answer: those that went out with deltas, or all at once. */
+static json_t *logprobs_of(const struct serve_job *job)
+{
+    const struct serve_generation *g = job->data;
+    return g->sampling.stream ? json_object_get(g->extra, "logprobs") : g->choice[0].logprobs;
+}
+
 static bool has_message(const struct serve_choice *c) { return c->n_content || c->n_calls == 0 || c->begun; }
 
 static json_t *output_json(const struct serve_job *job)
@@ -95,7 +104,8 @@ static json_t *output_json(const struct serve_job *job)
     const struct serve_choice *c = &g->choice[0];
     json_t *list = json_array();
     if (has_message(c))
-        json_array_append_new(list, message_json(job, status_of(job), part_json(c->text.data, c->n_content)));
+        json_array_append_new(
+            list, message_json(job, status_of(job), part_json(c->text.data, c->n_content, logprobs_of(job))));
     for (size_t k = 0; k < c->n_calls; k++)
         json_array_append_new(list, call_json(job, k, "completed", c->calls[k].arguments));
     return list;
@@ -118,17 +128,18 @@ static json_t *response_json(const struct serve_job *job, const char *status)
     json_t *format = json_object_get(json_object_get(job->in, "text"), "format");
     char id[64];
     snprintf(id, sizeof id, "resp_%s", job->id);
-    json_t *o = json_pack("{s:s s:s s:I s:s s:n s:o s:s s:f s:f s:n s:s s:b}", "id", id, "object", "response",
+    json_t *o = json_pack("{s:s s:s s:I s:s s:n s:o s:s s:f s:f s:n s:b}", "id", id, "object", "response",
                           "created_at", (json_int_t)job->created, "status", status, "error", "incomplete_details",
                           cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null(), "model",
                           job->model->name, "temperature", (double)g->sampling.s.temperature, "top_p",
-                          (double)g->sampling.s.top_p, "previous_response_id", "truncation", "disabled", "store", 0);
+                          (double)g->sampling.s.top_p, "previous_response_id", "store", 0);
     echo(job, o, "instructions", json_null());
     echo(job, o, "max_output_tokens", json_null());
     echo(job, o, "metadata", json_object());
     echo(job, o, "tools", json_array());
     echo(job, o, "tool_choice", json_string("auto"));
     echo(job, o, "parallel_tool_calls", json_true());
+    echo(job, o, "truncation", json_string("disabled"));
     json_object_set_new(
         o, "text", json_pack("{s:o}", "format", format ? json_incref(format) : json_pack("{s:s}", "type", "text")));
     json_object_set_new(o, "output", over ? output_json(job) : json_array());
@@ -140,8 +151,9 @@ static json_t *response_json(const struct serve_job *job, const char *status)
 static void send(struct serve_job *job, const char *type, json_t *o)
 {
     struct serve_generation *g = job->data;
-    json_int_t n = json_integer_value(g->extra);
-    json_integer_set(g->extra, n + 1);
+    json_t *sent = json_object_get(g->extra, "events");
+    json_int_t n = json_integer_value(sent);
+    json_integer_set(sent, n + 1);
     json_object_set_new(o, "type", json_string(type));
     json_object_set_new(o, "sequence_number", json_integer(n));
     serve_job_event(job, type, o);
@@ -173,26 +185,27 @@ static void begin_message(struct serve_job *job)
     if (g->choice[0].begun) return;
     g->choice[0].begun = true;
     send(job, "response.output_item.added", at_item(0, message_json(job, "in_progress", NULL)));
-    send(job, "response.content_part.added", at_part(job, "part", part_json("", 0)));
+    send(job, "response.content_part.added", at_part(job, "part", part_json("", 0, NULL)));
 }
 
 static void delta(struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs)
 {
+    const struct serve_generation *g = job->data;
     json_t *o = at_part(job, "delta", serve_json_text(text, n));
-    json_object_set_new(o, "logprobs", json_array());
-    json_decref(logprobs);
+    if (logprobs) json_array_extend(json_object_get(g->extra, "logprobs"), logprobs);
+    json_object_set_new(o, "logprobs", logprobs ? logprobs : json_array());
     begin_message(job);
     send(job, "response.output_text.delta", o);
 }
 
 static void end_message(struct serve_job *job, const struct serve_choice *c)
 {
-    json_t *o = at_part(job, "text", serve_json_text(c->text.data, c->n_content));
-    json_object_set_new(o, "logprobs", json_array());
+    json_t *o = at_part(job, "text", serve_json_text(c->text.data, c->n_content)),
+           *part = part_json(c->text.data, c->n_content, logprobs_of(job));
+    json_object_set(o, "logprobs", logprobs_of(job));
     send(job, "response.output_text.done", o);
-    send(job, "response.content_part.done", at_part(job, "part", part_json(c->text.data, c->n_content)));
-    send(job, "response.output_item.done",
-         at_item(0, message_json(job, status_of(job), part_json(c->text.data, c->n_content))));
+    send(job, "response.content_part.done", at_part(job, "part", json_incref(part)));
+    send(job, "response.output_item.done", at_item(0, message_json(job, status_of(job), part)));
 }
 
 static void send_call(struct serve_job *job, size_t k, size_t index)
@@ -330,6 +343,61 @@ static int read_format(struct serve_job *job, struct serve_generation *g, struct
     return serve_response_format_read(job, f, "text.format", g, e);
 }
 
+/* What may be asked to come with the answer. Most of it belongs to items that do not occur here. */
+static int read_include(struct serve_job *job, struct serve_generation *g)
+{
+    static const char *const known[] = {"message.output_text.logprobs",
+                                        "reasoning.encrypted_content",
+                                        "file_search_call.results",
+                                        "web_search_call.results",
+                                        "web_search_call.action.sources",
+                                        "message.input_image.image_url",
+                                        "computer_call_output.output.image_url",
+                                        "code_interpreter_call.outputs"};
+    json_t *list = NULL, *one;
+    int64_t top = 0;
+    size_t i;
+    int rc = serve_field_value(job, job->in, "", "include", JSON_ARRAY, "an array of strings", &list);
+    if (rc == 0) rc = serve_field_integer(job, job->in, "", "top_logprobs", 0, SERVE_TOP_MAX, &top);
+    if (rc) return rc;
+    json_array_foreach(list, i, one)
+    {
+        const char *name = json_string_value(one);
+        size_t k = 0, n = sizeof known / sizeof known[0];
+        while (k < n && !(name && strcmp(name, known[k]) == 0)) k++;
+        if (k == n)
+            return serve_refuse(job, CROFT_E_USAGE, "include", "'include[%zu]' is nothing that can be included.", i);
+        if (k == 0) g->logprobs = true;
+    }
+    if (top) g->logprobs = true;
+    g->sampling.s.logprobs = g->logprobs;
+    g->sampling.s.n_top = (int32_t)top;
+    return 0;
+}
+
+static int read_reasoning(struct serve_job *job)
+{
+    static const struct serve_field inner[] = {{"effort", SERVE_FIXED, "\"none\""},
+                                               {"summary", SERVE_IGNORED, NULL},
+                                               {"generate_summary", SERVE_IGNORED, NULL},
+                                               {NULL, SERVE_USED, NULL}};
+    json_t *o = NULL;
+    int rc = serve_field_value(job, job->in, "", "reasoning", JSON_OBJECT, "an object", &o);
+    return rc || !o ? rc : serve_fields_check(job, o, "reasoning.", inner);
+}
+
+/* "auto" would drop what is old; here it is said that nothing fits. */
+static int truncated(struct serve_job *job, int rc)
+{
+    const char *how = json_string_value(json_object_get(job->in, "truncation"));
+    if (rc != CROFT_E_NO_ROOM || !how || strcmp(how, "auto") != 0) return rc;
+    return serve_refuse(
+        job, rc, "truncation",
+        "The input does not fit the context of %u tokens, and nothing of it is dropped here, also with "
+        "'truncation' \"auto\". Shorten it.",
+        job->model->n_ctx);
+}
+
 static int prepare(struct serve_job *job, struct err *e)
 {
     json_t *list = NULL, *metadata = NULL, *messages = json_array();
@@ -337,18 +405,20 @@ static int prepare(struct serve_job *job, struct err *e)
     int32_t *ids = NULL;
     size_t n_ids = 0;
     struct serve_generation *g = serve_generation_new(job, &format);
-    if (g) g->extra = json_integer(0);
+    if (g) g->extra = json_pack("{s:i s:[]}", "events", 0, "logprobs");
     int rc = g && g->extra && messages ? 0 : err_nomem(e, 0);
     if (rc == 0) rc = serve_fields_check(job, job->in, "", fields);
     if (rc == 0) rc = serve_body_model(job);
     if (rc == 0) rc = serve_needs_generator(job);
     if (rc == 0) rc = serve_field_value(job, job->in, "", "metadata", JSON_OBJECT, "an object", &metadata);
     if (rc == 0) rc = serve_sampling_read(job, &g->sampling, e);
+    if (rc == 0) rc = read_include(job, g);
+    if (rc == 0) rc = read_reasoning(job);
     if (rc == 0) rc = read_format(job, g, e);
     if (rc == 0) rc = serve_tools_read(job, g, true, &suffix, e);
     if (rc == 0) rc = read_input(job, messages);
     if (rc == 0) rc = serve_messages_read(job, messages, &list);
-    if (rc == 0) rc = serve_chat_prompt(job, list, g->tool_list, NULL, suffix, &ids, &n_ids, e);
+    if (rc == 0) rc = truncated(job, serve_chat_prompt(job, list, g->tool_list, NULL, suffix, &ids, &n_ids, e));
     if (rc == 0) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
     mem_free(ids);
     json_decref(list);
