@@ -10,6 +10,8 @@
 #include "base_clock.h"
 #include "base_mem.h"
 
+#include <math.h>
+
 enum { CTX_DEFAULT = 4096, PARALLEL_DEFAULT = 16, QUEUE_DEFAULT = 256, EXTRA_ROWS = 8 };
 
 /* ---- requests ---- */
@@ -112,10 +114,15 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
     return 0;
 }
 
-/* How long one that comes now will wait, if requests go on leaving as they did. */
+/* How long one that comes now will wait, if requests go on leaving as they did. While some wait, the gap that is open
+ * now counts once it is longer than the mean: it is all that is known before the first has left. */
 static double wait_s(const struct infer_scheduler *s)
 {
-    return s->n_waiting == 0 && s->load.n_running < s->p.n_parallel ? 0 : (s->n_waiting + 1) * s->interval_s;
+    if (s->n_waiting == 0 && s->load.n_running < s->p.n_parallel) return 0;
+    double mean = s->interval_s, gap = 0;
+    if (s->queue) gap = clock_now_s() - fmax(s->queue->came_s, s->last_done_s);
+    if (gap > mean) mean = mean > 0 ? 0.9 * mean + 0.1 * gap : gap;
+    return (s->n_waiting + 1) * mean;
 }
 
 static void append(struct infer_scheduler *s, struct infer_ticket *t)

@@ -392,6 +392,10 @@ static void a_full_queue_is_shared(void **state)
     struct answer none;
     answer_init(&none, 1);
     assert_int_equal(submit_long(s, &none, 1), CROFT_E_FULL); /* to its owner, the queue is full */
+    struct infer_load load;
+    usleep(20000);
+    infer_scheduler_load(s, &load);
+    assert_true(load.wait_s >= 7 * 0.02); /* none has left yet, for so long */
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(submit_long(s, &few[i], 2), 0);
         wait_for(&many[6 - i], 1); /* the last that came */
