@@ -17,12 +17,20 @@ static json_t *head(const struct serve_job *job)
                      "model", job->model->name);
 }
 
-/* This endpoint has an older shape of log-probabilities: four parallel arrays. Takes `list`. */
-static json_t *logprobs_json(json_t *list)
+static size_t characters(json_t *s)
+{
+    size_t n = 0;
+    for (const char *p = json_string_value(s); *p; p++) n += ((unsigned char)*p & 0xC0) != 0x80;
+    return n;
+}
+
+/* This endpoint has an older shape of log-probabilities: four parallel arrays. Takes `list`. *offset: where in the text
+ * its first token stands, and then the next one will, in characters. */
+static json_t *logprobs_json(json_t *list, size_t *offset)
 {
     if (!list) return json_null();
     json_t *tokens = json_array(), *values = json_array(), *tops = json_array(), *offsets = json_array(), *o, *t;
-    size_t i, k, offset = 0;
+    size_t i, k;
     json_array_foreach(list, i, o)
     {
         json_t *top = json_object();
@@ -31,37 +39,41 @@ static json_t *logprobs_json(json_t *list)
         json_array_append(tokens, json_object_get(o, "token"));
         json_array_append(values, json_object_get(o, "logprob"));
         json_array_append_new(tops, top);
-        json_array_append_new(offsets, json_integer((json_int_t)offset));
-        offset += json_string_length(json_object_get(o, "token"));
+        json_array_append_new(offsets, json_integer((json_int_t)*offset));
+        *offset += characters(json_object_get(o, "token"));
     }
     json_decref(list);
     return json_pack("{s:o s:o s:o s:o}", "tokens", tokens, "token_logprobs", values, "top_logprobs", tops,
                      "text_offset", offsets);
 }
 
-static json_t *choice_json(uint32_t i, const char *text, size_t n, json_t *logprobs, const char *finish)
+static json_t *choice_json(const struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs,
+                           const char *finish)
 {
+    struct serve_generation *g = job->data;
     return json_pack("{s:i s:o s:o s:o}", "index", (int)i, "text", serve_json_text(text, n), "logprobs",
-                     logprobs_json(logprobs), "finish_reason", finish ? json_string(finish) : json_null());
+                     logprobs_json(logprobs, &g->choice[i].n_told), "finish_reason",
+                     finish ? json_string(finish) : json_null());
 }
 
 static void send(struct serve_job *job, json_t *choices, json_t *usage)
 {
+    struct serve_generation *g = job->data;
     json_t *o = head(job);
     json_object_set_new(o, "choices", choices);
-    if (usage) json_object_set_new(o, "usage", usage);
+    if (g->sampling.include_usage) json_object_set_new(o, "usage", usage ? usage : json_null());
     serve_job_event(job, NULL, o);
 }
 
 static void delta(struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs)
 {
-    send(job, json_pack("[o]", choice_json(i, text, n, logprobs, NULL)), NULL);
+    send(job, json_pack("[o]", choice_json(job, i, text, n, logprobs, NULL)), NULL);
 }
 
 static void done(struct serve_job *job, uint32_t i)
 {
     struct serve_generation *g = job->data;
-    send(job, json_pack("[o]", choice_json(i, "", 0, NULL, g->choice[i].finish)), NULL);
+    send(job, json_pack("[o]", choice_json(job, i, "", 0, NULL, g->choice[i].finish)), NULL);
 }
 
 static void end(struct serve_job *job)
@@ -78,7 +90,7 @@ static json_t *whole(struct serve_job *job)
     for (uint32_t i = 0; i < g->n_choices; i++) {
         struct serve_choice *c = &g->choice[i];
         json_array_append_new(choices,
-                              choice_json(i, c->text.data, c->text.len, json_incref(c->logprobs), c->finish));
+                              choice_json(job, i, c->text.data, c->text.len, json_incref(c->logprobs), c->finish));
     }
     json_object_set_new(o, "choices", choices);
     json_object_set_new(o, "usage", serve_usage(job));

@@ -38,6 +38,7 @@ struct serve_choice {
     size_t shown;     /* bytes of it that were streamed */
     json_t *logprobs; /* array of OpenAI's token objects, or NULL; taken by deltas when streaming */
     bool begun;       /* the endpoint's: its message was announced */
+    size_t n_told;    /* the endpoint's: characters of the tokens whose log-probabilities are out */
     struct serve_call *calls;  /* [n_calls] after the end */
     size_t n_calls, n_content; /* content: bytes of text before the first call */
     const char *finish;        /* "stop", "length", "tool_calls" after the end */

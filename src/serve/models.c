@@ -204,6 +204,10 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
             rc = none.code;
         }
         m->tools = m->chat ? tools_of(infer_engine_gguf(m->engine)) : SERVE_TOOLS_NONE;
+        if (model->n_ctx_train && m->n_ctx > model->n_ctx_train)
+            log_warn("the model %s was trained with contexts of %u tokens; with --ctx %u, answers behind longer "
+                     "prompts can be wrong",
+                     m->name, model->n_ctx_train, m->n_ctx);
         m->n_markers = serve_tools_markers(m->tools, m->tok, m->marker);
         m->generates = model->causal;
         if (rc == 0) rc = start_scheduler(s, m, e);

@@ -41,13 +41,13 @@ static void make_metrics(struct serve_metrics *m)
     m->waiting = metric_new(s, METRIC_GAUGE, "croft_waiting", "Sequences that wait.", "model", NULL);
     m->cache = metric_new(s, METRIC_GAUGE, "croft_cache_tokens",
                           "Room in the cache: all, used by requests, kept prefixes.", "model,part", NULL);
-    m->steps = metric_new(s, METRIC_GAUGE, "croft_steps", "Steps of the scheduler since the model was loaded.",
+    m->steps = metric_new(s, METRIC_COUNTER, "croft_steps_total", "Steps of the scheduler since the model was loaded.",
                           "model", NULL);
     m->connections = metric_new(s, METRIC_GAUGE, "croft_connections", "Open connections.", "", NULL);
     m->busy = metric_new(s, METRIC_GAUGE, "croft_requests_in_flight", "Requests not answered yet.", "", NULL);
-    m->refused = metric_new(s, METRIC_GAUGE, "croft_http_refused",
+    m->refused = metric_new(s, METRIC_COUNTER, "croft_http_refused_total",
                             "Requests refused before they reached an endpoint.", "", NULL);
-    m->cut = metric_new(s, METRIC_GAUGE, "croft_slow_readers_cut",
+    m->cut = metric_new(s, METRIC_COUNTER, "croft_slow_readers_cut_total",
                         "Connections closed because the client did not read.", "", NULL);
     metric_set(m->build, 1, CROFT_VERSION);
 }
@@ -78,11 +78,11 @@ static const struct serve_endpoint *route(const struct net_head *h, struct str *
 
 /* A page in a browser can be made to believe that its own name is this machine's (DNS rebinding), but not to send
  * another Host header. So a server for this machine alone, without keys, is called by this machine's names only. */
-static bool host_is_ours(const struct net_head *h)
+static bool host_is_ours(const struct serve *s, const struct net_head *h)
 {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    const char *const names[] = {"localhost", "127.0.0.1", "[::1]", s->p.host ? s->p.host : "localhost"};
     struct str v = net_head_get(h, "Host");
-    for (size_t i = 0; v.p && i < 3; i++) {
+    for (size_t i = 0; v.p && i < 4; i++) {
         size_t n = strlen(names[i]);
         if (v.n >= n && strncasecmp(v.p, names[i], n) == 0 && (v.n == n || v.p[n] == ':')) return true;
     }
@@ -139,7 +139,7 @@ static void on_request(void *user, struct net_exchange *x)
         net_exchange_header(x, "Allow", allowed);
     } else if (!ep) {
         ERR(&f.err, NOT_FOUND, "There is no such path here. docs/SERVE.md lists the endpoints.");
-    } else if (s->loopback && !s->keys && !host_is_ours(h)) {
+    } else if (s->loopback && !s->keys && !host_is_ours(s, h)) {
         ERR(&f.err, DENIED, "The Host header does not name this machine.");
     } else if (s->keys && !ep->open && (key = serve_key_find(s->keys, net_head_get(h, "Authorization"), &f)) &&
                ep->prepare && !serve_key_admit(key, &f, &retry_s)) {

@@ -140,6 +140,14 @@ def test_completions():
     same(len(p["top_logprobs"][0]), 2)
     text = shared.ask("/v1/completions", {"model": "helpdesk", "prompt": "where is", "max_tokens": 3, "stream": True})[2]
     same("".join(e["choices"][0]["text"] for e in events(text)), body["choices"][0]["text"])
+    ask = {"model": "helpdesk", "prompt": "a", "max_tokens": 3, "logprobs": 2}
+    p = shared.json("/v1/completions", ask)[1]["choices"][0]["logprobs"]
+    same(p["text_offset"], [sum(map(len, p["tokens"][:i])) for i in range(3)])
+    parts = events(shared.ask("/v1/completions", {**ask, "stream": True, "stream_options": {"include_usage": True}})[2])
+    told = [e["choices"][0]["logprobs"] for e in parts if e["choices"] and e["choices"][0]["logprobs"]]
+    same({k: [x for l in told for x in l[k]] for k in p}, p, "the same, piece by piece")
+    same([e["usage"] for e in parts[:-1]], [None] * (len(parts) - 1))
+    same((parts[-1]["choices"], parts[-1]["usage"]["completion_tokens"]), ([], 3))
 
 
 def test_embeddings():
@@ -485,6 +493,24 @@ def make_certificate(name):
     return cert, key
 
 
+def test_names_of_this_machine():
+    """Without keys a server answers to names of this machine, and to the one it was told to listen on."""
+    with Server("helpdesk=" + MODEL, "--host", "127.0.0.2") as s:
+        same(s.host, "127.0.0.2")
+        for host, status in (("127.0.0.2:%d" % s.port, 200), ("localhost", 200), ("127.0.0.3", 403), ("127.0.0.2.example.com", 403),
+                             ("example.com", 403)):
+            same(s.ask("/health", headers={"Host": host})[0], status, host)
+
+
+def test_a_longer_context_than_the_model_knows():
+    log = os.path.join(TMP, "context.log")
+    with Server("helpdesk=" + MODEL, "--ctx", "513", log=log) as s:
+        pass
+    s.writer.join(10)
+    with open(log) as f:
+        true("trained with contexts of 512 tokens; with --ctx 513" in f.read())
+
+
 def test_tls_files():
     """What is wrong with a certificate is said at the start and by --check; another one is taken up without a restart."""
     cert, key = make_certificate("first")
@@ -636,6 +662,9 @@ def test_metrics():
     text = shared.ask("/metrics")[2]
     for line in text.splitlines():
         true(re.fullmatch(r'# (HELP|TYPE) croft_\S+ .+|croft_[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+(Inf)?', line), line)
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M):
+        same(kind == "counter", name.endswith("_total"), name)
+        true(re.search(r"^# HELP %s \S" % name, text, re.M), name)
     true(re.search(r'croft_requests_total\{model="helpdesk",endpoint="chat",code="200"\} [1-9]', text))
     true(re.search(r'croft_first_token_seconds_count\{model="helpdesk",endpoint="chat"\} [1-9]', text))
 
