@@ -8,6 +8,7 @@
 #include "base_log.h"
 #include "bundle_run.h"
 #include "engine.h"
+#include "plat_notify.h"
 #include "receipts.h"
 #include "route_policy.h"
 #include "serve.h"
@@ -195,9 +196,12 @@ static double drain_s;
 static void on_signal(int signo)
 {
     if (!running) return;
-    if (signo == SIGHUP)
+    if (signo == SIGHUP) {
         serve_reload(running);
-    else if (drain_asked++)
+        return;
+    }
+    plat_notify("STOPPING=1");
+    if (drain_asked++)
         serve_stop(running);
     else
         serve_drain(running, drain_s);
@@ -273,6 +277,7 @@ static int serve_models(const struct settings *set, struct serve_params *p, stru
             registered[i] = NULL;
     fprintf(stderr, "Croft serves %zu model%s at %s://%s/v1\n", p->n_models, p->n_models == 1 ? "" : "s",
             set->tls_cert ? "https" : "http", serve_address(s));
+    plat_notify("READY=1");
     rc = serve_run(s, e);
     running = NULL;
     for (size_t i = 0; i < p->n_models; i++) bundle_run_unregister(registered[i]);

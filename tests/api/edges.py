@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -313,6 +314,30 @@ def test_a_model_file_that_is_cut_short():
     with open(log) as f:
         same(f.read().splitlines()[-1], "croft: error: '%s' was cut short while it was in use, or its disk failed: the program "
              "cannot go on. Replace a file by renaming a new one over it." % os.path.realpath(path))
+
+
+def test_a_service():
+    """What a service manager is told, and how its journal is written to."""
+    path = os.path.join(TMP, "notify")
+    log = os.path.join(TMP, "journal.log")
+    with open(log, "w") as journal:
+        st = os.fstat(journal.fileno())
+        for name in path, "\0" + path:  # abstract, too
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(name)
+                manager.settimeout(20)
+                p = subprocess.Popen([CROFT, "serve", MODEL, "--port", "0", "--ctx", "513"], stderr=journal, env={
+                    **os.environ, "NOTIFY_SOCKET": name.replace("\0", "@"), "JOURNAL_STREAM": "%d:%d" % (st.st_dev, st.st_ino)})
+                same(manager.recv(100), b"READY=1")
+                p.terminate()
+                same(manager.recv(100), b"STOPPING=1")
+                same(p.wait(20), 0)
+    with open(log) as f:
+        true(f.read().startswith("<4>croft: warning: the model "), "its level")
+    unit = os.path.join(ROOT, "examples/systemd/croft.service")
+    if shutil.which("systemd-analyze"):
+        said = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True).stderr
+        true(not [l for l in said.splitlines() if "croft.service" in l and "not executable" not in l], said)
 
 
 def test_nobody_writes_the_log():
