@@ -395,6 +395,7 @@ static int start(struct infer_scheduler *s, struct err *e)
     if (s->p.n_cache == 0) s->p.n_cache = 4 * s->p.n_ctx;
     if (s->p.n_cache < s->p.n_ctx) s->p.n_cache = s->p.n_ctx;
     int rc = m->causal ? infer_pages_new(s->engine, s->p.n_cache, s->p.kv, &s->pages, e) : 0;
+    s->load.cache_bytes = s->pages ? infer_pages_bytes(s->pages) : 0;
     if (!rc && m->head.data) {
         s->n_rows = s->p.n_parallel + EXTRA_ROWS;
         s->rows = mem_alloc(s->n_rows * m->n_vocab * sizeof *s->rows);

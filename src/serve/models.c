@@ -12,6 +12,7 @@
  * and the two wishes of that thread. */
 #include "routing.h"
 #include "plat_file.h"
+#include "plat_mem.h"
 #include "task_calib.h"
 #include "task_fit.h"
 #include "task_model.h"
@@ -173,6 +174,20 @@ static int bind_tasks(struct serve_model *m, struct err *e)
     return 0;
 }
 
+/* The cache takes its memory from the system while it fills, and with none left the system would end the process: at the
+ * start is the time to say so. What is packed of the file is not resident yet. */
+static void look_at_memory(const struct serve_model *m)
+{
+    struct infer_load load;
+    double need, have = (double)plat_mem_available(), gib = 1 << 30;
+    infer_scheduler_load(m->scheduler, &load);
+    need = (double)load.cache_bytes + (double)m->file_id[2];
+    if (have >= 0 && need > have)
+        log_warn("the model %s and its cache of %u tokens can grow to %.1f GiB, and %.1f GiB of memory are available: "
+                 "set a smaller --cache or --ctx, or --kv q8_0",
+                 m->name, load.cache_tokens, need / gib, have / gib);
+}
+
 static int load_version(struct serve_models *ms, const struct slot *slot, char *path, struct serve_model **out,
                         struct err *e)
 {
@@ -211,6 +226,7 @@ static int load_version(struct serve_models *ms, const struct slot *slot, char *
         m->n_markers = serve_tools_markers(m->tools, m->tok, m->marker);
         m->generates = model->causal;
         if (rc == 0) rc = start_scheduler(s, m, e);
+        if (rc == 0) look_at_memory(m);
         if (rc == 0) rc = bind_tasks(m, e);
     }
     if (rc) {

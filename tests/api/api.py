@@ -511,6 +511,20 @@ def test_a_longer_context_than_the_model_knows():
         true("trained with contexts of 512 tokens; with --ctx 513" in f.read())
 
 
+def test_more_cache_than_memory():
+    with open("/proc/meminfo") as f:
+        memory = int(re.search(r"MemTotal:\s*(\d+)", f.read())[1]) * 1024
+    log = os.path.join(TMP, "memory.log")
+    try:
+        with Server("helpdesk=" + MODEL, "--cache", str(int(0.98 * memory) // 2048), log=log) as s:  # f16: 2 KiB a token
+            same(s.json("/v1/chat/completions", HELP)[0], 200)
+        s.writer.join(10)
+        with open(log) as f:
+            true(re.search(r"the model helpdesk and its cache of \d+ tokens can grow to [\d.]+ GiB, and", f.read()))
+    except RuntimeError as e:  # a system that promises no more than it has
+        true("Out of memory" in str(e), e)
+
+
 def test_tls_files():
     """What is wrong with a certificate is said at the start and by --check; another one is taken up without a restart."""
     cert, key = make_certificate("first")

@@ -98,6 +98,7 @@ struct infer_load {
     uint32_t n_running, n_waiting;
     uint32_t n_most;                               /* that may run and wait at a time */
     uint32_t cache_tokens, cache_used, cache_kept; /* pages in tokens: all, of running requests, of kept prefixes */
+    uint64_t cache_bytes; /* of memory, once all of the cache was used */
     double wait_s; /* how long a request that comes now will wait, as the last ones did */
     uint64_t n_requests, n_prompt, n_cached, n_generated, n_steps; /* since the start; tokens */
 };
