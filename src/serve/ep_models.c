@@ -23,11 +23,9 @@ static void list(struct serve *s, struct net_exchange *x, struct serve_key *key)
 
 static void one(struct serve *s, struct net_exchange *x, struct serve_key *key)
 {
-    struct str path = net_exchange_head(x)->path;
-    char name[64];
-    const size_t skip = sizeof "/v1/models/" - 1;
-    snprintf(name, sizeof name, "%.*s", (int)(path.n - skip), path.p + skip);
-    struct serve_model *m = serve_models_find(s->models, name);
+    char name[64] = "";
+    bool named = serve_path_name("/v1/models/", net_exchange_head(x)->path, name);
+    struct serve_model *m = named ? serve_models_find(s->models, name) : NULL;
     if (m && (!key || serve_key_may_model(key, name))) {
         serve_reply_json(s, x, describe(m));
     } else {

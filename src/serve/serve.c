@@ -54,22 +54,39 @@ static void make_metrics(struct serve_metrics *m)
 
 /* ---- a request ---- */
 
-/* "/v1/tasks/" matches "/v1/tasks/NAME" and leaves NAME in tail. */
-static bool path_matches(const char *route, struct str path, struct str *tail)
+static int hex_digit(char c)
 {
-    size_t n = strlen(route);
-    *tail = STR("");
-    if (route[n - 1] != '/') return str_eqz(path, route);
-    if (path.n <= n || path.n > n + 60 || memcmp(path.p, route, n) != 0) return false;
-    *tail = (struct str){path.p + n, path.n - n};
-    return memchr(tail->p, '/', tail->n) == NULL;
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static const struct serve_endpoint *route(const struct net_head *h, struct str *tail, const char **allowed)
+bool serve_path_name(const char *route, struct str path, char out[64])
+{
+    size_t at = strlen(route), n = 0;
+    if (path.n <= at || memcmp(path.p, route, at) != 0) return false;
+    while (at < path.n && n < 63) {
+        bool escaped = path.p[at] == '%' && path.n - at > 2;
+        int high = escaped ? hex_digit(path.p[at + 1]) : -1, low = escaped ? hex_digit(path.p[at + 2]) : -1;
+        if (path.p[at] == '%' && (high < 0 || low < 0 || high + low == 0)) return false;
+        out[n++] = path.p[at] == '%' ? (char)(high << 4 | low) : path.p[at];
+        at += escaped ? 3 : 1;
+    }
+    out[n] = 0;
+    return at == path.n && utf8_valid(out, n);
+}
+
+/* "/v1/tasks/" matches "/v1/tasks/NAME" and leaves NAME. */
+static bool path_matches(const char *route, struct str path, char name[64])
+{
+    size_t n = strlen(route);
+    name[0] = 0;
+    return route[n - 1] == '/' ? serve_path_name(route, path, name) : str_eqz(path, route);
+}
+
+static const struct serve_endpoint *route(const struct net_head *h, char name[64], const char **allowed)
 {
     struct str method = str_eqz(h->method, "HEAD") ? STR("GET") : h->method;
     for (size_t i = 0; i < N_ENDPOINTS; i++) {
-        if (!path_matches(endpoints[i]->path, h->path, tail)) continue;
+        if (!path_matches(endpoints[i]->path, h->path, name)) continue;
         if (str_eqz(method, endpoints[i]->method)) return endpoints[i];
         *allowed = endpoints[i]->method;
     }
@@ -107,11 +124,9 @@ static void refuse(struct serve *s, struct net_exchange *x, const struct serve_f
 
 /* Was this very request answered before? Then it is now. What headers ask for is left to the long way. */
 static bool repeat(struct serve *s, const struct serve_endpoint *ep, struct net_exchange *x, struct serve_key *key,
-                   struct str tail)
+                   const char *name)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%.*s", (int)tail.n, tail.p);
-    struct serve_question q = {ep, key, text, net_exchange_body(x)};
+    struct serve_question q = {ep, key, name, net_exchange_body(x)};
     struct str type = net_head_get(net_exchange_head(x), "Content-Type");
     struct str answer = serve_cache_find(s->cache, &q, serve_models_generation(s->models));
     if (!answer.p || !str_eqz(type, "application/json")) return false;
@@ -127,11 +142,10 @@ static void on_request(void *user, struct net_exchange *x)
     struct serve *s = user;
     const struct net_head *h = net_exchange_head(x);
     struct serve_fault f = {0};
-    struct str tail;
     const char *allowed = NULL;
-    char text[64];
+    char name[64], text[32];
     double retry_s = 0;
-    const struct serve_endpoint *ep = route(h, &tail, &allowed);
+    const struct serve_endpoint *ep = route(h, name, &allowed);
     struct serve_key *key = NULL;
     if (!ep && allowed) {
         f.status = 405;
@@ -151,9 +165,8 @@ static void on_request(void *user, struct net_exchange *x)
         return;
     }
     if (ep->prepare) {
-        if (ep->repeats && s->cache && repeat(s, ep, x, key, tail)) return;
-        snprintf(text, sizeof text, "%.*s", (int)tail.n, tail.p);
-        serve_job_start(s, ep, x, key, text);
+        if (ep->repeats && s->cache && repeat(s, ep, x, key, name)) return;
+        serve_job_start(s, ep, x, key, name);
         return;
     }
     count(s, ep->name, 200);

@@ -32,7 +32,7 @@ struct serve_fault;
 /* ---- endpoints: one file each ---- */
 
 struct serve_endpoint {
-    const char *method, *path; /* a path that ends in "/" takes one more segment */
+    const char *method, *path; /* a path that ends in "/" takes a name */
     const char *name;          /* label of metrics */
     bool open;                 /* needs no key */
     bool repeats;              /* the same body has the same answer: it is kept (cache.c) */
@@ -110,6 +110,9 @@ void serve_cache_clear(struct serve_cache *c); /* NULL is fine */
 /* The answer, or {NULL, 0}; borrowed until the next call. generation: serve_models_generation. */
 struct str serve_cache_find(struct serve_cache *c, const struct serve_question *q, uint64_t generation);
 void serve_cache_keep(struct serve_cache *c, const struct serve_question *q, uint64_t generation, struct str answer);
+
+/* The name behind a route that ends in "/", its escapes (%2F) decoded; false: none, a bad one, or too long a one. */
+bool serve_path_name(const char *route, struct str path, char out[64]);
 
 /* ---- keys (auth.c) ---- */
 

@@ -525,6 +525,19 @@ def test_more_cache_than_memory():
         true("Out of memory" in str(e), e)
 
 
+def test_names_in_paths():
+    """As clients write them: escaped or not. A name with a slash is one of the store's."""
+    with Server("a b:Q8_0é=" + MODEL, "--task", ROOT + "/examples/helpdesk/task.yaml") as s:
+        for path in "a%20b:Q8_0%C3%A9", "a%20b%3aQ8%5F0%c3%a9":
+            same((s.json("/v1/models/" + path)[1]["id"]), "a b:Q8_0é", path)
+        for path in "a%2Fb", "a/b":
+            same(s.json("/v1/models/" + path)[1]["error"]["message"], "The model 'a/b' does not exist.")
+        for path in "a%", "a%2", "a%zz", "a%00", "%FF", "a" * 64:
+            status, body = s.json("/v1/models/" + path)
+            same((status, body["error"]["message"]), (404, "There is no such path here. docs/SERVE.md lists the endpoints."), path)
+        same(s.json("/v1/tasks/helpdesk%2Dintent", {"input": "hi"})[0], 200)
+
+
 def test_tls_files():
     """What is wrong with a certificate is said at the start and by --check; another one is taken up without a restart."""
     cert, key = make_certificate("first")
