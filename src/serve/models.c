@@ -174,7 +174,7 @@ static int bind_tasks(struct serve_model *m, struct err *e)
     return 0;
 }
 
-/* The cache takes its memory from the system while it fills, and with none left the system would end the process: at the
+/* The cache takes its memory from the system while it fills, and with none left the system would end the process: the
  * start is the time to say so. What is packed of the file is not resident yet. */
 static void look_at_memory(const struct serve_model *m)
 {
