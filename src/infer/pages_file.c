@@ -2,7 +2,7 @@
  *
  *     off  size
  *       0     8  "CROFTPRE"
- *       8     4  version: 1
+ *       8     4  version: 2
  *      12     4  n_prefixes
  *      16     8  size of the file
  *      24    64  the weights: their fingerprint (model_gguf.h), in hexadecimal
@@ -30,7 +30,7 @@
 
 #include <errno.h>
 
-enum { VERSION = 1, HEX = 64, HEAD = 152, UNASKED_MAX = 8 };
+enum { VERSION = 2, HEX = 64, HEAD = 152, UNASKED_MAX = 8 };
 static const char magic[] = "CROFTPRE";
 
 /* ---- the form ---- */

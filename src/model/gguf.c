@@ -28,7 +28,6 @@
 #include "model_gguf.h"
 #include "base_mem.h"
 #include "base_sha256.h"
-#include "plat_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,7 +36,7 @@ enum { MAX_PARTS = 256, MAX_NAME = 255, MAX_KEY = 65535 };
 
 struct part {
     struct plat_map map;
-    bool mapped; /* false: borrowed memory */
+    char *path; /* NULL: borrowed memory */
     size_t data_offset;
 };
 
@@ -374,11 +373,17 @@ static int read_part(struct gguf *g, struct part *part, bool first, struct err *
     return read_tensors(g, part, &c, n_tensors);
 }
 
+static void close_part(struct part *part)
+{
+    if (part->path) plat_map_close(&part->map);
+    mem_free(part->path);
+}
+
 static int add_part(struct gguf *g, struct part part, struct err *e)
 {
     struct part *all = mem_realloc(g->part, (g->n_parts + 1) * sizeof *all);
     if (!all) {
-        if (part.mapped) plat_map_close(&part.map);
+        close_part(&part);
         return err_nomem(e, sizeof *all);
     }
     g->part = all;
@@ -388,13 +393,17 @@ static int add_part(struct gguf *g, struct part part, struct err *e)
 
 static int open_part(struct gguf *g, const char *path, struct err *e)
 {
-    struct part part = {.mapped = true};
+    struct part part = {0};
     int rc = plat_map_open(&part.map, path);
     if (rc == -EINVAL)
         return ERR(e, USAGE, "'%.140s' is a device or a pipe. A model must be an ordinary file, which can be mapped.",
                    path);
     if (rc) return err_errno(e, -rc, "open the model file", path);
     if (part.map.size == 0) return ERR(e, FORMAT, "The file '%s' is empty, so it is not a GGUF model.", path);
+    if (!(part.path = mem_strdup(path))) {
+        plat_map_close(&part.map);
+        return err_nomem(e, strlen(path));
+    }
     return add_part(g, part, e);
 }
 
@@ -416,6 +425,12 @@ static unsigned split_count(const char *path, size_t *stem_len)
     return no == 1 ? of : 0;
 }
 
+static int part_path(const char *path, size_t stem, unsigned i, unsigned n, char out[PATH_MAX], struct err *e)
+{
+    if (snprintf(out, PATH_MAX, "%.*s-%05u-of-%05u.gguf", (int)stem, path, i, n) < PATH_MAX) return 0;
+    return ERR(e, LIMIT, "The path '%s' is too long.", path);
+}
+
 static int open_all(struct gguf *g, const char *path, struct err *e)
 {
     size_t stem = 0;
@@ -429,9 +444,8 @@ static int open_all(struct gguf *g, const char *path, struct err *e)
         rc = ERR(e, FORMAT, "The file says that its model has %u parts, but its name says %u: '%s'.", count, n, path);
     for (unsigned i = 2; i <= n && rc == 0; i++) {
         char name[PATH_MAX];
-        if (snprintf(name, sizeof name, "%.*s-%05u-of-%05u.gguf", (int)stem, path, i, n) >= (int)sizeof name)
-            return ERR(e, LIMIT, "The path '%s' is too long.", path);
-        rc = open_part(g, name, e);
+        rc = part_path(path, stem, i, n, name, e);
+        if (rc == 0) rc = open_part(g, name, e);
     }
     return rc;
 }
@@ -461,14 +475,67 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **out, struct er
 void gguf_close(struct gguf *g)
 {
     if (!g) return;
-    for (size_t i = 0; i < g->n_parts; i++)
-        if (g->part[i].mapped) plat_map_close(&g->part[i].map);
+    for (size_t i = 0; i < g->n_parts; i++) close_part(&g->part[i]);
     mem_free(g->part);
     mem_free(g->kv);
     mem_free(g->tensor);
     mem_free(g->kv_index.slot);
     mem_free(g->tensor_index.slot);
     mem_free(g);
+}
+
+/* ---- the fingerprint ---- */
+
+/* Part after part; of one it is that part's own. */
+struct sum {
+    struct sha256 *all;
+    unsigned n;
+    char last[65];
+};
+
+static int sum_add(struct sum *s, const struct plat_map *m, const char *path, struct err *e)
+{
+    if (!s->all && !(s->all = sha256_new())) return err_nomem(e, 0);
+    int rc = sha256_kept(m, path, s->last, e);
+    if (rc == 0) sha256_add(s->all, s->last, 64);
+    s->n++;
+    return rc;
+}
+
+static int sum_end(struct sum *s, int rc, char out[65])
+{
+    char all[65];
+    if (s->all) sha256_hex(s->all, all);
+    if (rc == 0) snprintf(out, 65, "%s", s->n == 1 ? s->last : all);
+    return rc;
+}
+
+int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e)
+{
+    struct sum s = {0};
+    int rc = 0;
+    for (size_t i = 0; i < g->n_parts && rc == 0; i++) rc = sum_add(&s, &g->part[i].map, g->part[i].path, e);
+    return sum_end(&s, rc, out);
+}
+
+int gguf_fingerprint_of(const char *path, char out[65], struct err *e)
+{
+    size_t stem = 0;
+    unsigned n = split_count(path, &stem);
+    struct sum s = {0};
+    int rc = 0;
+    for (unsigned i = 1; i <= (n > 1 ? n : 1) && rc == 0; i++) {
+        char name[PATH_MAX];
+        struct plat_map m;
+        if (n > 1) rc = part_path(path, stem, i, n, name, e);
+        const char *file = n > 1 ? name : path;
+        int io = rc ? 0 : plat_map_open(&m, file);
+        if (io) rc = err_errno(e, -io, "read", file);
+        if (rc) break;
+        rc = sum_add(&s, &m, file, e);
+        plat_map_close(&m);
+    }
+    return sum_end(&s, rc, out);
 }
 
 /* ---- reading ---- */
@@ -494,24 +561,14 @@ void gguf_drop(const struct gguf *g, const void *data, size_t size)
 {
     for (size_t i = 0; i < g->n_parts; i++) {
         const unsigned char *from = g->part[i].map.data, *p = data;
-        if (g->part[i].mapped && p >= from && p < from + g->part[i].map.size) plat_map_drop(data, size);
+        if (g->part[i].path && p >= from && p < from + g->part[i].map.size) plat_map_drop(data, size);
     }
 }
 
 void gguf_drop_all(const struct gguf *g)
 {
     for (size_t i = 0; i < g->n_parts; i++)
-        if (g->part[i].mapped) plat_map_drop(g->part[i].map.data, g->part[i].map.size);
-}
-
-int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e)
-{
-    struct sha256 *s = sha256_new();
-    if (!s) return err_nomem(e, 0);
-    for (size_t i = 0; i < g->n_parts; i++) sha256_add_sample(s, g->part[i].map.data, g->part[i].map.size);
-    sha256_hex(s, out);
-    gguf_drop_all(g); /* each place brought its neighbours along */
-    return 0;
+        if (g->part[i].path) plat_map_drop(g->part[i].map.data, g->part[i].map.size);
 }
 
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key)

@@ -10,6 +10,20 @@
 #include <time.h>
 #include <unistd.h>
 
+static int64_t ns_of(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
+static struct plat_file_id id_of(const struct stat *st)
+{
+    return (struct plat_file_id){(uint64_t)st->st_ino, (uint64_t)st->st_size, ns_of(st->st_mtim), ns_of(st->st_ctim)};
+}
+
+int plat_file_id(const char *path, struct plat_file_id *out)
+{
+    struct stat st;
+    if (stat(path, &st)) return -errno;
+    *out = id_of(&st);
+    return 0;
+}
+
 int plat_map_open(struct plat_map *m, const char *path)
 {
     struct stat st;
@@ -22,7 +36,7 @@ int plat_map_open(struct plat_map *m, const char *path)
         if (p == MAP_FAILED) rc = -errno;
     }
     close(fd);
-    if (rc == 0) *m = (struct plat_map){p, (size_t)st.st_size};
+    if (rc == 0) *m = (struct plat_map){p, (size_t)st.st_size, id_of(&st)};
     return rc;
 }
 

@@ -3,26 +3,12 @@
  * Stateless. Read next: fit_file.c, calib_file.c. */
 #include "beside.h"
 #include "base_mem.h"
-#include "base_sha256.h"
+#include "model_gguf.h"
 #include "plat_file.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-
-int task_beside_fingerprint(const char *path, char out[65], struct err *e)
-{
-    struct plat_map m;
-    int rc = plat_map_open(&m, path);
-    if (rc) return err_errno(e, -rc, "read", path);
-    struct sha256 *s = sha256_new();
-    if (s) {
-        sha256_add_sample(s, m.data, m.size);
-        sha256_hex(s, out);
-    }
-    plat_map_close(&m);
-    return s ? 0 : err_nomem(e, 0);
-}
 
 char *task_beside_path(const struct task_beside_kind *k, const char *model_path, const char *task_name)
 {
@@ -45,7 +31,7 @@ int task_beside_begin(const struct task_beside_kind *k, const char *task_name, c
                       struct buf *out, struct err *e)
 {
     char print[65];
-    int rc = task_beside_fingerprint(model_path, print, e);
+    int rc = gguf_fingerprint_of(model_path, print, e);
     json_t *head = rc ? NULL : json_pack("{s:s s:s s:s}", "format", k->format, "task", task_name, "model", print);
     buf_init(out, k->max_bytes);
     bool whole = head && more && json_object_update(head, more) == 0 &&
@@ -110,8 +96,13 @@ int task_beside_read(const struct task_beside_kind *k, const char *path, const c
     plat_map_close(&m);
     const char *format = json_string_value(json_object_get(o, "format"));
     const char *model = json_string_value(json_object_get(o, "model"));
-    if (!format || strcmp(format, k->format) || !model) rc = task_beside_damaged(k, path, e);
-    if (!rc) rc = task_beside_fingerprint(model_path, print, e);
+    if (format && strcmp(format, k->before) == 0)
+        rc = ERR(e, DIGEST,
+                 "The %s '%s' is of an earlier Croft, which knew weights by a sample of their bytes and would not see "
+                 "every change. Run '%s' again.",
+                 k->noun, path, k->command);
+    else if (!format || strcmp(format, k->format) || !model) rc = task_beside_damaged(k, path, e);
+    if (!rc) rc = gguf_fingerprint_of(model_path, print, e);
     if (!rc && strcmp(print, model))
         rc = ERR(e, DIGEST, "The %s '%s' is for other weights than those of '%s'. Run '%s' again.", k->noun, path,
                  model_path, k->command);

@@ -1,5 +1,5 @@
 /* What is stored for a task beside the weights that it was made for: one JSON object a file, MODEL.TASK.KIND.json
- * beside MODEL.gguf, with "format", "task" and "model" (the fingerprint of the weights) among its members. */
+ * beside MODEL.gguf, with "format", "task" and "model" (gguf_fingerprint) among its members. */
 #ifndef TASK_BESIDE_H
 #define TASK_BESIDE_H
 
@@ -9,14 +9,13 @@
 
 struct task_beside_kind {
     const char *suffix;  /* ".fit.json" */
-    const char *format;  /* "croft-fit-1" */
+    const char *format;  /* "croft-fit-2" */
+    const char *before;  /* "croft-fit-1": its "model" is of a sample of the weights' bytes */
     const char *noun;    /* "fit" */
     const char *command; /* what makes it: "croft task fit" */
     size_t max_bytes;
 };
 
-/* Fingerprint of a model file: SHA-256 over a sample of it (base_sha256.h). */
-int task_beside_fingerprint(const char *model_path, char out[65], struct err *e) ERR_CHECK;
 char *task_beside_path(const struct task_beside_kind *k, const char *model_path,
                        const char *task_name); /* mem_free */
 

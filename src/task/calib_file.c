@@ -1,6 +1,6 @@
 /* The file of a calibration (task_calib.h), beside the weights (beside.h):
  *
- *     {"format": "croft-calibration-1", "task": NAME, "model": FINGERPRINT,
+ *     {"format": "croft-calibration-2", "task": NAME, "model": FINGERPRINT,
  *      "revision": SHA-256 of the task (task_revision), "fit": SHA-256 of the fit's file or null,
  *      "made": seconds since 1970,
  *      "bound": "confidence" | "expectation", "target_error", "confidence", "holds", "coverage", "n": the promise,
@@ -22,8 +22,8 @@
 #include <string.h>
 
 enum { MAX_FILE = 256 << 20, MAX_EMBD = 1 << 16, MAX_ROWS = 4096, MAX_STEPS = 1 << 22, MAX_GROUPS = 4097 };
-static const struct task_beside_kind kind = {".calibration.json", "croft-calibration-1", "calibration",
-                                             "croft calibrate", MAX_FILE};
+static const struct task_beside_kind kind = {
+    ".calibration.json", "croft-calibration-2", "croft-calibration-1", "calibration", "croft calibrate", MAX_FILE};
 static const char *const maps[] = {"logistic", "isotonic", "temperature"};
 static const char *const bounds[] = {"confidence", "expectation"};
 static const char *const pers[] = {"none", "label", "group"};

@@ -1,13 +1,14 @@
 /* The file of a fit (task_fit.h), beside the weights (beside.h):
  *
- *     {"format": "croft-fit-1", "task": NAME, "model": FINGERPRINT, "labels": [NAME, …], "n_examples": N,
+ *     {"format": "croft-fit-2", "task": NAME, "model": FINGERPRINT, "labels": [NAME, …], "n_examples": N,
  *      "bias": [n_labels], "weight": [[n_embd], …]}          without "weight": a prior */
 #include "task_fit.h"
 #include "base_mem.h"
 #include "beside.h"
 
 enum { MAX_FILE = 256 << 20, MAX_EMBD = 1 << 16 };
-static const struct task_beside_kind kind = {".fit.json", "croft-fit-1", "fit", "croft task fit", MAX_FILE};
+static const struct task_beside_kind kind = {
+    ".fit.json", "croft-fit-2", "croft-fit-1", "fit", "croft task fit", MAX_FILE};
 
 char *task_fit_path(const char *model_path, const char *task_name)
 {

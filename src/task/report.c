@@ -3,7 +3,7 @@
 #include "task_report.h"
 #include "base_clock.h"
 #include "base_mem.h"
-#include "beside.h"
+#include "model_gguf.h"
 #include "task_metrics.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ int task_report_init(struct task_report *r, struct err *e)
     double *ms = NULL;
     r->outcomes = (struct task_outcomes){0};
     r->measure = task_eval_measure(r->task, v);
-    int rc = task_beside_fingerprint(r->model_path, r->fingerprint, e);
+    int rc = gguf_fingerprint_of(r->model_path, r->fingerprint, e);
     if (rc == 0) rc = task_revision(r->task, r->revision, e);
     if (rc == 0) rc = task_outcomes_init(&r->outcomes, v->outcome, v->n, v->kind, v->n_classes, e);
     if (rc == 0) rc = task_boot_intervals(&r->outcomes, r->n_draws, r->seed, r->interval, e);
@@ -206,7 +206,7 @@ static json_t *identity(const struct task_report *r)
     return json_pack("{s:s s:s s:s s:{s:s s:s s:s s:s} s:{s:s s:s} s:s s:I s:I s:I}", "format", "croft-eval-1",
                      "croft", CROFT_VERSION, "created", date, "task", "name", r->task->name, "kind",
                      kinds[r->task->kind], "metric", task_measure_info(r->measure)->key, "revision", r->revision,
-                     "model", "name", r->model, "fingerprint", r->fingerprint, "data", r->data, "n",
+                     "model", "name", r->model, "sha256", r->fingerprint, "data", r->data, "n",
                      (json_int_t)r->v->n, "n_right", (json_int_t)r->n_right, "n_failed", (json_int_t)r->n_failed);
 }
 

@@ -2,7 +2,7 @@
  * (task_report.h). A stored report is read back as the records that it was made from; its examples are known again by
  * the SHA-256 of their inputs. Read next: boot.c. */
 #include "base_mem.h"
-#include "beside.h"
+#include "model_gguf.h"
 #include "task_report.h"
 
 #include <errno.h>
@@ -130,9 +130,13 @@ int task_report_is_of(const json_t *report, const char *model_path, const struct
                       bool *out_task, struct err *e)
 {
     char print[65], revision[65] = "";
-    const char *model = json_string_value(json_object_get(json_object_get(report, "model"), "fingerprint"));
+    const json_t *of = json_object_get(report, "model");
+    const char *model = json_string_value(json_object_get(of, "sha256"));
     const char *task = json_string_value(json_object_get(json_object_get(report, "task"), "revision"));
-    int rc = task_beside_fingerprint(model_path, print, e);
+    if (!model && json_object_get(of, "fingerprint"))
+        return ERR(e, DIGEST, "The report is of an earlier Croft, which knew weights by a sample of their bytes. Run "
+                              "'croft eval' again.");
+    int rc = gguf_fingerprint_of(model_path, print, e);
     if (rc == 0 && t) rc = task_revision(t, revision, e);
     if (rc) return rc;
     *out_model = model && strcmp(model, print) == 0;

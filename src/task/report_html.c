@@ -39,7 +39,7 @@ static void head(struct buf *b, const json_t *r)
     page_begin(b, title);
     page_facts_begin(b);
     page_fact(b, "Model", string(model, "name"));
-    page_fact_code(b, "Weights", string(model, "fingerprint"));
+    page_fact_code(b, "Weights", string(model, "sha256"));
     page_fact(b, "Data", string(r, "data"));
     page_fact(b, "Examples", examples);
     page_fact(b, "Date", string(r, "created"));

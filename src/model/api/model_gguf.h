@@ -60,8 +60,12 @@ int64_t gguf_kv_i64(const struct gguf_kv *kv, uint64_t i);
 double gguf_kv_f64(const struct gguf_kv *kv, uint64_t i);
 /* Iterate an array of strings: *cursor starts as NULL; n times. */
 struct str gguf_kv_next_str(const struct gguf_kv *kv, const unsigned char **cursor);
-/* SHA-256 over a sample (base_sha256.h) of each part: what weights are called by what is kept for them alone. */
+/* What weights are called by what is kept for them alone: the SHA-256 of the file, as sha256sum prints it; of a model
+ * in parts, that of its parts' SHA-256 in hexadecimal, one behind the other. Reads all of the file when it must be
+ * computed (base_sha256.h: sha256_kept). */
 int gguf_fingerprint(const struct gguf *g, char out[65], struct err *e) ERR_CHECK;
+/* The same of the model at `path`, which need not be a GGUF file. */
+int gguf_fingerprint_of(const char *path, char out[65], struct err *e) ERR_CHECK;
 /* Memory that [data, data + size) of a mapped file takes may go; reading it again brings it back. */
 void gguf_drop(const struct gguf *g, const void *data, size_t size);
 void gguf_drop_all(const struct gguf *g);

@@ -5,9 +5,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What changes with a file's bytes: the kernel sets `changed`, the time of its inode, at every write, and no program
+ * can set it back, as it can `modified`. */
+struct plat_file_id {
+    uint64_t inode, size;
+    int64_t modified_ns, changed_ns; /* since 1970 */
+};
+int plat_file_id(const char *path, struct plat_file_id *out);
+
 struct plat_map {
     const unsigned char *data; /* NULL for an empty file */
     size_t size;
+    struct plat_file_id id; /* as it was opened */
 };
 int plat_map_open(struct plat_map *m, const char *path); /* regular files only: others give -EINVAL */
 void plat_map_close(struct plat_map *m);

@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define GOLDEN "tests/golden/gguf/all_types.gguf"
@@ -214,6 +216,48 @@ static void survives_any_failed_allocation(void **state)
     }
 }
 
+/* What Python's hashlib says; reading by path and from an open model; and any byte counts. */
+static void fingerprints(void **state)
+{
+    const char *const part[] = {"split-00001-of-00002.gguf", "split-00002-of-00002.gguf"};
+    char dir[] = "/tmp/croft-print-XXXXXX", at[2][96], old[256], one[65], hex[65], of[65];
+    struct err e = {0};
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 2; i++) { /* what is kept beside them stays in the folder */
+        snprintf(at[i], sizeof at[i], "%s/%s", dir, part[i]);
+        snprintf(old, sizeof old, "%s/tests/golden/gguf/%s", getcwd((char[128]){0}, 128), part[i]);
+        assert_int_equal(symlink(old, at[i]), 0);
+    }
+    struct gguf *g = open_ok(at[0]);
+    assert_int_equal(gguf_fingerprint(g, hex, &e), 0);
+    assert_string_equal(hex, "fb3d6ab47ec15f652f0734203611389046409a6c3debfc8e259e56d64cb40d32");
+    assert_int_equal(gguf_fingerprint(g, hex, &e), 0); /* known by now */
+    assert_int_equal(gguf_fingerprint_of(at[0], of, &e), 0);
+    assert_string_equal(hex, of);
+    gguf_close(g);
+    unlink(at[1]);
+    assert_int_equal(gguf_fingerprint_of(at[0], of, &e), CROFT_E_NOT_FOUND);
+    assert_int_equal(gguf_fingerprint_of(dir, of, &e), CROFT_E_IO);
+    struct plat_map m;
+    assert_int_equal(plat_map_open(&m, GOLDEN), 0);
+    snprintf(at[1], sizeof at[1], "%s/x.gguf", dir);
+    assert_int_equal(plat_file_write(at[1], m.data, m.size), 0);
+    assert_int_equal(gguf_fingerprint_of(at[1], one, &e), 0);
+    assert_string_equal(one, "ed89aa81d060ee211e420729e4fae1217cea8047fd01252080d783537249597a");
+    unsigned char *copy = mem_alloc(m.size);
+    for (size_t i = 0; i < m.size; i += 131) {
+        memcpy(copy, m.data, m.size);
+        copy[i] ^= 1;
+        assert_int_equal(plat_file_write(at[1], copy, m.size), 0);
+        assert_int_equal(gguf_fingerprint_of(at[1], of, &e), 0);
+        assert_string_not_equal(of, one);
+    }
+    mem_free(copy);
+    plat_map_close(&m);
+    snprintf(old, sizeof old, "rm -r %s", dir);
+    assert_int_equal(system(old), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +269,7 @@ int main(void)
         cmocka_unit_test(absurd_numbers_are_refused),
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(flipped_bits_never_crash),
+        cmocka_unit_test(fingerprints),
         cmocka_unit_test(survives_any_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

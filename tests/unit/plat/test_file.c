@@ -71,7 +71,7 @@ static void write_then_map(void **state)
 
 static void what_cannot_be_mapped(void **state)
 {
-    struct plat_map m = {(const unsigned char *)"untouched", 9};
+    struct plat_map m = {.data = (const unsigned char *)"untouched", .size = 9};
     assert_int_equal(plat_map_open(&m, in_dir("absent")), -ENOENT);
     assert_int_equal(plat_map_open(&m, dir), -EISDIR);
     assert_int_equal(plat_map_open(&m, "/dev/null"), -EINVAL);

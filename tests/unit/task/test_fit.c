@@ -100,6 +100,12 @@ static void files(void **state)
     char *text = mem_strndup((const char *)m.data, m.size);
     size_t n = m.size;
     plat_map_close(&m);
+    char *format = strstr(text, "croft-fit-2");
+    format[10] = '1'; /* an earlier Croft's: refused, for it says less about the weights */
+    write_file(path, text);
+    format[10] = '2';
+    assert_int_equal(task_fit_load(&t, model, path, &g, &e), CROFT_E_DIGEST);
+    assert_non_null(strstr(e.msg, "earlier Croft"));
     for (size_t cut = 0; cut + 3 < n; cut += 7) {
         char keep = text[cut];
         text[cut] = 0;
