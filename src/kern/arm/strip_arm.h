@@ -34,6 +34,21 @@ INLINE void vf_store_part(float *p, vf v, size_t n)
     memcpy(p, lanes, 4 * n);
 }
 
+INLINE int32x4_t pair_sums(const int16_t s[8], int even, int odd)
+{
+    int16x8x2_t v = {{vld1q_s16(s), vdupq_n_s16(0)}};
+    v = vuzpq_s16(v.val[0], v.val[1]);
+    return vmlaq_n_s32(vmulq_n_s32(vmovl_s16(vget_low_s16(v.val[0])), even), vmovl_s16(vget_low_s16(v.val[1])), odd);
+}
+INLINE void sums_of_pairs(const int16_t s[8], int even, int odd, int32_t y[4])
+{
+    vst1q_s32(y, pair_sums(s, even, odd));
+}
+INLINE void sums_weighed(const int16_t s[8], int even, int odd, const float d[4], float y[4])
+{
+    vst1q_f32(y, vmulq_f32(vld1q_f32(d), vcvtq_f32_s32(pair_sums(s, even, odd))));
+}
+
 INLINE int8x16_t as_signed(vb v) { return vreinterpretq_s8_u8(v); }
 
 #include "body/strip_bytes.h"

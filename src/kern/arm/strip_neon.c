@@ -11,7 +11,7 @@ enum { WIDE = 2, TILE = 4, FEW = 4, FEW_HALVES = 4, FEW_TILE = 2,
 INLINE void prepare(const int nt, const vb q[8], const int bits, vw w[8]) { prepare_signed(q, bits, w); }
 
 typedef int8x16_t vx;
-INLINE vx vx_four(const int8_t *x, const int v)
+INLINE vx vx_four(const int8_t *x, const int v, const int times)
 {
     int32_t four;
     memcpy(&four, x + 4 * v, 4);

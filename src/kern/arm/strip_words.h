@@ -7,7 +7,7 @@ typedef struct {
     int8x16_t x;
     int word;
 } vx;
-INLINE vx vx_four(const int8_t *x, const int v) { return (vx){vld1q_s8(x + v / 4 * 16), v % 4}; }
+INLINE vx vx_four(const int8_t *x, const int v, const int times) { return (vx){vld1q_s8(x + v / 4 * 16), v % 4}; }
 
 typedef vi vp;
 INLINE vp mac_begin(vi dot) { return dot; }

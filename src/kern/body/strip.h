@@ -15,9 +15,11 @@
  *     vb_pick(a, b, mask)                  a | b & mask
  *     vb_table(values, v)                  one of sixteen values by index
  *     vi_set(a)                            a in every lane
+ *     sums_of_pairs(s, even, odd, y)       y[i] = even s[2i] + odd s[2i+1], int16 to int32, i < 4
+ *     sums_weighed(s, even, odd, d, y)     y[i] = d[i] times that, in float
  *     prepare(nt, q, bits, w)              a group's vectors of bytes as the weights of nt rows (1, or more)
  *     vw_load(p, bits)  vw_store(p, w, bits)   VW_BYTES(bits), most for 8
- *     vx_four(x, v)                        four int8, the v-th of those at x, for every lane
+ *     vx_four(x, v, n)                     four int8, the v-th of those at x, for every lane, to be read n times
  *     h = mac_begin(dot);  h = mac(h, w, x, bits, first) …;  dot = mac_end(dot, h, bits)
  *                                          dot += products of weights below 2^bits and activations, four to a lane,
  * for at most MAC_RUN(bits) vectors between begin and end: partial sums may be narrower than 32 bits. For 8 bits
@@ -45,13 +47,20 @@ struct sums {
 INLINE void sums_load(const struct kern_pack_form f, const int offset, const int16_t *sum16, const float *d,
                       size_t n_groups, struct sums *o)
 {
-    for (size_t b = 0; b < n_groups; b++) {
-        for (int h = 0; h < 1 + has_halves(f); h++) {
-            int sum = has_halves(f) ? sum16[2 * b + h] : sum16[2 * b] + sum16[2 * b + 1];
+    const int halves = has_halves(f);
+    size_t b = 0;
+    for (; b + 4 <= n_groups; b += 4)
+        for (int h = 0; h < 1 + halves; h++) {
+            const int first = !halves || h == 0, second = !halves || h == 1;
+            sums_of_pairs(sum16 + 2 * b, -offset * first, -offset * second, o->start[h] + b);
+            if (has_min(f)) sums_weighed(sum16 + 2 * b, first, second, d + b, o->weighed[h] + b);
+        }
+    for (; b < n_groups; b++)
+        for (int h = 0; h < 1 + halves; h++) {
+            int sum = halves ? sum16[2 * b + (size_t)h] : sum16[2 * b] + sum16[2 * b + 1];
             o->start[h][b] = -offset * sum;
             if (has_min(f)) o->weighed[h][b] = d[b] * (float)sum;
         }
-    }
 }
 
 /* Of the unpacked bytes. */
@@ -107,7 +116,7 @@ INLINE void dots(const int nt, const int nc, vi dot[][MAX_NC], const vw w[][8], 
         {
             PLAT_UNROLL for (int t = 0; t < nt; t++)
             {
-                const vx four = vx_four(x[t], from + v);
+                const vx four = vx_four(x[t], from + v, nc);
                 PLAT_UNROLL for (int c = 0; c < nc; c++) h[t][c] =
                     mac(h[t][c], w[c][from + v], four, bits, v == v0);
             }

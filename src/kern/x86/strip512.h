@@ -3,6 +3,7 @@
 #define KERN_X86_STRIP512_H
 
 #include "simd_avx512.h"
+#include "strip_sums.h"
 
 typedef __m512i vb;
 typedef __m512i vi;
@@ -25,8 +26,8 @@ INLINE vf vf_load_u8(const uint8_t *p) { return vf_of(_mm512_cvtepu8_epi32(_mm_l
 INLINE vf vf_load_s8(const uint8_t *p) { return vf_of(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
 INLINE void vf_store_part(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
 
-typedef vi vx;
-INLINE vx vx_four(const int8_t *x, const int v)
+/* Four activations in all lanes. */
+INLINE vi vi_four(const int8_t *x, const int v)
 {
     int four;
     memcpy(&four, x + 4 * v, 4);

@@ -1,6 +1,7 @@
 /* Packed products with AVX2: body/strip.h with half a vector to a register. */
 #include "plat_compiler.h"
 #include "simd_avx2.h"
+#include "strip_sums.h"
 
 typedef __m256i vb;
 typedef __m256i vi;
@@ -32,7 +33,7 @@ INLINE void vf_store_part(float *p, vf v, size_t n)
 }
 
 typedef vi vx;
-INLINE vx vx_four(const int8_t *x, const int v)
+INLINE vx vx_four(const int8_t *x, const int v, const int times)
 {
     int four;
     memcpy(&four, x + 4 * v, 4);
