@@ -4,7 +4,7 @@
 
 /* Before a loop of a constant number of rounds (up to 16): unrolls it, so that what it indexes can be registers. */
 #ifdef __clang__
-#define PLAT_UNROLL _Pragma("unroll")
+#define PLAT_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define PLAT_UNROLL _Pragma("GCC unroll 16")
 #endif
