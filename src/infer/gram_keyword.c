@@ -41,15 +41,24 @@ static const char *const supported[] = {"$ref",
                                         "maximum",
                                         "exclusiveMinimum",
                                         "exclusiveMaximum",
-                                        "multipleOf"};
+                                        "multipleOf",
+                                        "if",
+                                        "then",
+                                        "else",
+                                        "dependencies",
+                                        "dependentRequired",
+                                        "dependentSchemas",
+                                        "contains",
+                                        "minContains",
+                                        "maxContains",
+                                        GRAM_FOR,
+                                        GRAM_TYPES,
+                                        GRAM_ABSENT,
+                                        GRAM_NOT_TEXTS,
+                                        GRAM_NOT_PATTERN};
 
 /* Of some draft, and about the value; extends, disallow and divisibleBy are draft 3's. */
-static const char *const refused[] = {"if",
-                                      "dependencies",
-                                      "dependentRequired",
-                                      "dependentSchemas",
-                                      "contains",
-                                      "unevaluatedProperties",
+static const char *const refused[] = {"unevaluatedProperties",
                                       "unevaluatedItems",
                                       "$dynamicRef",
                                       "$recursiveRef",
@@ -107,7 +116,8 @@ bool gram_word_near(const char *word, const char *known)
 {
     char a[NEAR_MAX], b[NEAR_MAX];
     bool letter = (*word | 0x20) >= 'a' && (*word | 0x20) <= 'z';
-    if (!letter || !plain(word, a) || !plain(known, b)) return false;
+    size_t n_word = strlen(word), n_known = strlen(known);
+    if (n_word > n_known + 4 || n_known > n_word + 2 || !letter || !plain(word, a) || !plain(known, b)) return false;
     size_t n = strlen(b);
     return distance(a, b) <= (n >= 12 ? 2u : n >= 5 ? 1u : 0u);
 }

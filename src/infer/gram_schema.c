@@ -1,23 +1,21 @@
-/* JSON Schema to nodes: references, allOf, anyOf, oneOf, enum, and the choice between types; what each type says is
+/* JSON Schema to nodes: references, allOf, enum, and the choice between types; what each type says is
  * in gram_schema_obj.c, _str.c and _num.c.
  *
  *   gather      the schema, what its $ref points to and its allOf, all the way down: the parts that hold here
- *   split       a part has anyOf or oneOf: one schema a branch, each with all other parts; the result is their choice
  *   enum        the values that are valid under all parts, as texts
- *   otherwise   the types that all parts allow, each made from the keywords of all parts
+ *   divide      a part has anyOf, oneOf, if, not, …: one schema a case, each with all other parts
+ * (gram_schema_logic.c) otherwise   the types that all parts allow, each made from the keywords of all parts
  *
  * Every schema gets one rule, found again by its text, so recursion through $ref ends, also when allOf puts schemas
  * together. A keyword that is neither known nor an annotation is an error: the language is never looser than the
  * schema.
  *
  * Types follow from keywords when `type` is absent: {"properties": …} is an object. That is narrower than the
- * standard, which lets such a schema pass any non-object, and what a person means. Next: gram_schema_obj.c. */
+ * standard, which lets such a schema pass any non-object, and what a person means. Next: gram_schema_logic.c. */
 #include "gram_schema.h"
 #include "infer_json.h"
 
 #include "base_mem.h"
-
-#define AT "\001at" /* a keyword of our own: where a schema that was put together came from */
 
 struct memo {
     uint64_t hash;
@@ -30,6 +28,10 @@ struct memo {
 uint32_t gram_schema_fail(struct schema *s, int code, const char *at, const char *keyword, const char *why)
 {
     if (s->e->code) return 0;
+    if (code == CROFT_E_NOMEM && s->a.used > s->a.max / 2) { /* the arena is full, not the machine */
+        code = CROFT_E_LIMIT;
+        why = "it is too large once references and cases are followed.";
+    }
     char where[200];
     snprintf(where, sizeof where, "%.120s%s%.60s", at, keyword ? "/" : "", keyword ? keyword : "");
     err_set(s->e, code, where, -1, "In the schema at %s: %s", where, why);
@@ -38,6 +40,7 @@ uint32_t gram_schema_fail(struct schema *s, int code, const char *at, const char
 
 static uint32_t nomem(struct schema *s)
 {
+    if (s->a.used > s->a.max / 2) return gram_schema_fail(s, CROFT_E_NOMEM, "#", NULL, "");
     if (!s->e->code) err_nomem(s->e, sizeof(struct part));
     return 0;
 }
@@ -77,15 +80,16 @@ const char *gram_schema_at(struct schema *s, const char *at, const char *key, co
 
 /* ---- keywords ---- */
 
-static bool check_keywords(struct schema *s, const struct part *p)
+bool gram_schema_words(struct schema *s, const struct part *p)
 {
     const char *key;
     json_t *v;
+    bool seen = json_object_get(p->s, GRAM_AT) != NULL; /* made of others that were looked at */
     json_object_foreach((json_t *)p->s, key, v)
     {
         char why[96];
         enum gram_word word = gram_keyword(key);
-        const char *meant = word == GRAM_WORD_IGNORED ? gram_keyword_meant(key) : NULL;
+        const char *meant = word == GRAM_WORD_IGNORED && !seen ? gram_keyword_meant(key) : NULL;
         if (word == GRAM_WORD_REFUSED)
             return gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, key, "this keyword is not supported.");
         if (!meant) continue;
@@ -95,7 +99,7 @@ static bool check_keywords(struct schema *s, const struct part *p)
     return true;
 }
 
-static bool only_annotations(const json_t *s)
+bool gram_schema_is_note(const json_t *s)
 {
     const char *key;
     json_t *v;
@@ -152,15 +156,6 @@ const json_t *gram_schema_resolve(const json_t *root, const char *ref)
     return at;
 }
 
-struct parts {
-    struct part p[GRAM_MAX_PARTS];
-    bool open[GRAM_MAX_PARTS]; /* while what it refers to is being gathered */
-    size_t n;
-    bool never; /* a part is `false` */
-};
-
-static bool gather(struct schema *s, const json_t *schema, const char *at, int depth, struct parts *out);
-
 static bool gather_all_of(struct schema *s, const struct part *p, int depth, struct parts *out)
 {
     const json_t *list = json_object_get(p->s, "allOf");
@@ -169,20 +164,20 @@ static bool gather_all_of(struct schema *s, const struct part *p, int depth, str
     for (size_t i = 0; i < json_array_size(list); i++) {
         char index[24];
         snprintf(index, sizeof index, "%zu", i);
-        if (!gather(s, json_array_get(list, i), gram_schema_at(s, p->at, "allOf", index), depth + 1, out))
+        if (!gram_schema_gather(s, json_array_get(list, i), gram_schema_at(s, p->at, "allOf", index), depth + 1, out))
             return false;
     }
     return true;
 }
 
 /* Adds the schema and all that must hold with it. */
-static bool gather(struct schema *s, const json_t *schema, const char *at, int depth, struct parts *out)
+bool gram_schema_gather(struct schema *s, const json_t *schema, const char *at, int depth, struct parts *out)
 {
     if (json_is_true(schema)) return true;
     if (json_is_false(schema)) return out->never = true;
     if (!json_is_object(schema))
         return gram_schema_fail(s, CROFT_E_FORMAT, at, NULL, "a schema must be an object, true or false.");
-    const json_t *from = json_object_get(schema, AT);
+    const json_t *from = json_object_get(schema, GRAM_AT);
     struct part p = {
         schema, json_is_string(from) ? arena_strndup(&s->a, json_string_value(from), json_string_length(from)) : at};
     if (!p.at) return nomem(s);
@@ -193,7 +188,7 @@ static bool gather(struct schema *s, const json_t *schema, const char *at, int d
         return gram_schema_fail(s, CROFT_E_FORMAT, p.at, json_object_get(schema, "$ref") ? "$ref" : "allOf",
                                 "references lead back here without end.");
     }
-    if (!check_keywords(s, &p)) return false;
+    if (!gram_schema_words(s, &p)) return false;
     const json_t *ref = json_object_get(schema, "$ref");
     if (out->n >= GRAM_MAX_PARTS)
         return gram_schema_fail(s, CROFT_E_LIMIT, p.at, NULL, "too many schemas must hold at once.");
@@ -206,45 +201,51 @@ static bool gather(struct schema *s, const json_t *schema, const char *at, int d
             return gram_schema_fail(
                 s, json_is_string(ref) && json_string_value(ref)[0] != '#' ? CROFT_E_UNSUPPORTED : CROFT_E_FORMAT,
                 p.at, "$ref", "it points to nothing in this schema; only #/… is followed.");
-        if (!gather(s, target, json_string_value(ref), depth + 1, out)) return false;
+        if (!gram_schema_gather(s, target, json_string_value(ref), depth + 1, out)) return false;
     }
     if (json_object_get(schema, "allOf") && !gather_all_of(s, &p, depth, out)) return false;
     out->open[self] = false;
     return true;
 }
 
-static json_t *own(struct schema *s, json_t *made)
+json_t *gram_schema_own(struct schema *s, json_t *made)
 {
-    if (!made || json_array_append_new(s->made, made)) {
-        nomem(s);
-        return NULL;
-    }
-    return made;
+    if (made && !json_array_append_new(s->made, made)) return made;
+    nomem(s);
+    return NULL;
 }
 
-/* The part's own keywords without `drop`, and where it stands. */
-static json_t *copy_part(struct schema *s, const struct part *p, const char *drop)
+/* The keywords of a schema and where it stands, without notes and `drop`. */
+static json_t *bare(struct schema *s, const struct part *p, bool own, const char *drop)
 {
-    json_t *c = json_copy((json_t *)p->s);
-    if (!c || json_object_set_new(c, AT, json_string(p->at))) {
-        json_decref(c);
-        nomem(s);
-        return NULL;
+    const char *key;
+    json_t *c = json_object(), *v;
+    const json_t *at = json_object_get(p->s, GRAM_AT);
+    if (!c || json_object_set_new(c, GRAM_AT, at ? json_incref((json_t *)at) : json_string(p->at))) nomem(s);
+    json_object_foreach((json_t *)p->s, key, v)
+    {
+        bool left_out = (own && (!strcmp(key, "$ref") || !strcmp(key, "allOf"))) || (drop && !strcmp(key, drop));
+        if (!left_out && gram_keyword(key) && json_object_set(c, key, v)) nomem(s);
     }
-    json_object_del(c, "$ref");
-    json_object_del(c, "allOf");
-    if (drop) json_object_del(c, drop);
     return c;
+}
+
+json_t *gram_schema_copy(struct schema *s, const struct part *p, const char *drop)
+{
+    json_t *c = gram_schema_own(s, bare(s, p, true, drop));
+    return s->e->code ? NULL : c;
 }
 
 const json_t *gram_schema_all(struct schema *s, const struct part *p, size_t n)
 {
     json_t *list = json_array(), *all = json_object();
-    if (!list || !all || json_object_set_new(all, "allOf", list) || !own(s, all)) return (void)nomem(s), NULL;
+    if (!list || !all || json_object_set_new(all, "allOf", list) || !gram_schema_own(s, all))
+        return (void)nomem(s), NULL;
     for (size_t i = 0; i < n; i++) {
-        json_t *c = json_is_object(p[i].s) ? json_copy((json_t *)p[i].s) : json_incref((json_t *)p[i].s);
-        if (json_is_object(c) && !json_object_get(c, AT) && json_object_set_new(c, AT, json_string(p[i].at)))
-            nomem(s);
+        if (!json_is_object(p[i].s) && !json_is_boolean(p[i].s)) /* gathering it says why not */
+            return p[i].s;
+        if (json_is_object(p[i].s) && !gram_schema_words(s, &p[i])) return NULL;
+        json_t *c = json_is_object(p[i].s) ? bare(s, &p[i], false, NULL) : json_incref((json_t *)p[i].s);
         bool twice = false;
         for (size_t k = 0; k < json_array_size(list) && !twice; k++) twice = json_equal(json_array_get(list, k), c);
         if (twice)
@@ -350,12 +351,11 @@ static int type_bit(const char *name)
     return 0;
 }
 
-/* The types a part allows; 0 after an error. */
-static int types_of(struct schema *s, const struct part *p, bool *named)
+int gram_schema_types(struct schema *s, const struct part *p, bool *named)
 {
-    const json_t *t = json_object_get(p->s, "type");
+    const json_t *t = json_object_get(p->s, "type"), *own = json_object_get(p->s, GRAM_TYPES);
     int set = 0;
-    if (!t) return S_ALL;
+    if (!t) return own ? (int)json_integer_value(own) : S_ALL;
     *named = true;
     if (json_is_string(t)) set = type_bit(json_string_value(t));
     for (size_t i = 0; json_is_array(t) && i < json_array_size(t); i++) {
@@ -364,35 +364,6 @@ static int types_of(struct schema *s, const struct part *p, bool *named)
         set |= bit;
     }
     return set ? set : (int)gram_schema_fail(s, CROFT_E_FORMAT, p->at, "type", "this is not the name of a type.");
-}
-
-/* The types that a part's `not` leaves out. Beside enum or const it is tried on the values; elsewhere it can be about
- * types alone, and not about integers, which other numbers may equal. */
-static int types_not(struct schema *s, const struct part *p)
-{
-    const json_t *no = json_object_get(p->s, "not");
-    const char *key;
-    json_t *v;
-    bool other = false, named = false;
-    if (!no) return 0;
-    json_object_foreach((json_t *)no, key, v) other |= strcmp(key, "type") != 0 && gram_keyword(key);
-    struct part type = {no, gram_schema_at(s, p->at, "not", NULL)};
-    int set = json_is_object(no) && !other && !s->e->code ? types_of(s, &type, &named) : 0;
-    if (s->e->code) return 0;
-    if (named && (set & (S_INT | S_REAL)) != S_INT) return set;
-    return (int)gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, "not", "this keyword is not supported.");
-}
-
-/* A `not` beside listed values: only what the check of values knows whole. */
-static bool check_not(struct schema *s, const struct part *p)
-{
-    const json_t *no = json_object_get(p->s, "not");
-    const char *key;
-    json_t *v;
-    bool ok = !no || json_is_object(no);
-    json_object_foreach((json_t *)no, key, v) ok &=
-        !strcmp(key, "type") || !strcmp(key, "enum") || !strcmp(key, "const") || !gram_keyword(key);
-    return ok || gram_schema_fail(s, CROFT_E_UNSUPPORTED, p->at, "not", "this keyword is not supported.");
 }
 
 /* The types that the keywords of a part speak about. */
@@ -413,6 +384,8 @@ static int types_meant(const struct part *p)
                 {"minItems", S_ARRAY},
                 {"maxItems", S_ARRAY},
                 {"uniqueItems", S_ARRAY},
+                {"contains", S_ARRAY},
+                {GRAM_ABSENT, S_OBJECT},
                 {"minLength", S_STRING},
                 {"maxLength", S_STRING},
                 {"pattern", S_STRING},
@@ -443,146 +416,16 @@ static uint32_t of_types(struct schema *s, const struct parts *all, int set)
 
 static uint32_t typed(struct schema *s, const struct parts *all)
 {
-    int set = S_ALL, meant = 0, none = 0;
-    bool named = false, empty = true;
+    int set = S_ALL, meant = 0;
+    bool named = false;
     for (size_t i = 0; i < all->n && !s->e->code; i++) {
-        set &= types_of(s, &all->p[i], &named);
-        none |= types_not(s, &all->p[i]);
+        set &= gram_schema_types(s, &all->p[i], &named);
         meant |= types_meant(&all->p[i]);
-        empty &= !types_meant(&all->p[i]);
     }
     if (s->e->code) return 0;
-    if (!named && empty && !none) return gram_schema_any(s);
+    if (!named && !meant && set == S_ALL) return gram_schema_any(s);
     if (!named && meant) set &= meant;
-    set &= ~none;
     return set ? of_types(s, all, set) : gram_none(&s->g);
-}
-
-/* ---- anyOf, oneOf ---- */
-
-/* What decides that two schemas exclude each other: their types, values, or a property that both require. */
-static bool disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth);
-
-static const json_t *values_of(const struct parts *x, size_t *n)
-{
-    for (size_t i = 0; i < x->n; i++) {
-        const json_t *one = json_object_get(x->p[i].s, "const"), *list = json_object_get(x->p[i].s, "enum");
-        *n = one ? 0 : json_array_size(list);
-        if (one || list) return one ? one : list;
-    }
-    return NULL;
-}
-
-static bool values_disjoint(struct schema *s, const struct parts *x, const struct parts *y)
-{
-    size_t n;
-    const json_t *v = values_of(x, &n);
-    if (!v) return false;
-    for (size_t i = 0; i < (n ? n : 1); i++) { /* no value of x is valid under y */
-        bool fits = true;
-        for (size_t k = 0; k < y->n && fits; k++)
-            fits = gram_valid(s->root, y->p[k].s, n ? json_array_get(v, i) : v, &(struct err){0}) == 0;
-        if (fits) return false;
-    }
-    return true;
-}
-
-static bool is_required(const struct parts *x, const char *name)
-{
-    for (size_t i = 0; i < x->n; i++) {
-        const json_t *r = json_object_get(x->p[i].s, "required");
-        for (size_t k = 0; k < json_array_size(r); k++) {
-            const char *one = json_string_value(json_array_get(r, k));
-            if (one && !strcmp(one, name)) return true;
-        }
-    }
-    return false;
-}
-
-static int all_types(struct schema *s, const struct parts *x)
-{
-    int set = S_ALL;
-    bool named = false;
-    for (size_t i = 0; i < x->n; i++) set &= types_of(s, &x->p[i], &named);
-    return set;
-}
-
-static bool property_disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth)
-{
-    for (size_t i = 0; i < x->n; i++) {
-        const char *name;
-        json_t *v;
-        json_object_foreach(json_object_get(x->p[i].s, "properties"), name, v)
-        {
-            if (!is_required(x, name) || !is_required(y, name)) continue;
-            for (size_t k = 0; k < y->n; k++) {
-                const json_t *other = json_object_get(json_object_get(y->p[k].s, "properties"), name);
-                struct parts a = {.n = 0}, b = {.n = 0};
-                if (!other || !gather(s, v, x->p[i].at, 0, &a) || !gather(s, other, y->p[k].at, 0, &b)) continue;
-                if (a.never || b.never || disjoint(s, &a, &b, depth + 1)) return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool disjoint(struct schema *s, const struct parts *x, const struct parts *y, int depth)
-{
-    int tx = all_types(s, x), ty = all_types(s, y);
-    if (s->e->code) return false;
-    if (!(tx & ty)) return true;
-    if (values_disjoint(s, x, y) || values_disjoint(s, y, x)) return true;
-    return depth < 4 && (tx & ty) == S_OBJECT && property_disjoint(s, x, y, depth);
-}
-
-static bool check_one_of(struct schema *s, const struct part *p, const json_t *list)
-{
-    struct parts *b = mem_calloc(json_array_size(list), sizeof *b);
-    bool ok = b != NULL;
-    if (!b) nomem(s);
-    for (size_t i = 0; i < json_array_size(list) && ok; i++) ok = gather(s, json_array_get(list, i), p->at, 0, &b[i]);
-    for (size_t i = 0; i < json_array_size(list) && ok; i++)
-        for (size_t k = 0; k < i && ok; k++)
-            if (!b[i].never && !b[k].never && !disjoint(s, &b[i], &b[k], 0))
-                ok = gram_schema_fail(
-                    s, CROFT_E_UNSUPPORTED, p->at, "oneOf",
-                    "its branches must exclude each other by type, by const or enum, or by a required property with "
-                    "const or enum; use anyOf when they may overlap.");
-    mem_free(b);
-    return ok;
-}
-
-/* One schema a branch of the group in part k, each with everything else. */
-static uint32_t split(struct schema *s, const struct parts *all, size_t k, const char *group)
-{
-    const struct part *p = &all->p[k];
-    const json_t *list = json_object_get(p->s, group);
-    size_t n = json_array_size(list);
-    if (!json_is_array(list) || n == 0)
-        return gram_schema_fail(s, CROFT_E_FORMAT, p->at, group, "a list of schemas is expected.");
-    if (n > 1024) return gram_schema_fail(s, CROFT_E_LIMIT, p->at, group, "too many branches.");
-    if (!strcmp(group, "oneOf") && n > 64)
-        return gram_schema_fail(s, CROFT_E_LIMIT, p->at, group, "too many branches.");
-    if (!strcmp(group, "oneOf") && !check_one_of(s, p, list)) return 0;
-    struct part base[GRAM_MAX_PARTS + 1];
-    size_t n_base = 0;
-    for (size_t i = 0; i < all->n; i++) {
-        json_t *c = own(s, copy_part(s, &all->p[i], i == k ? group : NULL));
-        if (!c) return 0;
-        if (!only_annotations(c)) base[n_base++] = (struct part){c, all->p[i].at};
-    }
-    uint32_t *alt = mem_alloc(n * sizeof *alt);
-    if (!alt) return nomem(s);
-    for (size_t i = 0; i < n && !s->e->code; i++) {
-        char index[24];
-        snprintf(index, sizeof index, "%zu", i);
-        base[n_base] = (struct part){json_array_get(list, i), gram_schema_at(s, p->at, group, index)};
-        const json_t *branch = n_base ? gram_schema_all(s, base, n_base + 1) : base[0].s;
-        alt[i] = branch ? gram_schema_node(s, branch, base[n_base].at) : 0;
-    }
-    uint32_t r = s->e->code ? 0 : gram_alt(&s->g, alt, n);
-    mem_free(alt);
-    return r;
 }
 
 /* ---- one schema ---- */
@@ -590,19 +433,13 @@ static uint32_t split(struct schema *s, const struct parts *all, size_t k, const
 static uint32_t body(struct schema *s, const json_t *schema, const char *at)
 {
     struct parts all = {.n = 0};
-    if (!gather(s, schema, at, 0, &all)) return 0;
+    uint32_t divided;
+    if (!gram_schema_gather(s, schema, at, 0, &all)) return 0;
     if (all.never) return gram_none(&s->g);
-    for (size_t i = 0; i < all.n; i++) {
-        if (json_object_get(all.p[i].s, "anyOf")) return split(s, &all, i, "anyOf");
-        if (json_object_get(all.p[i].s, "oneOf")) return split(s, &all, i, "oneOf");
-    }
     for (size_t i = 0; i < all.n; i++)
-        if (json_object_get(all.p[i].s, "enum") || json_object_get(all.p[i].s, "const")) {
-            for (size_t k = 0; k < all.n; k++)
-                if (!check_not(s, &all.p[k])) return 0;
+        if (json_object_get(all.p[i].s, "enum") || json_object_get(all.p[i].s, "const"))
             return enumeration(s, &all, &all.p[i]);
-        }
-    return typed(s, &all);
+    return gram_schema_divide(s, &all, &divided) ? divided : typed(s, &all);
 }
 
 /* The rule of this very text, or a new one. */
@@ -621,11 +458,7 @@ static struct memo *memo_of(struct schema *s, const json_t *schema, const char *
         }
     char *kept = arena_strndup(&s->a, text, strlen(text));
     release(text);
-    if (!kept || gram_grow(&s->memo, &s->cap_memo, s->n_memo + 1, sizeof *s->memo)) {
-        if (s->a.used > s->a.max / 2)
-            gram_schema_fail(s, CROFT_E_LIMIT, at, NULL, "the schema is too large once references are followed.");
-        return (void)nomem(s), NULL;
-    }
+    if (!kept || gram_grow(&s->memo, &s->cap_memo, s->n_memo + 1, sizeof *s->memo)) return (void)nomem(s), NULL;
     *fresh = true;
     s->memo[s->n_memo] = (struct memo){h, kept, gram_rule_new(&s->g, at, strlen(at))};
     return &s->memo[s->n_memo++];
@@ -658,7 +491,7 @@ static int compile(struct schema *s, const json_t *root, uint32_t *out)
 {
     s->root = root;
     s->made = json_array();
-    arena_init(&s->a, 64u << 20);
+    arena_init(&s->a, 24u << 20);
     s->e->code = 0;
     if (!s->made || gram_nodes_init(&s->g)) return err_nomem(s->e, sizeof *s);
     s->gap = 1;
@@ -677,11 +510,15 @@ static int schema_new(const struct infer_vocab *v, json_t *root, struct infer_gr
     struct schema s = {.e = e ? e : &local};
     uint32_t node = 0;
     int rc = compile(&s, root, &node);
+    if (rc) gram_nodes_done(&s.g);
+    if (!rc) rc = gram_new(v, &s.g, node, root, out, s.e);
+    if (rc == CROFT_E_FORMAT && s.left_out && s.e->pos < 0) { /* perhaps there would be texts, had all been said */
+        s.e->code = 0;
+        gram_schema_fail(&s, rc = CROFT_E_UNSUPPORTED, s.left_out, NULL, GRAM_LEFT_OUT);
+    }
     json_decref(s.made);
     mem_free(s.memo);
     arena_done(&s.a);
-    if (!rc) return gram_new(v, &s.g, node, root, out, e);
-    gram_nodes_done(&s.g);
     return rc;
 }
 

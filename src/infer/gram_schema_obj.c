@@ -1,4 +1,4 @@
-/* Objects and arrays of a JSON Schema.
+/* Objects of a JSON Schema.
  *
  * Members come in the order in which the schema first names them; one that is not required may be left out. With i
  * members looked at and c of them written:
@@ -9,15 +9,16 @@
  * that are not named: those of patternProperties, and any when additionalProperties is true or a schema, or when
  * nothing is said of properties. When additionalProperties is absent beside properties, be they none, no others are
  * written: the standard would let them pass, but a model then rambles. Their keys may repeat (the last one counts),
- * so at most one of them serves minProperties. Next: gram_schema_str.c. */
+ * so at most one of them serves minProperties. Next: gram_schema_arr.c. */
 #include "gram_schema.h"
 
 #include "base_mem.h"
 
-enum { MAX_PROPERTIES = 5000, MAX_PATTERNS = 4, MAX_COUNT = 1 << 16 };
+enum { MAX_PROPERTIES = 5000, MAX_PATTERNS = 6, MAX_COUNT = 1 << 16 };
 
 /* The tightest of a count keyword over all parts: the largest minimum or smallest maximum. */
-static bool count_of(struct schema *s, const struct part *p, size_t n, const char *key, bool smallest, uint32_t *out)
+bool gram_schema_count(struct schema *s, const struct part *p, size_t n, const char *key, bool smallest,
+                       uint32_t *out)
 {
     for (size_t i = 0; i < n; i++) {
         const json_t *v = json_object_get(p[i].s, key);
@@ -35,7 +36,7 @@ static bool count_of(struct schema *s, const struct part *p, size_t n, const cha
 }
 
 /* One schema of the parts, or any value when there are none. */
-static uint32_t node_of(struct schema *s, const struct part *p, size_t n)
+uint32_t gram_schema_both(struct schema *s, const struct part *p, size_t n)
 {
     if (n == 0) return gram_schema_any(s);
     for (size_t i = 0; i < n; i++)
@@ -58,6 +59,7 @@ struct object {
     size_t n_p;
     struct member *m;
     size_t n, cap;
+    bool named;        /* there are members by name, not only absent ones */
     uint32_t min, max; /* members */
     uint32_t *value;   /* [n] nodes of `"name": value` */
     uint32_t other;    /* node of any other member */
@@ -106,7 +108,23 @@ static bool named_members(struct object *o)
             if (!add_member(o, name, true)) return false;
         }
     }
+    o->named = o->n > 0;
+    for (size_t i = 0; i < o->n_p; i++) {
+        const json_t *list = json_object_get(o->p[i].s, GRAM_ABSENT);
+        for (size_t k = 0; k < json_array_size(list); k++)
+            if (!add_member(o, json_string_value(json_array_get(list, k)), false)) return false;
+    }
     return true;
+}
+
+static bool is_absent(const struct object *o, const char *name)
+{
+    for (size_t i = 0; i < o->n_p; i++) {
+        const json_t *list = json_object_get(o->p[i].s, GRAM_ABSENT);
+        for (size_t k = 0; k < json_array_size(list); k++)
+            if (!strcmp(json_string_value(json_array_get(list, k)), name)) return true;
+    }
+    return false;
 }
 
 static bool read_patterns(struct object *o)
@@ -120,7 +138,7 @@ static bool read_patterns(struct object *o)
             struct err why = {0};
             if (o->n_pattern == MAX_PATTERNS)
                 return gram_schema_fail(o->s, CROFT_E_UNSUPPORTED, o->p[i].at, "patternProperties",
-                                        "more than 4 patterns at one place.");
+                                        "more than 6 patterns at one place.");
             if (gram_re_parse(&o->s->a, text, strlen(text), &re, &why))
                 return gram_schema_fail(o->s, why.code, o->p[i].at, "patternProperties", why.msg);
             o->pattern[o->n_pattern++] =
@@ -164,106 +182,55 @@ static bool says(struct object *o, const char *name, unsigned set, struct part *
     return !o->s->e->code;
 }
 
-/* An expression of exactly the named members. */
-static const struct gram_re *names_re(struct object *o)
+/* The schema of a key that is not named and matches exactly the patterns of `set`: keys are strings, too. NULL after
+ * an error. */
+static const json_t *key_schema(struct object *o, unsigned set)
 {
-    struct arena *a = &o->s->a;
-    struct gram_re *alt = arena_alloc(a, sizeof *alt), **tail = alt ? &alt->kid : NULL;
-    if (!alt) return NULL;
-    alt->op = RE_ALT;
-    for (size_t i = 0; i < o->n; i++) {
-        struct gram_re *seq = arena_alloc(a, sizeof *seq), **end = seq ? &seq->kid : NULL;
-        if (!seq) return NULL;
-        seq->op = RE_SEQ;
-        for (const char *p = o->m[i].name, *stop = p + strlen(p); p < stop;) {
-            uint32_t cp;
-            p += utf8_decode(p, stop, &cp);
-            struct gram_re *c = arena_alloc(a, sizeof *c);
-            struct gram_range *r = arena_alloc(a, sizeof *r);
-            if (!c || !r) return NULL;
-            *r = (struct gram_range){cp, cp};
-            *c = (struct gram_re){.op = RE_CHARS, .chars = {.r = r, .n = 1}};
-            *end = c;
-            end = &c->next;
-        }
-        *tail = seq;
-        tail = &seq->next;
+    struct schema *s = o->s;
+    json_t *named = json_array(),
+           *key = gram_schema_own(s, json_pack("{s:s,s:o}", "type", "string", GRAM_NOT_TEXTS, named));
+    struct part p[GRAM_MAX_PARTS + MAX_PATTERNS + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < o->n; i++)
+        if (json_array_append_new(named, json_string(o->m[i].name))) key = NULL;
+    if (!key) return err_nomem(s->e, o->n * sizeof *named), NULL;
+    p[n++] = (struct part){key, o->p[0].at};
+    for (size_t i = 0; i < o->n_pattern; i++) {
+        const char *word = set >> i & 1 ? "pattern" : GRAM_NOT_PATTERN;
+        p[n].s = gram_schema_own(s, json_pack("{s:s}", word, o->pattern[i].text));
+        if (!p[n].s) return NULL;
+        p[n++].at = o->pattern[i].at;
     }
-    return alt;
-}
-
-/* propertyNames: its patterns and bounds become conditions on the keys of others; named members are tried against it
- * (name_may_be). */
-static bool key_wants(struct object *o, struct gram_want *want, size_t *n, uint32_t *min, uint32_t *max)
-{
-    static const char *const can[] = {"pattern", "minLength", "maxLength", "type"};
     for (size_t i = 0; i < o->n_p; i++) {
-        const json_t *names = json_object_get(o->p[i].s, "propertyNames"), *v;
-        const char *key, *at = gram_schema_at(o->s, o->p[i].at, "propertyNames", NULL);
-        json_t *value;
-        if (!names || json_is_true(names)) continue;
-        if (!json_is_object(names))
-            return gram_schema_fail(o->s, CROFT_E_UNSUPPORTED, o->p[i].at, "propertyNames",
-                                    "only an object of pattern, minLength and maxLength is supported.");
-        json_object_foreach((json_t *)names, key, value)
-        {
-            bool ok = false;
-            for (size_t k = 0; k < sizeof can / sizeof can[0]; k++) ok |= !strcmp(can[k], key);
-            if (!ok)
-                return gram_schema_fail(o->s, CROFT_E_UNSUPPORTED, at, key,
-                                        "for names only pattern, minLength and maxLength are supported.");
-        }
-        struct part p = {names, at};
-        if ((v = json_object_get(names, "type")) && (!json_is_string(v) || strcmp(json_string_value(v), "string")))
-            return gram_schema_fail(o->s, CROFT_E_UNSUPPORTED, at, "type", "names are strings.");
-        if (!count_of(o->s, &p, 1, "minLength", false, min) || !count_of(o->s, &p, 1, "maxLength", true, max))
-            return false;
-        if ((v = json_object_get(names, "pattern"))) {
-            struct gram_re *re;
-            struct err why = {0};
-            const char *text = json_string_value(v);
-            if (!text || gram_re_parse(&o->s->a, text, strlen(text), &re, &why))
-                return gram_schema_fail(o->s, text ? why.code : CROFT_E_FORMAT, at, "pattern",
-                                        text ? why.msg : "a text is expected.");
-            if (*n >= 8) return gram_schema_fail(o->s, CROFT_E_LIMIT, at, "pattern", "too many patterns.");
-            want[(*n)++] = (struct gram_want){.re = re, .search = true};
-        }
+        const json_t *names = json_object_get(o->p[i].s, "propertyNames");
+        if (names) p[n++] = (struct part){names, gram_schema_at(s, o->p[i].at, "propertyNames", NULL)};
     }
-    return true;
+    return s->e->code ? NULL : gram_schema_all(s, p, n);
 }
 
 /* Members whose keys are not named and match exactly the patterns of `set`. */
 static uint32_t others_matching(struct object *o, unsigned set)
 {
     struct schema *s = o->s;
-    struct gram_want want[16];
     struct part p[GRAM_MAX_PARTS];
-    size_t n = 0, n_p;
-    uint32_t min = 0, max = GRAM_INF, key;
-    if (!key_wants(o, want, &n, &min, &max) || !says(o, NULL, set, p, &n_p)) return 0;
+    size_t n_p;
+    if (!says(o, NULL, set, p, &n_p)) return 0;
     for (size_t i = 0; i < n_p; i++)
         if (json_is_false(p[i].s)) return gram_none(&s->g);
-    for (size_t i = 0; i < o->n_pattern; i++)
-        want[n++] = (struct gram_want){.re = o->pattern[i].re, .search = true, .negate = !(set >> i & 1)};
-    const struct gram_re *names = o->n ? names_re(o) : NULL;
-    if (o->n && !names) return err_nomem(s->e, sizeof *names), 0;
-    if (names) want[n++] = (struct gram_want){.re = names, .negate = true};
-    if (n == 0)
-        key = gram_rep(&s->g, gram_json_any(&s->g), min, max);
-    else if (gram_dfa_node(&s->g, want, n, min, max, true, &key, s->e))
-        return 0;
-    if (key == gram_none(&s->g)) return key;
-    uint32_t value = node_of(s, p, n_p);
-    return gram_seq(&s->g, (uint32_t[]){gram_byte(&s->g, '"'), key, gram_lit(&s->g, "\": ", 2 + s->gap), value}, 4);
+    const json_t *keys = key_schema(o, set);
+    uint32_t key = keys ? gram_schema_node(s, keys, o->p[0].at) : 0;
+    if (s->e->code || key == gram_none(&s->g)) return key;
+    s->styled = true;
+    return gram_seq(&s->g, (uint32_t[]){key, gram_lit(&s->g, ": ", 1 + s->gap), gram_schema_both(s, p, n_p)}, 3);
 }
 
 static bool others(struct object *o)
 {
     uint32_t alt[(1 << MAX_PATTERNS) + 1], n = 0;
-    bool open = o->n == 0; /* nothing is said of members: any */
+    bool open = !o->named; /* nothing is said of members: any */
     for (size_t i = 0; i < o->n_p; i++) open |= json_object_get(o->p[i].s, "additionalProperties") != NULL;
     for (size_t i = 0; i < o->n_p; i++) /* an empty list of names is one */
-        if (o->n == 0 && !json_object_get(o->p[i].s, "additionalProperties") &&
+        if (!o->named && !json_object_get(o->p[i].s, "additionalProperties") &&
             (json_object_get(o->p[i].s, "properties") || json_object_get(o->p[i].s, "patternProperties")))
             open = false;
     for (unsigned set = open ? 0 : 1; set < 1u << o->n_pattern && !o->s->e->code; set++)
@@ -288,10 +255,6 @@ static bool name_may_be(struct object *o, const json_t *name)
 static bool member_values(struct object *o)
 {
     struct gram_nodes *g = &o->s->g;
-    struct gram_want want[16];
-    size_t n_want = 0;
-    uint32_t min = 0, max = GRAM_INF;
-    if (!key_wants(o, want, &n_want, &min, &max)) return false; /* also where no others may be */
     o->value = mem_calloc(o->n + 1, sizeof *o->value);
     if (!o->value) return err_nomem(o->s->e, o->n * sizeof *o->value), false;
     for (size_t i = 0; i < o->n; i++) {
@@ -300,10 +263,10 @@ static bool member_values(struct object *o)
         if (!says(o, o->m[i].name, 0, p, &n)) return false;
         json_t *name = json_string(o->m[i].name);
         uint32_t key = name ? gram_json_text(o->s, name, true) : 0;
-        bool may_be = name && name_may_be(o, name);
+        bool may_be = name && !is_absent(o, o->m[i].name) && name_may_be(o, name);
         if (!name) err_nomem(o->s->e, 16);
         json_decref(name);
-        o->value[i] = may_be ? gram_seq2(g, key, node_of(o->s, p, n)) : gram_none(g);
+        o->value[i] = may_be ? gram_seq2(g, key, gram_schema_both(o->s, p, n)) : gram_none(g);
         if (o->s->e->code) return false;
     }
     return true;
@@ -349,108 +312,13 @@ uint32_t gram_schema_object(struct schema *s, const struct part *p, size_t n)
 {
     struct object o = {.s = s, .p = p, .n_p = n, .max = GRAM_INF};
     uint32_t r = 0;
-    if (count_of(s, p, n, "minProperties", false, &o.min) && count_of(s, p, n, "maxProperties", true, &o.max) &&
-        named_members(&o) && read_patterns(&o) && others(&o) && member_values(&o))
+    if (gram_schema_count(s, p, n, "minProperties", false, &o.min) &&
+        gram_schema_count(s, p, n, "maxProperties", true, &o.max) && named_members(&o) && read_patterns(&o) &&
+        others(&o) && member_values(&o))
         r = chain(&o);
     mem_free(o.m);
     mem_free(o.value);
     return s->e->code ? 0 : r;
-}
-
-/* ---- arrays ---- */
-
-struct array {
-    struct schema *s;
-    const struct part *p;
-    size_t n_p, n_prefix;
-    uint32_t min, max;
-};
-
-/* What the parts say of item i, or of those behind all prefixes (i == n_prefix); *named: somebody speaks. */
-static bool item_says(struct array *a, size_t i, struct part *out, size_t *n, bool *named)
-{
-    *n = 0;
-    for (size_t k = 0; k < a->n_p; k++) {
-        const struct part *p = &a->p[k];
-        const json_t *items = json_object_get(p->s, "items"), *prefix = json_object_get(p->s, "prefixItems");
-        const char *rest = "items";
-        if (json_is_array(items)) { /* the older spelling */
-            prefix = items;
-            items = json_object_get(p->s, "additionalItems");
-            rest = "additionalItems";
-        }
-        char index[24];
-        snprintf(index, sizeof index, "%zu", i);
-        if (i < json_array_size(prefix))
-            out[(*n)++] = (struct part){json_array_get(prefix, i), gram_schema_at(a->s, p->at, "prefixItems", index)};
-        else if (items)
-            out[(*n)++] = (struct part){items, gram_schema_at(a->s, p->at, rest, NULL)};
-        *named |= prefix || items;
-    }
-    return !a->s->e->code;
-}
-
-static bool read_array(struct array *a)
-{
-    for (size_t k = 0; k < a->n_p; k++) {
-        const json_t *items = json_object_get(a->p[k].s, "items"),
-                     *prefix = json_object_get(a->p[k].s, "prefixItems");
-        size_t n = json_is_array(items) ? json_array_size(items) : json_array_size(prefix);
-        if (prefix && !json_is_array(prefix))
-            return gram_schema_fail(a->s, CROFT_E_FORMAT, a->p[k].at, "prefixItems",
-                                    "a list of schemas is expected.");
-        if (n > 1000) return gram_schema_fail(a->s, CROFT_E_LIMIT, a->p[k].at, "prefixItems", "too many schemas.");
-        if (n > a->n_prefix) a->n_prefix = n;
-    }
-    if (!count_of(a->s, a->p, a->n_p, "minItems", false, &a->min) ||
-        !count_of(a->s, a->p, a->n_p, "maxItems", true, &a->max))
-        return false;
-    for (size_t k = 0; k < a->n_p; k++) {
-        const json_t *unique = json_object_get(a->p[k].s, "uniqueItems");
-        if (unique && !json_is_boolean(unique))
-            return gram_schema_fail(a->s, CROFT_E_FORMAT, a->p[k].at, "uniqueItems", "true or false is expected.");
-        if (json_is_true(unique) && a->max > 1)
-            return gram_schema_fail(
-                a->s, CROFT_E_UNSUPPORTED, a->p[k].at, "uniqueItems",
-                "that items differ cannot be told by a grammar; it is supported with maxItems 1 alone.");
-    }
-    return true;
-}
-
-uint32_t gram_schema_array(struct schema *s, const struct part *p, size_t n)
-{
-    struct array a = {.s = s, .p = p, .n_p = n, .max = GRAM_INF};
-    struct gram_nodes *g = &s->g;
-    struct part says_[GRAM_MAX_PARTS];
-    size_t n_says;
-    bool named = false;
-    if (!read_array(&a) || !item_says(&a, a.n_prefix, says_, &n_says, &named)) return 0;
-    /* Behind prefixes, items that nobody speaks of are written only when minItems asks for them. */
-    if (n_says == 0 && a.n_prefix && a.max > a.n_prefix) a.max = a.min > a.n_prefix ? a.min : (uint32_t)a.n_prefix;
-    if (a.max < a.min) return gram_none(g);
-    uint32_t k = (uint32_t)a.n_prefix, behind, close = gram_byte(g, ']'), comma = gram_schema_comma(s);
-    if (a.max > k) {
-        uint32_t item = node_of(s, says_, n_says), min = a.min > k ? a.min - k : 0,
-                 max = a.max == GRAM_INF ? GRAM_INF : a.max - k;
-        uint32_t more = gram_seq2(g, comma, item);
-        if (k)
-            behind = gram_rep(g, more, min, max);
-        else {
-            behind = gram_seq2(g, item, gram_rep(g, more, min ? min - 1 : 0, max == GRAM_INF ? max : max - 1));
-            if (min == 0) behind = gram_alt2(g, gram_empty(g), behind);
-        }
-    } else {
-        behind = gram_empty(g);
-    }
-    behind = gram_seq2(g, behind, close);
-    for (size_t i = a.n_prefix; i-- > 0 && !s->e->code;) {
-        if (!item_says(&a, i, says_, &n_says, &named)) return 0;
-        uint32_t with =
-            i < a.max ? gram_seq(g, (uint32_t[]){i ? comma : gram_empty(g), node_of(s, says_, n_says), behind}, 3)
-                      : gram_none(g);
-        behind = i >= a.min ? gram_alt2(g, with, close) : with;
-    }
-    return s->e->code ? 0 : gram_seq2(g, gram_byte(g, '['), behind);
 }
 
 /* ---- any value ---- */

@@ -16,7 +16,7 @@ struct text {
     const char *at;
 };
 
-static bool add(struct text *t, const struct part *p, const char *keyword, const char *re, bool search)
+static bool add(struct text *t, const struct part *p, const char *keyword, const char *re, bool search, bool negate)
 {
     struct gram_re *tree;
     struct err why = {0};
@@ -24,7 +24,40 @@ static bool add(struct text *t, const struct part *p, const char *keyword, const
         return gram_schema_fail(t->s, CROFT_E_LIMIT, p->at, keyword, "too many conditions on one string.");
     if (gram_re_parse(&t->s->a, re, strlen(re), &tree, &why))
         return gram_schema_fail(t->s, why.code, p->at, keyword, why.msg);
-    t->want[t->n++] = (struct gram_want){.re = tree, .search = search};
+    t->want[t->n++] = (struct gram_want){.re = tree, .search = search, .negate = negate};
+    t->at = p->at;
+    return true;
+}
+
+/* None of these texts: an expression of exactly them, negated. */
+static bool add_texts(struct text *t, const struct part *p, const json_t *texts)
+{
+    struct arena *a = &t->s->a;
+    struct gram_re *alt = arena_alloc(a, sizeof *alt), **tail = alt ? &alt->kid : NULL;
+    if (t->n == MAX_CONDITIONS)
+        return gram_schema_fail(t->s, CROFT_E_LIMIT, p->at, NULL, "too many conditions on one string.");
+    if (!alt) return err_nomem(t->s->e, sizeof *alt), false;
+    alt->op = RE_ALT;
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const char *at = json_string_value(json_array_get(texts, i)), *stop = at + strlen(at);
+        struct gram_re *seq = arena_alloc(a, sizeof *seq), **end = seq ? &seq->kid : NULL;
+        if (!seq) return err_nomem(t->s->e, sizeof *seq), false;
+        seq->op = RE_SEQ;
+        while (at < stop) {
+            uint32_t cp;
+            at += utf8_decode(at, stop, &cp);
+            struct gram_re *c = arena_alloc(a, sizeof *c);
+            struct gram_range *r = arena_alloc(a, sizeof *r);
+            if (!c || !r) return err_nomem(t->s->e, sizeof *c), false;
+            *r = (struct gram_range){cp, cp};
+            *c = (struct gram_re){.op = RE_CHARS, .chars = {.r = r, .n = 1}};
+            *end = c;
+            end = &c->next;
+        }
+        *tail = seq;
+        tail = &seq->next;
+    }
+    t->want[t->n++] = (struct gram_want){.re = alt, .negate = true};
     t->at = p->at;
     return true;
 }
@@ -55,17 +88,20 @@ bool gram_schema_format(struct schema *s, const struct part *p)
 
 static bool read_part(struct text *t, const struct part *p)
 {
-    const json_t *pattern = json_object_get(p->s, "pattern"), *format = json_object_get(p->s, "format");
+    const json_t *pattern = json_object_get(p->s, "pattern"), *format = json_object_get(p->s, "format"),
+                 *no = json_object_get(p->s, GRAM_NOT_PATTERN), *texts = json_object_get(p->s, GRAM_NOT_TEXTS);
     if (!bound(t, p, "minLength", false, &t->min) || !bound(t, p, "maxLength", true, &t->max)) return false;
     if (pattern && !json_is_string(pattern))
         return gram_schema_fail(t->s, CROFT_E_FORMAT, p->at, "pattern", "a text is expected.");
     if (format && !json_is_string(format))
         return gram_schema_fail(t->s, CROFT_E_FORMAT, p->at, "format", "a text is expected.");
-    if (pattern && !add(t, p, "pattern", json_string_value(pattern), true)) return false;
+    if (pattern && !add(t, p, "pattern", json_string_value(pattern), true, false)) return false;
+    if (no && !add(t, p, "pattern", json_string_value(no), true, true)) return false;
+    if (json_array_size(texts) && !add_texts(t, p, texts)) return false;
     if (!format) return true;
     if (!gram_schema_format(t->s, p)) return false;
     const char *re = gram_format_regex(json_string_value(format));
-    return !*re || add(t, p, "format", re, false);
+    return !*re || add(t, p, "format", re, false, false);
 }
 
 uint32_t gram_schema_string(struct schema *s, const struct part *p, size_t n)
@@ -77,7 +113,7 @@ uint32_t gram_schema_string(struct schema *s, const struct part *p, size_t n)
         if (!read_part(&t, &p[i])) return 0;
     if (t.n == 0) {
         inside = gram_rep(g, gram_json_any(g), t.min, t.max);
-    } else if (t.n > 1 || t.min || t.max != GRAM_INF ||
+    } else if (t.n > 1 || t.want[0].negate || t.min || t.max != GRAM_INF ||
                !gram_re_node(g, t.want[0].re, t.want[0].search, true, &inside)) {
         struct err why = {0};
         int rc = gram_dfa_node(g, t.want, t.n, t.min, t.max, true, &inside, &why);

@@ -61,6 +61,23 @@ static size_t characters(const char *p, size_t n)
     return count;
 }
 
+/* The words of our own, for schemas that were put together. */
+static int check_own_words(struct check *c, const json_t *s, const json_t *v)
+{
+    const json_t *types = json_object_get(s, GRAM_TYPES), *texts = json_object_get(s, GRAM_NOT_TEXTS);
+    const char *pattern = json_string_value(json_object_get(s, GRAM_NOT_PATTERN));
+    static const int type[] = {
+        [JSON_OBJECT] = S_OBJECT,     [JSON_ARRAY] = S_ARRAY, [JSON_STRING] = S_STRING, [JSON_INTEGER] = S_INT,
+        [JSON_REAL] = S_INT | S_REAL, [JSON_TRUE] = S_BOOL,   [JSON_FALSE] = S_BOOL,    [JSON_NULL] = S_NULL};
+    bool fits = false;
+    if (types && !(json_integer_value(types) & type[json_typeof(v)])) return wrong(c, "not", "it has another type");
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        if (json_equal(json_array_get(texts, i), v)) return wrong(c, "not", "it is one of the texts");
+    if (pattern && json_is_string(v) && matches(c, pattern, json_string_value(v), json_string_length(v), &fits))
+        return c->e->code;
+    return fits ? wrong(c, "not", "it matches") : 0;
+}
+
 static int check_string(struct check *c, const json_t *s, const char *text, size_t n)
 {
     const json_t *min = json_object_get(s, "minLength"), *max = json_object_get(s, "maxLength");
@@ -111,22 +128,44 @@ static int check_number(struct check *c, const json_t *s, const json_t *v)
 
 /* ---- arrays and objects ---- */
 
-/* Equal as JSON Schema has it: 1 and 1.0 are the same number, at any depth. */
-static bool same(const json_t *a, const json_t *b)
+bool gram_same(const json_t *a, const json_t *b)
 {
     if (json_is_number(a) && json_is_number(b)) return order(a, b) == 0;
     if (json_typeof(a) != json_typeof(b)) return false;
     bool ok = json_array_size(a) == json_array_size(b) && json_object_size(a) == json_object_size(b);
     if (!json_is_array(a) && !json_is_object(a)) return json_equal(a, b);
-    for (size_t i = 0; i < json_array_size(a) && ok; i++) ok = same(json_array_get(a, i), json_array_get(b, i));
+    for (size_t i = 0; i < json_array_size(a) && ok; i++) ok = gram_same(json_array_get(a, i), json_array_get(b, i));
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)a, key, v)
     {
         const json_t *other = ok ? json_object_get(b, key) : NULL;
-        ok = other && same(v, other);
+        ok = other && gram_same(v, other);
     }
     return ok;
+}
+
+/* Does it hold? Errors other than "it does not" are results below 0. */
+static int holds(struct check *c, const json_t *schema, const json_t *v)
+{
+    int rc = valid(c, schema, v);
+    if (rc && rc != CROFT_E_FORMAT) return rc;
+    if (rc) c->e->code = 0;
+    return rc == 0;
+}
+
+static int check_contains(struct check *c, const json_t *s, const json_t *v)
+{
+    const json_t *schema = json_object_get(s, "contains"), *min = json_object_get(s, "minContains"),
+                 *max = json_object_get(s, "maxContains");
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        int fits = holds(c, schema, json_array_get(v, i));
+        if (fits < 0) return fits;
+        n += fits == 1;
+    }
+    if ((double)n < (min ? json_number_value(min) : 1)) return wrong(c, "contains", "too few items fit");
+    return max && (double)n > json_number_value(max) ? wrong(c, "maxContains", "too many items fit") : 0;
 }
 
 static int check_array(struct check *c, const json_t *s, const json_t *v)
@@ -141,6 +180,7 @@ static int check_array(struct check *c, const json_t *s, const json_t *v)
         prefix = items;
         items = json_object_get(s, "additionalItems");
     }
+    if (json_object_get(s, "contains") && check_contains(c, s, v)) return c->e->code;
     for (size_t i = 0; i < n; i++) {
         const json_t *schema = i < json_array_size(prefix) ? json_array_get(prefix, i) : items;
         if (schema && below(c, NULL, i, schema, json_array_get(v, i))) return c->e->code;
@@ -148,7 +188,7 @@ static int check_array(struct check *c, const json_t *s, const json_t *v)
     if (json_is_true(json_object_get(s, "uniqueItems")))
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < i; k++)
-                if (same(json_array_get(v, i), json_array_get(v, k)))
+                if (gram_same(json_array_get(v, i), json_array_get(v, k)))
                     return wrong(c, "uniqueItems", "two items are equal");
     return 0;
 }
@@ -178,8 +218,37 @@ static int check_member(struct check *c, const json_t *s, const char *key, const
     return spoken || !more ? 0 : below(c, key, 0, more, v);
 }
 
+static bool missing(const json_t *names, const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        if (name && !json_object_get(v, name)) return true;
+    }
+    return false;
+}
+
+static int check_dependencies(struct check *c, const json_t *s, const json_t *v)
+{
+    static const char *const words[] = {"dependentRequired", "dependentSchemas", "dependencies"};
+    const char *name;
+    json_t *then;
+    for (int i = 0; i < 3; i++) json_object_foreach(json_object_get(s, words[i]), name, then)
+        {
+            if (!json_object_get(v, name)) continue;
+            if (json_is_array(then) ? missing(then, v) : valid(c, then, v) != 0)
+                return c->e->code ? c->e->code : wrong(c, words[i], name);
+        }
+    return 0;
+}
+
 static int check_object(struct check *c, const json_t *s, const json_t *v)
 {
+    const json_t *absent = json_object_get(s, GRAM_ABSENT);
+    for (size_t i = 0; i < json_array_size(absent); i++)
+        if (json_object_get(v, json_string_value(json_array_get(absent, i))))
+            return wrong(c, "not", "a member is there");
+    if (check_dependencies(c, s, v)) return c->e->code;
+
     const json_t *required = json_object_get(s, "required"), *b;
     const char *key;
     json_t *value;
@@ -221,13 +290,22 @@ static int check_any(struct check *c, const json_t *s, const json_t *v)
             ok = has_type(v, json_string_value(json_array_get(type, i)));
         if (!ok) return wrong(c, "type", "it has another type");
     }
-    if (one && !same(one, v)) return wrong(c, "const", "it has another value");
+    if (one && !gram_same(one, v)) return wrong(c, "const", "it has another value");
     if (list) {
         bool ok = false;
-        for (size_t i = 0; i < json_array_size(list) && !ok; i++) ok = same(json_array_get(list, i), v);
+        for (size_t i = 0; i < json_array_size(list) && !ok; i++) ok = gram_same(json_array_get(list, i), v);
         if (!ok) return wrong(c, "enum", "it is none of the values");
     }
     return 0;
+}
+
+static int check_condition(struct check *c, const json_t *s, const json_t *v)
+{
+    const json_t *when = json_object_get(s, "if");
+    int fits = when ? holds(c, when, v) : 0;
+    const json_t *then = json_object_get(s, fits ? "then" : "else");
+    if (!when || fits < 0 || !then) return fits < 0 ? fits : 0;
+    return valid(c, then, v);
 }
 
 static int check_branches(struct check *c, const json_t *s, const json_t *v)
@@ -240,9 +318,9 @@ static int check_branches(struct check *c, const json_t *s, const json_t *v)
         const json_t *list = k ? one : any;
         size_t fit = 0;
         for (size_t i = 0; i < json_array_size(list); i++) {
-            int rc = valid(c, json_array_get(list, i), v);
-            if (rc && rc != CROFT_E_FORMAT) return rc;
-            fit += rc == 0;
+            int fits = holds(c, json_array_get(list, i), v);
+            if (fits < 0) return fits;
+            fit += fits == 1;
         }
         if (list && (k ? fit != 1 : fit == 0))
             return wrong(c, k ? "oneOf" : "anyOf", fit ? "more than one branch fits" : "no branch fits");
@@ -251,8 +329,8 @@ static int check_branches(struct check *c, const json_t *s, const json_t *v)
     int rc = no ? valid(c, no, v) : CROFT_E_FORMAT;
     if (rc == 0) return wrong(c, "not", "what must not fit does");
     if (rc != CROFT_E_FORMAT) return rc;
-    if (c->e) c->e->code = 0;
-    return 0;
+    c->e->code = 0;
+    return check_condition(c, s, v);
 }
 
 static int valid(struct check *c, const json_t *schema, const json_t *v)
@@ -262,6 +340,7 @@ static int valid(struct check *c, const json_t *schema, const json_t *v)
     if (++c->level > MAX_LEVELS) return ERR(c->e, LIMIT, "The value or its schema is nested too deep to be checked.");
     const json_t *ref = json_object_get(schema, "$ref");
     int rc = check_any(c, schema, v);
+    if (!rc) rc = check_own_words(c, schema, v);
     if (!rc && ref) {
         const json_t *target = json_is_string(ref) ? gram_schema_resolve(c->root, json_string_value(ref)) : NULL;
         rc = target ? valid(c, target, v) : ERR(c->e, UNSUPPORTED, "A $ref of the schema points to nothing.");

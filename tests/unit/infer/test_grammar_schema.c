@@ -59,9 +59,13 @@ static void refused_with_keyword_and_place(void **state)
         int code;
         const char *where;
     } bad[] = {
-        {"{\"type\": \"object\", \"properties\": {\"a\": {\"not\": {}}}}", CROFT_E_UNSUPPORTED, "#/properties/a/not"},
-        {"{\"if\": {}, \"then\": {}}", CROFT_E_UNSUPPORTED, "#/if"},
-        {"{\"type\": \"array\", \"contains\": {}}", CROFT_E_UNSUPPORTED, "#/contains"},
+        {"{\"type\": \"object\", \"properties\": {\"a\": {\"not\": {}}}, \"required\": [\"a\"]}", CROFT_E_FORMAT,
+         "No text"},
+        {"{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", \"not\": {\"format\": \"date\"}}}}",
+         CROFT_E_UNSUPPORTED, "#/properties/a/not"},
+        {"{\"type\": \"array\", \"allOf\": [{\"contains\": {\"const\": 1}}, {\"contains\": {\"const\": 2}}]}",
+         CROFT_E_UNSUPPORTED, "#/allOf/1/contains"},
+        {"{\"dependencies\": {\"a\": \"b\"}}", CROFT_E_UNSUPPORTED, "#/dependencies"},
         {"{\"type\": \"array\", \"uniqueItems\": true}", CROFT_E_UNSUPPORTED, "#/uniqueItems"},
         {"{\"type\": \"string\", \"format\": \"datetime\"}", CROFT_E_FORMAT, "'date-time' meant"},
         {"{\"type\": \"string\", \"pattern\": \"(?=a)\"}", CROFT_E_UNSUPPORTED, "#/pattern"},
@@ -82,7 +86,8 @@ static void refused_with_keyword_and_place(void **state)
         {"{\"type\": \"object\", \"properties\": {\"a\": {\"$ref\": \"#\"}}, \"required\": [\"a\"]}", CROFT_E_FORMAT,
          "No text"},
         {"{\"oneOf\": [{\"type\": \"integer\"}, {\"type\": \"number\"}]}", CROFT_E_UNSUPPORTED, "#/oneOf"},
-        {"{\"oneOf\": [{\"minLength\": 1}, {\"maxLength\": 5}]}", CROFT_E_UNSUPPORTED, "#/oneOf"},
+        {"{\"type\": \"string\", \"oneOf\": [{\"format\": \"date\"}, {\"minLength\": 0}]}", CROFT_E_UNSUPPORTED,
+         "#/oneOf/0"},
         {"{\"enum\": []}", CROFT_E_FORMAT, "#/enum"},
         {"{\"enum\": [\"a\"], \"type\": \"integer\"}", CROFT_E_FORMAT, "No text"},
         {"{\"type\": \"integer\", \"minimum\": 5, \"maximum\": 4}", CROFT_E_FORMAT, "No text"},
@@ -284,15 +289,19 @@ static void large_schemas(void **state)
 
 static int everything(struct err *e)
 {
-    static const char json[] = "{\"$defs\": {\"n\": {\"type\": \"integer\", \"minimum\": -5, \"multipleOf\": 5, "
-                               "\"maximum\": 100}}, \"type\": \"object\", "
-                               "\"properties\": {\"a\": {\"$ref\": \"#/$defs/n\"}, \"b\": {\"anyOf\": [{\"type\": "
-                               "\"number\", \"maximum\": 1.5}, {\"enum\": "
-                               "[\"x\", \"y\", 3]}]}, \"s\": {\"type\": \"string\", \"pattern\": \"a$\", "
-                               "\"maxLength\": 4}, \"l\": {\"type\": \"array\", "
-                               "\"items\": {\"allOf\": [{\"format\": \"date\"}, {\"type\": \"string\"}]}}}, "
-                               "\"patternProperties\": {\"^x\": {}}, "
-                               "\"required\": [\"a\"]}";
+    static const char json[] =
+        "{\"$defs\": {\"n\": {\"type\": \"integer\", \"minimum\": -5, \"multipleOf\": 5, "
+        "\"maximum\": 100}}, \"type\": \"object\", "
+        "\"properties\": {\"a\": {\"$ref\": \"#/$defs/n\"}, \"b\": {\"anyOf\": [{\"type\": "
+        "\"number\", \"maximum\": 1.5}, {\"enum\": "
+        "[\"x\", \"y\", 3]}]}, \"s\": {\"type\": \"string\", \"pattern\": \"a$\", "
+        "\"maxLength\": 4}, \"l\": {\"type\": \"array\", "
+        "\"items\": {\"allOf\": [{\"format\": \"date\"}, {\"type\": \"string\"}]}}}, "
+        "\"patternProperties\": {\"^x\": {}}, \"if\": {\"required\": [\"l\"]}, "
+        "\"then\": {\"oneOf\": [{\"required\": [\"s\"]}, {\"required\": [\"b\"]}], \"properties\": "
+        "{\"s\": {\"not\": {\"enum\": [\"a\", \"b\"]}}, \"l\": {\"contains\": {\"minLength\": 3}}}}, "
+        "\"dependentRequired\": {\"s\": [\"l\"]}, "
+        "\"required\": [\"a\"]}";
     static const char text[] = "{\"a\": 5, \"s\": \"xa\", \"l\": [\"2024-02-29\"], \"x1\": null}";
     struct infer_grammar *g = NULL;
     struct infer_match *m = NULL;
