@@ -155,3 +155,7 @@ err~ future.jsonl:1: A receipt is from the future, 9999-
 run: (sed -n 1p $T/r.jsonl | sed 's/"prompt_tokens": *[0-9]*/"prompt_tokens":-200/'; cat $T/r.jsonl) > $T/minus.jsonl; croft tco $T/p.yaml --from-receipts=$T/minus.jsonl
 exit: 65
 err~ minus.jsonl:1: A receipt counts fewer than no tokens.
+# the page's own example, as it stands there
+make: sed -n '/^```yaml$/,/^```$/{/^```/!p}' docs/TCO.md > $T/page.yaml
+run: croft tco $T/page.yaml --json
+json: .verdict.kind and .interval.low < .interval.high and (.interval | .confidence == 0.9 and .draws == 10000 and .seed == 1) and ([.tornado[].name] | contains(["volume.per_month", "operations.per_month", "escalation.share"]) and index("operations.engineering") == null)
