@@ -4,8 +4,8 @@
  *
  * Times are as coarse as the file system's clock: a file that was written in the same tick, once before it was read and
  * once after, looks the same. So nothing is kept of a file that changed less than SETTLED_NS ago.
- * The last one is also kept in memory, under a lock, for a model in a folder that cannot be written to is asked for again
- * by each of its tasks. Read next: plat_file.h. */
+ * The last one is also kept in memory, under a lock: each task of a model asks, and its folder may not be writable.
+ * Read next: plat_file.h. */
 #include "base_sha256.h"
 #include "base_clock.h"
 #include "base_mem.h"

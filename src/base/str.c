@@ -47,7 +47,8 @@ bool str_to_f64(const char *s, double *out)
 {
     char *end;
     double v = strtod(s, &end);
-    if (!starts_number(s) || *end || !isfinite(v)) return false;
+    bool decimal = s[strspn(s, "+-.0123456789eE")] == 0; /* strtod knows 0x10, too */
+    if (!decimal || !starts_number(s) || *end || !isfinite(v)) return false;
     *out = v;
     return true;
 }
@@ -56,7 +57,7 @@ bool str_to_bytes(const char *s, uint64_t *out)
 {
     char *end;
     double v = strtod(s, &end);
-    if (*s < '0' || *s > '9' || !isfinite(v)) return false;
+    if (*s < '0' || *s > '9' || s[1] == 'x' || s[1] == 'X' || !isfinite(v)) return false;
     double unit = 1;
     switch (*end) {
     case 'k': case 'K': unit = 1024.0; end++; break;

@@ -1,7 +1,7 @@
 /* One value of a YAML file as JSON: a JSON Schema inside task.yaml has no fixed keys, so libcyaml cannot bind
  * it to a struct. Uses libyaml's document tree, which libcyaml stands on. Plain scalars follow YAML 1.2's
- * core schema (null, true, false, integers, floats); quoted ones are strings. Bounds: depth and the
- * number of nodes (task.c has refused aliases before this runs). */
+ * core schema (task_yaml.h); quoted ones are strings. Bounds: depth and the number of nodes (task.c has refused aliases
+ * before this runs). */
 #include "task_yaml.h"
 #include "base_mem.h"
 #include "base_str.h"
@@ -31,16 +31,37 @@ struct walk {
     const yaml_node_t *twice;   /* a key that its mapping has already */
 };
 
+/* "true" for "true", "True" and "TRUE": the three ways that the core schema knows to write a word. */
+static bool is_word(const char *s, const char *word)
+{
+    if (strcmp(s, word) == 0) return true;
+    if (s[0] != word[0] - 'a' + 'A') return false;
+    if (strcmp(s + 1, word + 1) == 0) return true;
+    for (s++, word++; *s && *s == *word - 'a' + 'A'; s++) word++;
+    return !*s && !*word;
+}
+
+/* 0x3A, 0o7: without a sign, and only digits of the base. */
+static bool is_based(const char *s, int64_t *out)
+{
+    int base = strncmp(s, "0x", 2) == 0 ? 16 : strncmp(s, "0o", 2) == 0 ? 8 : 0;
+    size_t n = base ? strspn(s + 2, base == 16 ? "0123456789abcdefABCDEF" : "01234567") : 0;
+    if (n == 0 || s[2 + n]) return false;
+    errno = 0;
+    *out = strtoll(s + 2, NULL, base);
+    return errno == 0;
+}
+
 static json_t *scalar(const yaml_node_t *n)
 {
     const char *s = (const char *)n->data.scalar.value;
     int64_t i;
     double d;
     if (n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0) return json_null();
-        if (strcmp(s, "true") == 0) return json_true();
-        if (strcmp(s, "false") == 0) return json_false();
-        if (str_to_i64(s, &i)) return json_integer(i);
+        if (!*s || strcmp(s, "~") == 0 || is_word(s, "null")) return json_null();
+        if (is_word(s, "true")) return json_true();
+        if (is_word(s, "false")) return json_false();
+        if (str_to_i64(s, &i) || is_based(s, &i)) return json_integer(i);
         if (str_to_f64(s, &d)) return json_real(d);
     }
     return json_stringn(s, n->data.scalar.length);

@@ -1,4 +1,6 @@
-/* Values of a YAML file that have no fixed shape, as JSON. */
+/* Values of a YAML file that have no fixed shape, as JSON. What is not quoted is read by YAML 1.2's core schema
+ * (specification, 10.3.2): null, true and false, also as Null and NULL; 12, -19 and 010, all decimal; 0x3A and 0o7;
+ * .5, 0. and -2E+05. JSON has no infinity: .inf and .nan are strings, as is everything else. */
 #ifndef TASK_YAML_H
 #define TASK_YAML_H
 

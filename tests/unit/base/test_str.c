@@ -25,6 +25,7 @@ static void numbers_are_whole_strings(void **state)
     assert_true(str_to_u64("18446744073709551615", &u) && u == UINT64_MAX);
     assert_false(str_to_f64("nan", &d) || str_to_f64("inf", &d) || str_to_f64("-inf", &d) || str_to_f64("1e999", &d));
     assert_false(str_to_f64("1,5", &d) || str_to_f64("", &d) || str_to_f64(" 1", &d));
+    assert_false(str_to_f64("0x10", &d) || str_to_f64("0x1p3", &d) || str_to_f64("-0X1", &d)); /* as strtod reads */
     assert_true(str_to_f64("-1.5e-3", &d) && d == -1.5e-3);
     assert_true(str_to_f64(".5", &d) && d == 0.5);
 }
@@ -34,7 +35,8 @@ static void sizes(void **state)
     static const struct { const char *s; uint64_t want; } good[] = {
         {"0", 0}, {"64", 64}, {"8k", 8192}, {"8K", 8192}, {"1.5G", 1610612736}, {"2MiB", 2097152},
         {"1T", 1099511627776}, {"10B", 10}};
-    static const char *const bad[] = {"", "k", "-1", "8kk", "8x", "1e30", "inf", "nan", "8 k", "8iB", "9000000T"};
+    static const char *const bad[] = {"", "k", "-1", "8kk", "8x", "1e30", "inf", "nan", "8 k", "0x8k", "8iB",
+                                      "9000000T"};
     uint64_t v;
     for (size_t k = 0; k < sizeof good / sizeof good[0]; k++) {
         assert_true(str_to_bytes(good[k].s, &v));
