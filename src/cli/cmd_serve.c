@@ -111,7 +111,9 @@ static int add_flag(struct file_settings *f, const struct conf_row *row, json_t 
         return 0;
     }
     if (json_is_array(v) || json_is_object(v) || json_is_null(v) || (row->type == CONF_FLAG && !json_is_boolean(v)))
-        return ERR(e, FORMAT, "The value of '%s' in the settings file has the wrong type.", row->name);
+        return ERR(e, FORMAT, "The value of '%s' in the settings file has the wrong type: give %s.", row->name,
+                   row->type == CONF_FLAG ? "true or false"
+                   : row->type == CONF_LIST ? "a list" : "one value");
     if (json_is_boolean(v))
         buf_fmt(&f->text, "--%s%s", json_is_true(v) ? "" : "no-", row->name);
     else if (json_is_string(v))

@@ -1,12 +1,10 @@
 /* Is everything there that the settings name? Looked at before a model is loaded or a socket opened, so that a wrong
  * setting is told at once; `croft serve --check` does no more than this. Read next: serve.c. */
 #include "routing.h"
+#include "model_gguf.h"
 #include "net_url.h"
 #include "task_calib.h"
 #include "task_model.h"
-
-#include <errno.h>
-#include <unistd.h>
 
 /* A tier that is this very server would ask itself for ever. */
 static int check_tier(const struct serve_params *p, const struct route_tier *t, struct err *e)
@@ -92,13 +90,48 @@ static int check_task(const struct serve_params *p, const struct serve_task_sour
                       struct err *e)
 {
     char *model = NULL;
-    size_t k = 0;
-    while (source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
-    int rc = k < p->n_models ? p->resolve(p->user, p->models[k].model, &model, e) : 0;
+    size_t k;
+    int rc = serve_task_model(p, source, &k, e);
+    if (rc == 0) rc = p->resolve(p->user, p->models[k].model, &model, e);
     if (rc == 0) rc = check_class(p, t, source->path, e);
     if (rc == 0 && model) rc = check_threshold(p, t, model, e);
     mem_free(model);
     return rc;
+}
+
+int serve_task_model(const struct serve_params *p, const struct serve_task_source *source, size_t *out, struct err *e)
+{
+    size_t k = 0;
+    while (source->model && k < p->n_models && strcmp(p->models[k].name, source->model) != 0) k++;
+    if (k == p->n_models || (!source->model && p->n_models > 1))
+        return ERR(e, USAGE, "Which model answers the task '%.100s'? Say --task MODEL=FILE with a model's name.",
+                   source->path);
+    *out = k;
+    return 0;
+}
+
+/* Is it there, a GGUF file with all its tensors, and called differently from those before? */
+static int check_model(const struct serve_params *p, size_t i, struct err *e)
+{
+    char *path = NULL;
+    struct gguf *g;
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(p->models[i].name, p->models[j].name) == 0)
+            return ERR(e, USAGE, "Two models are called '%.60s'. Name one with NAME=MODEL.", p->models[i].name);
+    int rc = p->resolve(p->user, p->models[i].model, &path, e);
+    if (rc == 0 && (rc = gguf_open(path, &g, e)) == 0) gguf_close(g);
+    mem_free(path);
+    return rc;
+}
+
+static int load_task(const struct serve_params *p, struct task **task, size_t i, struct err *e)
+{
+    size_t model;
+    int rc = task_load(p->tasks[i].path, &task[i], e);
+    for (size_t j = 0; j < i && rc == 0; j++)
+        if (strcmp(task[j]->name, task[i]->name) == 0)
+            rc = ERR(e, USAGE, "Two tasks are called '%.60s'.", task[i]->name);
+    return rc ? rc : serve_task_model(p, &p->tasks[i], &model, e);
 }
 
 int serve_check(const struct serve_params *p, struct err *e)
@@ -107,14 +140,9 @@ int serve_check(const struct serve_params *p, struct err *e)
     struct task **task = mem_calloc(p->n_tasks + 1, sizeof *task); /* [n_tasks] each file is read once */
     if (!task) return err_nomem(e, p->n_tasks * sizeof *task);
     int rc = p->keys_file ? serve_keys_load(p->keys_file, &keys, e) : 0;
-    for (size_t i = 0; i < p->n_models && rc == 0; i++) {
-        char *path = NULL;
-        rc = p->resolve(p->user, p->models[i].model, &path, e);
-        if (rc == 0 && access(path, R_OK)) rc = err_errno(e, errno, "open", path);
-        mem_free(path);
-    }
+    for (size_t i = 0; i < p->n_models && rc == 0; i++) rc = check_model(p, i, e);
     if (rc == 0 && p->routing) rc = check_routing(p, e);
-    for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = task_load(p->tasks[i].path, &task[i], e);
+    for (size_t i = 0; i < p->n_tasks && rc == 0; i++) rc = load_task(p, task, i, e);
     if (rc == 0 && p->routing) rc = check_rules(p, task, keys, e);
     for (size_t i = 0; i < p->n_tasks && rc == 0 && p->routing; i++) rc = check_task(p, &p->tasks[i], task[i], e);
     for (size_t i = 0; i < p->n_tasks; i++) task_free(task[i]);

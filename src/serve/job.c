@@ -389,9 +389,14 @@ static int check_type(struct serve_job *job, const struct net_head *head)
 {
     struct str v = net_head_get(head, "Content-Type");
     const size_t n = sizeof "application/json" - 1;
-    if (v.n >= n && strncasecmp(v.p, "application/json", n) == 0 && (v.n == n || v.p[n] == ';' || v.p[n] == ' '))
-        return 0;
+    struct str coding = net_head_get(head, "Content-Encoding");
     job->fault.status = 415;
+    if (coding.p && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0))
+        return serve_refuse(job, CROFT_E_UNSUPPORTED, "", "Send the body as it is, without a Content-Encoding.");
+    if (v.n >= n && strncasecmp(v.p, "application/json", n) == 0 && (v.n == n || v.p[n] == ';' || v.p[n] == ' ')) {
+        job->fault.status = 0;
+        return 0;
+    }
     return serve_refuse(job, CROFT_E_USAGE, "", "Send the body with 'Content-Type: application/json'.");
 }
 

@@ -336,12 +336,10 @@ static int assign_tasks(struct serve_models *ms, const struct serve_params *p, s
 {
     for (size_t i = 0; i < p->n_tasks; i++) {
         const struct serve_task_source *source = &p->tasks[i];
-        struct slot *slot = source->model ? NULL : &ms->slot[0];
-        for (size_t k = 0; k < ms->n && !slot; k++)
-            if (strcmp(ms->slot[k].name, source->model) == 0) slot = &ms->slot[k];
-        if (!slot || (!source->model && ms->n > 1))
-            return ERR(e, USAGE, "Which model answers the task '%.100s'? Say --task MODEL=FILE with a model's name.",
-                       source->path);
+        size_t k = 0;
+        int rc = serve_task_model(p, source, &k, e);
+        if (rc) return rc;
+        struct slot *slot = &ms->slot[k];
         const char **more = mem_realloc(slot->task, (slot->n_tasks + 1) * sizeof *more);
         if (!more) return err_nomem(e, 0);
         slot->task = more;
@@ -366,9 +364,6 @@ int serve_models_new(struct serve *s, struct serve_models **out, struct err *e)
     }
     for (size_t i = 0; rc == 0 && i < s->p.n_models; i++) {
         ms->slot[i] = (struct slot){.name = s->p.models[i].name, .source = s->p.models[i].model};
-        for (size_t j = 0; rc == 0 && j < i; j++)
-            if (strcmp(ms->slot[i].name, ms->slot[j].name) == 0)
-                rc = ERR(e, USAGE, "Two models are called '%.60s'. Name one with NAME=MODEL.", ms->slot[i].name);
         ms->n = i + 1;
     }
     if (rc == 0) rc = assign_tasks(ms, &s->p, e);

@@ -167,6 +167,9 @@ struct serve_model { /* read-only once loaded, but for what a lock guards */
     size_t n_tasks;
     uint64_t file_id[4]; /* device, inode, size, times of change of all its files: has one changed? */
 };
+/* The model that answers a task (check.c): a place in p->models. */
+int serve_task_model(const struct serve_params *p, const struct serve_task_source *source, size_t *out,
+                     struct err *e) ERR_CHECK;
 int serve_models_new(struct serve *s, struct serve_models **out, struct err *e) ERR_CHECK;
 void serve_models_free(struct serve_models *m);
 size_t serve_models_n(const struct serve_models *m);

@@ -51,6 +51,9 @@ def test_http_refusals():
     same((status, headers["Allow"]), (405, "POST"))
     status, body = shared.json("/v1/chat/completions", b"{}", headers={"Content-Type": "text/plain"})
     same((status, body["error"]["message"]), (415, "Send the body with 'Content-Type: application/json'."))
+    status, body = shared.json("/v1/chat/completions", HELP, headers={"Content-Encoding": "gzip"})
+    same((status, body["error"]["message"]), (415, "Send the body as it is, without a Content-Encoding."))
+    same(shared.json("/v1/chat/completions", HELP, headers={"Content-Encoding": "identity"})[0], 200)
     status, body = shared.json("/v1/chat/completions", HELP, headers={"X-Croft-Deadline-Ms": "soon"})
     same((status, body["error"]["message"]),
          (400, "The header X-Croft-Deadline-Ms must be a whole number from 1 to 86400000."))
@@ -523,6 +526,23 @@ def test_more_cache_than_memory():
             true(re.search(r"the model helpdesk and its cache of \d+ tokens can grow to [\d.]+ GiB, and", f.read()))
     except RuntimeError as e:  # a system that promises no more than it has
         true("Out of memory" in str(e), e)
+
+
+def test_check():
+    """What would keep the server from starting is found without loading a model."""
+    task = ROOT + "/examples/helpdesk/task.yaml"
+    empty, cut = os.path.join(TMP, "empty.gguf"), os.path.join(TMP, "half.gguf")
+    open(empty, "w").close()
+    with open(MODEL, "rb") as f, open(cut, "wb") as g:
+        g.write(f.read(1 << 20))
+    for args, code, words in (([empty], 65, "is empty, so it is not a GGUF model"), ([cut], 65, "The GGUF file is truncated"),
+                              ([MODEL, MODEL], 64, "Two models are called 'helpdesk-q8_0'"), ([MODEL + "x"], 66, "No such file"),
+                              ([MODEL, "--task", "other=" + task], 64, "Which model answers the task"),
+                              (["a=" + MODEL, "b=" + MODEL, "--task", task], 64, "Which model answers the task"),
+                              ([MODEL, "--task", task, "--task", task], 64, "Two tasks are called 'helpdesk-intent'")):
+        fails(args, code, words)
+        fails([*args, "--check"], code, words)
+    same(subprocess.run([CROFT, "serve", MODEL, "--check", "--task", "helpdesk-q8_0=" + task], timeout=30).returncode, 0)
 
 
 def test_names_in_paths():
