@@ -1,8 +1,9 @@
 /* CPU features (plat_cpu.h). x86: CPUID leaves 1, 7 and 0xD / XGETBV (Intel SDM vol. 2A); AArch64: getauxval.
- * Cores come from /sys/devices/system/cpu/cpu<N>/topology, the quota from cgroup v2's cpu.max. Computed once, under
+ * Cores come from /sys/devices/system/cpu/cpu<N>/topology, the quota from the control groups. Computed once, under
  * pthread_once; read-only afterwards. */
 #include "plat_cpu.h"
 #include "plat_pool.h"
+#include "sensor.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -126,16 +127,6 @@ static long cache_bytes(int level, long fallback)
     return fallback;
 }
 
-static int read_quota(void)
-{
-    long long quota, period;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    int n = f && fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0
-                ? (int)((quota + period - 1) / period) : 0;
-    if (f) fclose(f);
-    return n;
-}
-
 static void init(void)
 {
     cpu_set_t set;
@@ -143,7 +134,7 @@ static void init(void)
     bool known = sched_getaffinity(0, sizeof set, &set) == 0;
     cpu.n_logical = known ? CPU_COUNT(&set) : 1;
     cpu.n_cores = known ? count_cores(&set) : 1;
-    cpu.n_quota = read_quota();
+    cpu.n_quota = plat_group_cpus("/");
     cpu.l1d_bytes = cache_bytes(1, sysconf(_SC_LEVEL1_DCACHE_SIZE));
     cpu.l2_bytes = cache_bytes(2, sysconf(_SC_LEVEL2_CACHE_SIZE));
     cpu.l3_bytes = cache_bytes(3, sysconf(_SC_LEVEL3_CACHE_SIZE));

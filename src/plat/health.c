@@ -45,8 +45,9 @@ static double least(double a, double b) { return fmin(a, b); }
 static double most(double a, double b) { return fmax(a, b); }
 
 /* One control group: what is left of its limit, and its pressure. */
-static void read_group(struct plat_health *h, const char *root, const char *group)
+static void read_group(void *health, const char *root, const char *group)
 {
+    struct plat_health *h = health;
     char path[PATH_MAX];
     snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.max", group);
     int64_t max = plat_read_number(root, path); /* "max": no limit, not a number */
@@ -60,17 +61,6 @@ static void read_group(struct plat_health *h, const char *root, const char *grou
     }
     snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.pressure", group);
     h->psi_some_10s = most(h->psi_some_10s, pressure(root, path));
-}
-
-static void read_groups(struct plat_health *h, const char *root)
-{
-    char line[1024];
-    if (!plat_read_line(root, "proc/self/cgroup", line, sizeof line) || strncmp(line, "0::/", 4) != 0) return;
-    char *group = line + 3;
-    if (strstr(group, "..")) return; /* outside of our namespace */
-    for (char *slash; group[0] && group[1] && (slash = strrchr(group, '/')) != NULL; *slash = 0)
-        read_group(h, root, group);
-    read_group(h, root, ""); /* in a container the mounted root is the group itself */
 }
 
 /* Degrees to the nearest trip point at which the system slows down or stops. */
@@ -139,7 +129,7 @@ void plat_health_read(struct plat_health *h, const char *root)
     *h = (struct plat_health){.heat_margin = NAN, .battery = NAN, .load_per_cpu = NAN};
     h->memory_available = total > 0 ? left * 100 / total : NAN;
     h->psi_some_10s = pressure(root, "proc/pressure/memory");
-    read_groups(h, root);
+    plat_groups(root, read_group, h);
     read_heat(h, root);
     h->throttle_count = plat_read_throttle(root);
     read_battery(h, root);

@@ -1,5 +1,6 @@
-/* Memory facts (plat_mem.h) from /proc and cgroup v2. */
+/* Memory facts (plat_mem.h) from /proc and the control groups. */
 #include "plat_mem.h"
+#include "sensor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +19,6 @@ static int64_t proc_value(const char *path, const char *key)
     return v;
 }
 
-static int64_t number_in(const char *path)
-{
-    long long v = -1;
-    FILE *f = fopen(path, "re");
-    if (!f) return -1;
-    if (fscanf(f, "%lld", &v) != 1) v = -1; /* "max" */
-    fclose(f);
-    return v;
-}
-
 int64_t plat_mem_total(void) { return proc_value("/proc/meminfo", "MemTotal"); }
 int64_t plat_mem_resident(void) { return proc_value("/proc/self/status", "VmRSS"); }
 int64_t plat_mem_peak(void) { return proc_value("/proc/self/status", "VmHWM"); }
@@ -35,7 +26,6 @@ int64_t plat_mem_peak(void) { return proc_value("/proc/self/status", "VmHWM"); }
 int64_t plat_mem_available(void)
 {
     int64_t avail = proc_value("/proc/meminfo", "MemAvailable");
-    int64_t limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-    if (limit >= 0 && used >= 0 && limit - used < avail) return limit > used ? limit - used : 0;
-    return avail;
+    int64_t left = plat_group_memory("/");
+    return left >= 0 && left < avail ? left : avail;
 }

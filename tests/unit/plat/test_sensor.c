@@ -4,6 +4,7 @@
 #include "plat_mem.h"
 #include "plat_pool.h"
 #include "plat_sensor.h"
+#include "sensor.h"
 
 #include <ftw.h>
 #include <limits.h>
@@ -123,12 +124,39 @@ static void this_machine_is_possible(void **state)
     assert_true(plat_mem_resident() > 0 && plat_mem_peak() >= plat_mem_resident() / 2);
 }
 
+/* The narrowest of a service's group and those above it; of a container, the mounted root's files. */
+static void limits_of_control_groups(void **state)
+{
+    assert_int_equal(plat_group_memory(root), -1);
+    assert_int_equal(plat_group_cpus(root), 0);
+    put("proc/self/cgroup", "0::/system.slice/croft.service\n");
+    put("sys/fs/cgroup/system.slice/croft.service/memory.max", "max\n");
+    put("sys/fs/cgroup/system.slice/croft.service/memory.current", "700\n");
+    put("sys/fs/cgroup/system.slice/croft.service/cpu.max", "150000 100000\n");
+    assert_int_equal(plat_group_memory(root), -1);
+    assert_int_equal(plat_group_cpus(root), 2);
+    put("sys/fs/cgroup/system.slice/memory.max", "2000\n");
+    put("sys/fs/cgroup/system.slice/memory.current", "1500\n");
+    put("sys/fs/cgroup/system.slice/cpu.max", "max 100000\n");
+    assert_int_equal(plat_group_memory(root), 500);
+    assert_int_equal(plat_group_cpus(root), 2);
+    put("sys/fs/cgroup/system.slice/croft.service/memory.max", "600\n"); /* more is used than may be */
+    assert_int_equal(plat_group_memory(root), 0);
+    put("proc/self/cgroup", "0::/\n");
+    put("sys/fs/cgroup/memory.max", "1000\n");
+    put("sys/fs/cgroup/memory.current", "1\n");
+    put("sys/fs/cgroup/cpu.max", "400000 100000\n");
+    assert_int_equal(plat_group_memory(root), 999);
+    assert_int_equal(plat_group_cpus(root), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_machine_says_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_machine, setup, teardown),
         cmocka_unit_test_setup_teardown(absurd_files_do_no_harm, setup, teardown),
+        cmocka_unit_test_setup_teardown(limits_of_control_groups, setup, teardown),
         cmocka_unit_test(this_machine_is_possible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
