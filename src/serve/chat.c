@@ -175,22 +175,34 @@ int serve_messages_read(struct serve_job *job, json_t *in, json_t **out)
     return 0;
 }
 
-int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, json_t *kwargs, const char *suffix,
-                      int32_t **ids, size_t *n_ids, struct err *e)
+/* What the template is rendered with. A model that thinks before it answers would be forced to do neither, where its
+ * answer is constrained: there it is told not to think, unless the request says otherwise. */
+static json_t *template_vars(const struct serve_generation *g, json_t *messages, json_t *kwargs)
+{
+    json_t *vars = kwargs ? json_copy(kwargs) : json_object();
+    int failed = !vars || json_object_set(vars, "messages", messages);
+    if (g->tool_list && !failed)
+        failed = json_object_set(vars, "tools", g->tool_list) ||
+                 json_object_set(vars, "xml_tools", g->tool_list); /* SmolLM3's name for them */
+    if (g->grammar && !failed && !json_object_get(vars, "enable_thinking"))
+        failed = json_object_set_new(vars, "enable_thinking", json_false());
+    if (!failed) return vars;
+    json_decref(vars);
+    return NULL;
+}
+
+int serve_chat_prompt(struct serve_job *job, const struct serve_generation *g, json_t *messages, json_t *kwargs,
+                      const char *suffix, int32_t **ids, size_t *n_ids, struct err *e)
 {
     struct serve_model *m = job->model;
     if (!m->chat)
         return serve_refuse(job, CROFT_E_UNSUPPORTED, "model",
                             "The model '%.60s' has no chat template. Use /v1/completions.", m->name);
-    json_t *vars = kwargs ? json_copy(kwargs) : json_object();
-    int rc = vars && json_object_set(vars, "messages", messages) == 0 &&
-                     (!tools || (json_object_set(vars, "tools", tools) == 0 &&
-                                 json_object_set(vars, "xml_tools", tools) == 0)) /* SmolLM3's name for them */
-                 ? 0
-                 : err_nomem(e, 0);
-    if (rc == 0) rc = serve_tools_history(m->tools, messages, e);
-    if (rc == 0)
-        rc = serve_tokens_fit(job, infer_chat_tokens(m->chat, vars, suffix, PROMPT_MAX, m->n_ctx, ids, n_ids, e), e);
+    int rc = serve_tools_history(m->tools, messages, e);
+    if (rc) return rc;
+    json_t *vars = template_vars(g, messages, kwargs);
+    if (!vars) return err_nomem(e, 0);
+    rc = serve_tokens_fit(job, infer_chat_tokens(m->chat, vars, suffix, PROMPT_MAX, m->n_ctx, ids, n_ids, e), e);
     json_decref(vars);
     return rc;
 }

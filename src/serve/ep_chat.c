@@ -204,7 +204,7 @@ static int prepare(struct serve_job *job, struct err *e)
         (rc = serve_messages_read(job, messages, &list)))
         return rc;
     if (job->serve->routing) rc = plan(job, g, messages, &here, e);
-    if (rc == 0 && here) rc = serve_chat_prompt(job, list, g->tool_list, kwargs, suffix, &ids, &n_ids, e);
+    if (rc == 0 && here) rc = serve_chat_prompt(job, g, list, kwargs, suffix, &ids, &n_ids, e);
     if (rc == 0 && here) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
     if (rc && here && job->leg) rc = serve_leg_refused(&job->leg[0], rc, e);
     mem_free(ids);

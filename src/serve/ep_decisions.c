@@ -82,8 +82,8 @@ static int cut_turn(struct serve_job *job, struct decisions *d, struct err *e)
         buf_str(&d->tail, "\nAnswer: ");
         return 0;
     }
-    json_t *vars = json_pack("{s:[{s:s s:s++++}]}", "messages", "role", "user", "content", state_mark, "", "\n\n",
-                             question_mark, "");
+    json_t *vars = json_pack("{s:[{s:s s:s++++}] s:b}", "messages", "role", "user", "content", state_mark, "", "\n\n",
+                             question_mark, "", "enable_thinking", 0);
     buf_init(&text, TEXT_MAX);
     rc = vars ? infer_chat_render(m->chat, vars, &text, e) : err_nomem(e, 0);
     const char *state = rc == 0 ? strstr(text.data, state_mark) : NULL,

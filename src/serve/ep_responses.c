@@ -418,7 +418,7 @@ static int prepare(struct serve_job *job, struct err *e)
     if (rc == 0) rc = serve_tools_read(job, g, true, &suffix, e);
     if (rc == 0) rc = read_input(job, messages);
     if (rc == 0) rc = serve_messages_read(job, messages, &list);
-    if (rc == 0) rc = truncated(job, serve_chat_prompt(job, list, g->tool_list, NULL, suffix, &ids, &n_ids, e));
+    if (rc == 0) rc = truncated(job, serve_chat_prompt(job, g, list, NULL, suffix, &ids, &n_ids, e));
     if (rc == 0) rc = serve_generation_submit(job, &ids, &n_ids, 1, e);
     mem_free(ids);
     json_decref(list);

@@ -96,8 +96,8 @@ json_t *serve_usage(const struct serve_job *job);
 /* ---- conversations (chat.c) ---- */
 
 /* messages and tools of a request, rendered with the model's template, to tokens. */
-int serve_chat_prompt(struct serve_job *job, json_t *messages, json_t *tools, json_t *kwargs, const char *suffix,
-                      int32_t **ids, size_t *n_ids, struct err *e) ERR_CHECK;
+int serve_chat_prompt(struct serve_job *job, const struct serve_generation *g, json_t *messages, json_t *kwargs,
+                      const char *suffix, int32_t **ids, size_t *n_ids, struct err *e) ERR_CHECK;
 /* The text of a content, a string or text parts, which are joined: a new string, or NULL with a fault. */
 json_t *serve_content_read(struct serve_job *job, json_t *v, const char *at);
 /* The i-th item of an `input`, with the content given, as a message: a new reference, or NULL with a fault. */

@@ -32,7 +32,7 @@ static int chat_tokens(const struct task *t, const struct infer_chat *chat, cons
     json_t *messages = json_array();
     if (t->system) json_array_append_new(messages, message("system", t->system));
     json_array_append_new(messages, message("user", user));
-    json_t *vars = json_pack("{s:o}", "messages", messages);
+    json_t *vars = json_pack("{s:o s:b}", "messages", messages, "enable_thinking", 0); /* the answer comes at once */
     int rc = vars ? infer_chat_tokens(chat, vars, "", TASK_PROMPT_BYTES, TASK_PROMPT_BYTES, out_ids, out_n, e)
                   : err_nomem(e, 0);
     json_decref(vars);

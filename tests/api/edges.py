@@ -419,6 +419,45 @@ def test_tools_of_responses():
             same((status, body["error"]["message"], body["error"]["param"]), (400, message, param))
 
 
+def test_answers_without_thinking():
+    """Where an answer is constrained or asked for at once, the template is told not to let the model think."""
+    path, template = os.path.join(TMP, "thinks.gguf"), os.path.join(TMP, "thinks.jinja")
+    with open(os.path.join(HERE, "tools.jinja")) as f:
+        plain = f.read()
+    think = "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% else %}<think>{% endif %}"
+    with open(template, "w") as f:
+        f.write(plain.replace("<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n" + think + "{% endif %}"))
+    subprocess.run([sys.executable, os.path.join(HERE, "retemplate.py"), MODEL, path, template], check=True)
+    counts = [shared.json("/v1/completions", {"model": "helpdesk", "prompt": "assistant\n" + t, "max_tokens": 1})[1]["usage"][
+        "prompt_tokens"] for t in ("<think>", "<think></think>", "")]
+    opened, closed = counts[0] - counts[2], counts[1] - counts[2]
+    true(closed > opened > 0)
+    schema = {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"], "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    question = {"type": "predicate", "instructions": "Is it?"}
+    with Server("plain=" + tools_model(), "thinks=" + path, "--task", "plain=" + INTENTS_TASK) as s, \
+            Server("thinks=" + path, "--task", INTENTS_TASK) as other:
+        def more(path, body, count="input_tokens", of=None):
+            a, b = (x["usage"][count] for x in (s.json(path, {"model": "plain", **body})[1],
+                                                (of or s).json(path, {"model": "thinks", **body})[1]))
+            return b - a
+        chat = {"messages": HELP["messages"], "max_tokens": 40}
+        choice = {"structured_outputs": {"choice": ["a", "b"]}}
+        for path, body, wanted in (
+                ("chat/completions", {}, opened), ("chat/completions", choice, closed),
+                ("chat/completions", {**choice, "chat_template_kwargs": {"enable_thinking": True}}, opened),
+                ("chat/completions", {"response_format": {"type": "json_object"}}, closed),
+                ("chat/completions", {"tools": [tool]}, opened),
+                ("chat/completions", {"tools": [tool], "tool_choice": "required"}, closed)):
+            same(more("/v1/" + path, {**chat, **body}, "prompt_tokens"), wanted, body)
+        ask = {"input": "hi", "max_output_tokens": 40}
+        same(more("/v1/responses", ask), opened)
+        same(more("/v1/responses", {**ask, "text": {"format": {"type": "json_schema", "name": "x", "schema": schema}}}), closed)
+        same(more("/v1/decisions", {"input": "hi", "questions": [question]}), closed)
+        same(other.json(INTENTS, {"input": "hi"})[1]["usage"]["input_tokens"] - s.json(INTENTS, {"input": "hi"})[1]["usage"][
+            "input_tokens"], closed)
+
+
 TEMPLATES = os.path.join(ROOT, "../shared/fixtures/chat/chat.json")
 FAMILIES = ["Qwen3.5-4B", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "NousResearch-Hermes-3-Llama-3.1-8B-tool_use",
             "mistralai-Mistral-Nemo-Instruct-2407", "Mistral-Small-3.2-24B-Instruct-2506", "meta-llama-Llama-3.2-3B-Instruct",
