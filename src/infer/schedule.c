@@ -101,6 +101,7 @@ static int make(struct infer_scheduler *s, const struct infer_request *r, struct
     }
     t->seq.spelled = r->spelled;
     t->seq.n_spelled = r->n_spelled;
+    t->seq.shows_end = r->echo == INFER_ECHO_FIRST;
     if (t->n_tokens) memcpy(t->tokens, r->prompt, t->n_tokens * sizeof *t->tokens);
     for (size_t i = 0; i < r->n_texts; i++) t->n_prompt += (uint32_t)r->texts[i].n;
     if (t->generates) infer_sequence_see(&t->seq, t->tokens, t->n_tokens);
@@ -209,6 +210,7 @@ static uint32_t last_stop(const struct infer_ticket *r, uint32_t n)
 /* A prompt that is being evaluated right now and agrees with this one for longer than the cache does: wait for it. */
 static bool better_later(const struct infer_scheduler *s, const struct infer_ticket *t)
 {
+    if (infer_ticket_scores(t)) return false; /* it evaluates all of it in any case */
     for (uint32_t i = 0; i < s->n_running; i++) {
         const struct infer_ticket *r = s->running[i];
         uint32_t n = 0, most = t->n_tokens < r->n_prompt ? t->n_tokens : r->n_prompt;

@@ -24,6 +24,7 @@ struct infer_ticket {
     int32_t *tokens; /* [n_tokens] the prompt and what was written; of these the session has evaluated n_past */
     uint32_t n_tokens, room;
     uint32_t n_prompt, n_cached;
+    uint32_t n_echoed; /* tokens of the prompt that were shown */
     size_t n_texts_done;
     bool began, left; /* it has run before; its prompt is in the tree of prefixes */
     bool displaced;   /* while it waits: another owner has its place */
@@ -66,6 +67,12 @@ struct infer_scheduler {
     struct infer_load load;
     double last_done_s, interval_s; /* between requests done one after the other: running mean */
 };
+
+/* Each token of its prompt is shown with how probable it was: the logits of all of them are needed. */
+static inline bool infer_ticket_scores(const struct infer_ticket *t)
+{
+    return t->generates && t->r.echo && t->seq.p.logprobs;
+}
 
 /* step.c, on the scheduler's thread: */
 /* Give a request a session with what the cache knows of its prompt. BUSY: not now; other errors: never. */

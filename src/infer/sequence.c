@@ -1,6 +1,7 @@
 /* An answer, token by token (sequence.h). Owns a sampler, the state in a grammar and two text buffers. One thread. */
 #include "sequence.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { PIECE_MAX = 1 << 20, STRINGS_MAX = 1 << 20 };
@@ -156,6 +157,7 @@ static int add(struct infer_sequence *q, int32_t token, struct err *e)
     if (rc) return rc;
     if (last) {
         end(q, CROFT_END_EOS);
+        if (q->shows_end) show(q, token);
         return 0;
     }
     q->stream.special = is_spelled(q, token);
@@ -171,6 +173,19 @@ static int add(struct infer_sequence *q, int32_t token, struct err *e)
         end(q, CROFT_END_LENGTH);
     rc = buf_check(&q->chars, "the answer", e);
     return rc ? rc : buf_check(&q->text, "the answer", e);
+}
+
+int infer_sequence_echo(struct infer_sequence *q, const float *logits, int32_t token, struct err *e)
+{
+    q->piece.logprob = NAN;
+    q->piece.n_top = 0;
+    if (logits) logprobs(q, logits, token);
+    q->stream.special = is_spelled(q, token);
+    if (q->tok) tok_stream_push(&q->stream, token, &q->chars);
+    buf_add(&q->text, q->chars.data, q->chars.len);
+    buf_clear(&q->chars);
+    show(q, token); /* who wants no more of it cancels */
+    return buf_check(&q->text, "the prompt", e);
 }
 
 /* What the grammar leaves no choice about need not be sampled. */

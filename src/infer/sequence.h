@@ -43,6 +43,7 @@ struct infer_sequence {
     int32_t next[INFER_NEXT];
     uint32_t n_next, n_guess; /* all; of them guesses, at the end */
     size_t n_generated;
+    bool shows_end; /* the token that ends the answer is shown, without text; the caller sets it */
     bool ended;
     enum croft_end end;
 };
@@ -55,6 +56,8 @@ int infer_sequence_init(struct infer_sequence *q, const struct infer_engine *g, 
 void infer_sequence_done(struct infer_sequence *q);
 /* What comes before the answer: penalties count it. */
 void infer_sequence_see(struct infer_sequence *q, const int32_t *prompt, size_t n);
+/* Show a token of the prompt; logits: those behind the token before it, or NULL. Stop strings do not see it. */
+int infer_sequence_echo(struct infer_sequence *q, const float *logits, int32_t token, struct err *e) ERR_CHECK;
 /* logits [n_guess + 1, n_vocab]: after the last token of `next` that is no guess, and after each guess. Sets `next`,
  * or `ended` and `end`. *out_kept: how many of the guesses were right; the others must leave the session. */
 int infer_sequence_take(struct infer_sequence *q, const float *logits, uint32_t *out_kept, struct err *e) ERR_CHECK;

@@ -69,16 +69,26 @@ static void leave(struct infer_ticket *t)
     infer_session_pin(t->session, t->r.pin);
 }
 
+/* What can be shown of the prompt before it is evaluated: its first token, or all of it without probabilities. */
+static int echo(struct infer_ticket *t, struct err *e)
+{
+    uint32_t n = !t->generates || !t->r.echo ? 0 : infer_ticket_scores(t) ? 1 : t->n_prompt;
+    int rc = 0;
+    for (; t->n_echoed < n && !rc; t->n_echoed++) rc = infer_sequence_echo(&t->seq, NULL, t->tokens[t->n_echoed], e);
+    return rc;
+}
+
 int infer_step_begin(struct infer_scheduler *s, struct infer_ticket *t, struct err *e)
 {
     if (t->r.texts) return embedder_of(s, e);
     int rc = session_of(s, &t->session, e);
     if (rc) return rc;
-    uint32_t had = infer_session_adopt(t->session, t->tokens, t->n_tokens);
+    uint32_t most = infer_ticket_scores(t) && t->n_echoed < t->n_prompt ? t->n_echoed : t->n_tokens;
+    uint32_t had = most ? infer_session_adopt(t->session, t->tokens, most) : 0;
     if (infer_session_is_recurrent(t->session)) plan_stops(s, t, had);
     rc = infer_session_grow(t->session, t->n_tokens - had + nodes_of(t), e);
     if (!t->began) t->n_cached = had;
-    if (!rc) return 0;
+    if (!rc) return echo(t, e);
     struct err ignored;
     if (infer_session_truncate(t->session, 0, &ignored) == 0) s->spare[s->n_spare++] = t->session;
     t->session = NULL;
@@ -125,7 +135,7 @@ static void want_rows(struct infer_scheduler *s, struct infer_batch_item *item, 
 {
     size_t n_vocab = infer_engine_model(s->engine)->n_vocab;
     if (!t->generates && item->tree) return;
-    item->n_rows = t->seq.n_guess + 1;
+    item->n_rows = t->n_echoed < t->n_prompt && infer_ticket_scores(t) ? (uint32_t)item->n : t->seq.n_guess + 1;
     item->rows = s->rows + *row * n_vocab;
     *row += item->n_rows;
 }
@@ -187,6 +197,7 @@ static struct plan choose(struct infer_scheduler *s)
         p.who[p.n++] = t;
     }
     p.n_decoding = p.n;
+    extra += s->p.n_parallel - s->n_running; /* nobody needs these; for prompts whose tokens are shown */
     uint32_t brief = SHORT, lengthy = long_rows(s, p.n_decoding);
     for (uint32_t i = 0; i < s->n_running; i++) {
         struct infer_ticket *t = s->running[i];
@@ -196,8 +207,13 @@ static struct plan choose(struct infer_scheduler *s)
         if (room == 0) continue;
         if (n > room) n = room;
         if (n > until_stop(t)) n = until_stop(t);
+        bool scores = infer_ticket_scores(t) && t->n_echoed < t->n_prompt;
+        if (scores) {
+            if (n > 1 + extra) n = 1 + extra;
+            extra -= n - 1;
+        }
         add(&s->item[p.n], t, n);
-        if (n == behind(t)) want_rows(s, &s->item[p.n], t, &row);
+        if (scores || n == behind(t)) want_rows(s, &s->item[p.n], t, &row);
         uint32_t rows = n + (s->item[p.n].tree ? nodes_of(t) : 0);
         *budget = rows < *budget ? *budget - rows : 0;
         p.n_rows += rows;
@@ -229,7 +245,8 @@ static bool take(struct infer_scheduler *s, struct infer_ticket *t, const struct
 {
     uint32_t guesses = t->seq.n_guess, kept;
     if (t->first_s <= 0) t->first_s = clock_now_s();
-    if (infer_sequence_take(&t->seq, item->rows, &kept, e)) return true;
+    size_t skip = (size_t)(item->n_rows - guesses - 1) * infer_engine_model(s->engine)->n_vocab;
+    if (infer_sequence_take(&t->seq, item->rows + skip, &kept, e)) return true;
     t->n_tokens -= guesses - kept;
     if (guesses > kept && infer_session_truncate(t->session, t->n_tokens, e)) return true;
     if (!t->seq.ended && t->n_tokens + t->seq.n_next > s->p.n_ctx) {
@@ -240,6 +257,22 @@ static bool take(struct infer_scheduler *s, struct infer_ticket *t, const struct
     infer_sequence_finish(&t->seq);
     *out_end = t->seq.end == CROFT_END_LENGTH ? INFER_END_LENGTH : INFER_END_STOP;
     return true;
+}
+
+/* The tokens of a prompt that follow those of the item, the logits of which are in its rows. */
+static int echo_scored(struct infer_scheduler *s, struct infer_ticket *t, const struct infer_batch_item *item,
+                       struct err *e)
+{
+    size_t n_vocab = infer_engine_model(s->engine)->n_vocab;
+    uint32_t next = infer_session_n_past(t->session) - (uint32_t)item->n + 1;
+    int rc = 0;
+    if (!infer_ticket_scores(t)) return 0;
+    for (uint32_t i = 0; i < item->n && next + i < t->n_prompt && !rc; i++) {
+        if (next + i < t->n_echoed) continue; /* it has begun again */
+        rc = infer_sequence_echo(&t->seq, item->rows + i * n_vocab, t->tokens[next + i], e);
+        t->n_echoed++;
+    }
+    return rc;
 }
 
 /* What happened to the item of a request. True when the request has ended. */
@@ -253,8 +286,14 @@ static bool settle(struct infer_scheduler *s, struct infer_ticket *t, const stru
     }
     uint32_t past = infer_session_n_past(t->session);
     if (!t->left && (!behind(t) || past == t->stop[0] || past == t->stop[1])) leave(t);
+    if (t->n_echoed < t->n_prompt && echo_scored(s, t, item, e)) return true;
     if (behind(t)) return false;
     t->left = true;
+    if (t->r.echo == INFER_ECHO_ONLY) {
+        infer_sequence_finish(&t->seq);
+        *out_end = INFER_END_LENGTH;
+        return true;
+    }
     if (t->generates) return take(s, t, item, out_end, e);
     if (!item->tree && infer_tree_by_paths(t->session, t->r.tree, item->rows, e)) return true;
     t->first_s = clock_now_s();

@@ -121,7 +121,7 @@ static json_t *whole(struct serve_job *job)
     return o;
 }
 
-static const struct serve_format format = {begin, delta, done, end, whole};
+static const struct serve_format format = {begin, delta, done, end, whole, .offsets = false};
 
 /* ---- preparation ---- */
 

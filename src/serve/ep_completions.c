@@ -1,9 +1,10 @@
 /* POST /v1/completions: a text, or several, continued as they are. A prompt may be a string, an array of strings, an
- * array of token ids, or an array of such arrays. */
+ * array of token ids, or an array of such arrays. With `echo` the answer begins with it, and `logprobs` say how
+ * probable each of its tokens was: programs that evaluate models by likelihood ask so, with few or no new tokens. */
 #include "generate.h"
 
 static const struct serve_field fields[] = {SERVE_SAMPLING_FIELDS,           {"prompt", SERVE_USED, NULL},
-                                            {"logprobs", SERVE_USED, NULL},  {"echo", SERVE_FIXED, "false"},
+                                            {"logprobs", SERVE_USED, NULL},  {"echo", SERVE_USED, NULL},
                                             {"suffix", SERVE_FIXED, "\"\""}, {"best_of", SERVE_USED, NULL},
                                             {NULL, SERVE_USED, NULL}};
 
@@ -17,43 +18,32 @@ static json_t *head(const struct serve_job *job)
                      "model", job->model->name);
 }
 
-static size_t characters(json_t *s)
-{
-    size_t n = 0;
-    for (const char *p = json_string_value(s); *p; p++) n += ((unsigned char)*p & 0xC0) != 0x80;
-    return n;
-}
-
-/* This endpoint has an older shape of log-probabilities: four parallel arrays. Takes `list`. *offset: where in the text
- * its first token stands, and then the next one will, in characters. */
-static json_t *logprobs_json(json_t *list, size_t *offset)
+/* This endpoint has an older shape of log-probabilities: four parallel arrays. Takes `list`. */
+static json_t *logprobs_json(json_t *list)
 {
     if (!list) return json_null();
     json_t *tokens = json_array(), *values = json_array(), *tops = json_array(), *offsets = json_array(), *o, *t;
     size_t i, k;
     json_array_foreach(list, i, o)
     {
-        json_t *top = json_object();
+        bool known = json_is_number(json_object_get(o, "logprob"));
+        json_t *top = known ? json_object() : json_null();
         json_array_foreach(json_object_get(o, "top_logprobs"), k, t)
             json_object_set(top, json_string_value(json_object_get(t, "token")), json_object_get(t, "logprob"));
         json_array_append(tokens, json_object_get(o, "token"));
         json_array_append(values, json_object_get(o, "logprob"));
         json_array_append_new(tops, top);
-        json_array_append_new(offsets, json_integer((json_int_t)*offset));
-        *offset += characters(json_object_get(o, "token"));
+        json_array_append(offsets, json_object_get(o, "text_offset"));
     }
     json_decref(list);
     return json_pack("{s:o s:o s:o s:o}", "tokens", tokens, "token_logprobs", values, "top_logprobs", tops,
                      "text_offset", offsets);
 }
 
-static json_t *choice_json(const struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs,
-                           const char *finish)
+static json_t *choice_json(uint32_t i, const char *text, size_t n, json_t *logprobs, const char *finish)
 {
-    struct serve_generation *g = job->data;
     return json_pack("{s:i s:o s:o s:o}", "index", (int)i, "text", serve_json_text(text, n), "logprobs",
-                     logprobs_json(logprobs, &g->choice[i].n_told), "finish_reason",
-                     finish ? json_string(finish) : json_null());
+                     logprobs_json(logprobs), "finish_reason", finish ? json_string(finish) : json_null());
 }
 
 static void send(struct serve_job *job, json_t *choices, json_t *usage)
@@ -67,13 +57,13 @@ static void send(struct serve_job *job, json_t *choices, json_t *usage)
 
 static void delta(struct serve_job *job, uint32_t i, const char *text, size_t n, json_t *logprobs)
 {
-    send(job, json_pack("[o]", choice_json(job, i, text, n, logprobs, NULL)), NULL);
+    send(job, json_pack("[o]", choice_json(i, text, n, logprobs, NULL)), NULL);
 }
 
 static void done(struct serve_job *job, uint32_t i)
 {
     struct serve_generation *g = job->data;
-    send(job, json_pack("[o]", choice_json(job, i, "", 0, NULL, g->choice[i].finish)), NULL);
+    send(job, json_pack("[o]", choice_json(i, "", 0, NULL, g->choice[i].finish)), NULL);
 }
 
 static void end(struct serve_job *job)
@@ -90,32 +80,39 @@ static json_t *whole(struct serve_job *job)
     for (uint32_t i = 0; i < g->n_choices; i++) {
         struct serve_choice *c = &g->choice[i];
         json_array_append_new(choices,
-                              choice_json(job, i, c->text.data, c->text.len, json_incref(c->logprobs), c->finish));
+                              choice_json(i, c->text.data, c->text.len, json_incref(c->logprobs), c->finish));
     }
     json_object_set_new(o, "choices", choices);
     json_object_set_new(o, "usage", serve_usage(job));
     return o;
 }
 
-static const struct serve_format format = {NULL, delta, done, end, whole};
+static const struct serve_format format = {NULL, delta, done, end, whole, .offsets = true};
 
 /* ---- preparation ---- */
 
 static int read_options(struct serve_job *job, struct serve_generation *g, struct err *e)
 {
     int64_t top = -1, best_of = 0;
-    int rc;
+    bool echo = false;
+    int rc = serve_field_bool(job, job->in, "", "echo", &echo);
+    if (rc) return rc;
+    if (echo) g->sampling.fewest = 0; /* for who wants to know how probable a text is */
     if ((rc = serve_sampling_read(job, &g->sampling, e)) || (rc = serve_structured_read(job, g, e)) ||
         (rc = serve_field_integer(job, job->in, "", "logprobs", 0, SERVE_TOP_MAX, &top)) ||
         (rc = serve_field_integer(job, job->in, "", "best_of", 1, SERVE_CHOICES_MAX, &best_of)))
         return rc;
+    if (echo && g->grammar)
+        return serve_refuse(job, CROFT_E_UNSUPPORTED, "echo", "'echo' and structured_outputs exclude each other.");
     if (best_of && best_of != g->sampling.n)
         return serve_refuse(job, CROFT_E_UNSUPPORTED, "best_of",
                             "'best_of' is not supported here except as the value of 'n'.");
+    g->echo = !echo ? INFER_ECHO_NONE : g->sampling.nothing ? INFER_ECHO_ONLY : INFER_ECHO_FIRST;
     g->logprobs = top >= 0;
     g->sampling.s.logprobs = g->logprobs;
     g->sampling.s.n_top = top > 0 ? (int32_t)top : 0;
-    if (!g->sampling.s.max_tokens) g->sampling.s.max_tokens = 16; /* OpenAI's default of this endpoint */
+    if (!g->sampling.s.max_tokens && !g->sampling.nothing)
+        g->sampling.s.max_tokens = 16; /* OpenAI's default of this endpoint */
     return 0;
 }
 

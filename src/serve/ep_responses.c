@@ -246,7 +246,7 @@ static void end(struct serve_job *job)
 
 static json_t *whole(struct serve_job *job) { return response_json(job, status_of(job)); }
 
-static const struct serve_format format = {begin, delta, done, end, whole};
+static const struct serve_format format = {begin, delta, done, end, whole, .offsets = false};
 
 /* ---- preparation ---- */
 

@@ -2,12 +2,14 @@
  * pieces to text and events, the end. Read next: chat.c, tools.c, ep_chat.c. */
 #include "generate.h"
 
+#include <math.h>
+
 enum { ANSWER_MAX = 16 << 20 };
 
 struct serve_generation *serve_generation_new(struct serve_job *job, const struct serve_format *f)
 {
     struct serve_generation *g = mem_calloc(1, sizeof *g);
-    if (g) g->format = f;
+    if (g) *g = (struct serve_generation){.format = f, .sampling.fewest = 1};
     job->data = g;
     return g;
 }
@@ -140,8 +142,11 @@ int serve_generation_submit(struct serve_job *job, int32_t *const *prompt, const
     int rc = serve_job_asks(job, total, e);
     for (uint32_t i = 0; rc == 0 && i < total; i++) {
         struct croft_sampling s = g->sampling.s;
-        struct infer_request r = {
-            .prompt = prompt[i / per_prompt], .n_prompt = n[i / per_prompt], .sampling = &s, .grammar = g->grammar};
+        struct infer_request r = {.prompt = prompt[i / per_prompt],
+                                  .n_prompt = n[i / per_prompt],
+                                  .sampling = &s,
+                                  .grammar = g->grammar,
+                                  .echo = g->echo};
         if (g->tools) r.spelled = job->model->marker, r.n_spelled = job->model->n_markers;
         buf_init(&g->choice[i].text, ANSWER_MAX);
         if (g->logprobs) g->choice[i].logprobs = json_array();
@@ -173,6 +178,9 @@ static void note_logprobs(struct serve_job *job, struct serve_choice *c, const s
 {
     if (!c->logprobs || p->token < 0) return;
     json_t *o = token_json(job->model, p->token, p->logprob, true), *list = json_object_get(o, "top_logprobs");
+    if (isnan(p->logprob)) json_object_set_new(o, "logprob", json_null()); /* nothing is before it */
+    if (((struct serve_generation *)job->data)->format->offsets)
+        json_object_set_new(o, "text_offset", json_integer((json_int_t)c->n_chars));
     for (uint32_t i = 0; i < p->n_top; i++)
         json_array_append_new(list, token_json(job->model, top[i].token, top[i].logprob, false));
     json_array_append_new(c->logprobs, o);
@@ -207,6 +215,7 @@ void serve_generation_piece(struct serve_job *job, const struct serve_piece *p, 
     struct serve_choice *c = &g->choice[p->choice];
     buf_add(&c->text, text, p->n);
     note_logprobs(job, c, p, top);
+    for (size_t i = 0; i < p->n; i++) c->n_chars += ((unsigned char)text[i] & 0xC0) != 0x80;
     if (!g->sampling.stream || g->forced_call) return;
     show(job, p->choice, serve_tools_visible(g->tools, c->text.data ? c->text.data : "", c->text.len));
 }

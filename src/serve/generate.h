@@ -12,7 +12,8 @@ struct serve_sampling {
     const char *stop[SERVE_STOPS_MAX];
     struct croft_bias *bias; /* owned */
     int64_t n;               /* choices for each prompt */
-    bool stream, include_usage;
+    int64_t fewest;          /* that max_tokens may be; set before reading. 0 of them: nothing is written */
+    bool stream, include_usage, nothing;
 };
 /* The fields that chat and completions have in common; their names for serve_fields_check are below. */
 int serve_sampling_read(struct serve_job *job, struct serve_sampling *out, struct err *e) ERR_CHECK;
@@ -36,9 +37,9 @@ struct serve_call { /* of a tool */
 struct serve_choice {
     struct buf text;
     size_t shown;     /* bytes of it that were streamed */
+    size_t n_chars;   /* characters that came so far */
     json_t *logprobs; /* array of OpenAI's token objects, or NULL; taken by deltas when streaming */
     bool begun;       /* the endpoint's: its message was announced */
-    size_t n_told;    /* the endpoint's: characters of the tokens whose log-probabilities are out */
     struct serve_call *calls;  /* [n_calls] after the end */
     size_t n_calls, n_content; /* content: bytes of text before the first call */
     const char *finish;        /* "stop", "length", "tool_calls" after the end */
@@ -50,6 +51,7 @@ struct serve_format {
     void (*done)(struct serve_job *job, uint32_t choice); /* stream: a choice has ended */
     void (*end)(struct serve_job *job);                   /* stream: all have */
     json_t *(*whole)(struct serve_job *job);              /* not streamed: the body */
+    bool offsets; /* log-probabilities say where in the text, in characters, their tokens are: "text_offset" */
 };
 struct serve_generation {
     const struct serve_format *format;
@@ -57,6 +59,7 @@ struct serve_generation {
     struct serve_choice *choice; /* [job->n_ask] */
     uint32_t n_choices;
     struct infer_grammar *grammar; /* or NULL */
+    enum infer_echo echo;
     bool logprobs, begun;
     enum serve_tools tools; /* calls are looked for in the answer */
     json_t *tool_list;      /* for the template; NULL: none */

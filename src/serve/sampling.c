@@ -88,7 +88,7 @@ static int read_seed(struct serve_job *job, struct serve_sampling *o)
 int serve_sampling_read(struct serve_job *job, struct serve_sampling *o, struct err *e)
 {
     json_t *in = job->in;
-    int64_t max_tokens = 0, top_k = 0;
+    int64_t max_tokens = -1, top_k = 0;
     bool ignore_eos = false;
     int rc;
     croft_sampling_init(&o->s);
@@ -101,7 +101,7 @@ int serve_sampling_read(struct serve_job *job, struct serve_sampling *o, struct 
         (rc = read_number(job, "presence_penalty", -2, 2, &o->s.presence_penalty)) ||
         (rc = serve_field_integer(job, in, "", "top_k", 0, 1 << 24, &top_k)) ||
         (rc = serve_field_integer(job, in, "", "n", 1, SERVE_CHOICES_MAX, &o->n)) ||
-        (rc = serve_field_integer(job, in, "", "max_tokens", 1, 1 << 24, &max_tokens)) ||
+        (rc = serve_field_integer(job, in, "", "max_tokens", o->fewest, 1 << 24, &max_tokens)) ||
         (rc = serve_field_integer(job, in, "", "max_completion_tokens", 1, 1 << 24, &max_tokens)) ||
         (rc = serve_field_integer(job, in, "", "max_output_tokens", 1, 1 << 24, &max_tokens)) ||
         (rc = read_seed(job, o)) || (rc = read_stop(job, o)) || (rc = read_bias(job, o, e)) ||
@@ -109,6 +109,8 @@ int serve_sampling_read(struct serve_job *job, struct serve_sampling *o, struct 
         return rc;
     o->s.ignore_eos = ignore_eos;
     o->s.top_k = (int32_t)top_k;
+    o->nothing = max_tokens == 0;
+    if (max_tokens < 0) max_tokens = 0;
     o->s.max_tokens = (int32_t)max_tokens;
     const uint32_t ceiling = job->serve->p.max_tokens;
     if (ceiling && (max_tokens == 0 || max_tokens > ceiling)) o->s.max_tokens = (int32_t)ceiling;

@@ -16,7 +16,7 @@ import threading
 import time
 
 import refusals
-from check import ENDLESS, HELP, TMP, Skip, events, fails, hold, node, run, same, tools_model, true
+from check import ENDLESS, HELP, TMP, Skip, events, fails, hold, node, run, same, tokens, tools_model, true
 from server import CROFT, MODEL, ROOT, Server, certificates
 
 shared = None  # one server for the tests that need nothing special
@@ -207,12 +207,6 @@ def test_decisions():
             x = [a["probability"]] if "probability" in a else [y["probability"] for y in a["probabilities"]]
             y = [b["probability"]] if "probability" in b else [y["probability"] for y in b["probabilities"]]
             true(max(abs(u - v) for u, v in zip(x, y)) < 2e-2, "question %d alone: %r and %r" % (i, x, y))
-
-
-def tokens(text, special=False):
-    out = subprocess.run([CROFT, "tokenize", MODEL, "--text", text] + (["--special"] if special else []), capture_output=True,
-                         text=True, check=True).stdout
-    return [int(t) for t in out.split()]
 
 
 def test_a_decision_is_what_the_model_would_write():

@@ -40,6 +40,12 @@ def tools_model():
     return path
 
 
+def tokens(text, special=False):
+    out = subprocess.run([CROFT, "tokenize", MODEL, "--text", text] + (["--special"] if special else []), capture_output=True,
+                         text=True, check=True).stdout
+    return [int(t) for t in out.split()]
+
+
 def events(text):
     return [json.loads(l[6:]) for l in text.splitlines() if l.startswith("data: {")]
 

@@ -2,11 +2,11 @@
 ($CROFT). Each test says which client wants it; docs/SERVE.md lists those that were driven."""
 import json
 
-from check import HELP, events, run, same, tools_model, true
+from check import HELP, events, hold, run, same, tokens, tools_model, true
 from server import Server
 
 shared = None
-CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+CHAT, RESPONSES, TEXT = "/v1/chat/completions", "/v1/responses", "/v1/completions"
 
 
 def function(name, parameters=None):
@@ -61,6 +61,63 @@ def test_a_required_call_beside_a_format():
         status, body = s.json(CHAT, {**HELP, "tools": [function("f", schema)], "tool_choice": "required",
                                      "structured_outputs": {"regex": "a"}})
         same((status, body["error"]["message"]), (400, "A required call and structured_outputs exclude each other."))
+
+
+# ---- how probable a text is: lm-evaluation-harness and others ----------------------------------------------------
+
+def test_echo():
+    ask = {"model": "helpdesk", "prompt": "where is my order? \u00fc\U0001F600", "max_tokens": 3}
+    plain = shared.json(TEXT, ask)[1]["choices"][0]
+    said = shared.json(TEXT, {**ask, "echo": True})[1]
+    same(said["choices"][0]["text"], ask["prompt"] + plain["text"])
+    text = shared.ask(TEXT, {**ask, "echo": True, "logprobs": 1, "stream": True})[2]
+    same("".join(e["choices"][0]["text"] for e in events(text)), ask["prompt"] + plain["text"])
+    whole = shared.json(TEXT, {**ask, "echo": True, "logprobs": 2})[1]
+    p = whole["choices"][0]["logprobs"]
+    n = whole["usage"]["prompt_tokens"]
+    same([len(p[k]) for k in ("tokens", "token_logprobs", "top_logprobs", "text_offset")], [n + 3] * 4)
+    same((p["token_logprobs"][0], p["top_logprobs"][0]), (None, None))
+    same([len(t) for t in p["top_logprobs"][1:]], [2] * (n + 2))
+    streamed = [e["choices"][0]["logprobs"] for e in events(text) if e["choices"][0]["logprobs"]]
+    same([t for s in streamed for t in s["tokens"]], p["tokens"])
+    same([t for s in streamed for t in s["text_offset"]], p["text_offset"])
+    for at, t in zip(p["text_offset"], p["tokens"]):
+        if "\ufffd" not in t:  # a part of a character is where the whole will be
+            same(whole["choices"][0]["text"][at:at + len(t)], t)
+    # as it answers when asked for one token after the other
+    ids = tokens(ask["prompt"])
+    for i in range(1, n):
+        one = shared.json(TEXT, {"model": "helpdesk", "prompt": ids[:i], "max_tokens": 1, "logprobs": 1,
+                                 "logit_bias": {str(ids[i]): 100}})[1]["choices"][0]["logprobs"]
+        true(abs(one["token_logprobs"][0] - p["token_logprobs"][i]) < 2e-3, (i, one, p["token_logprobs"][i]))
+    nothing = shared.json(TEXT, {**ask, "echo": True, "logprobs": 2, "max_tokens": 0})[1]
+    same((nothing["choices"][0]["text"], nothing["choices"][0]["finish_reason"], nothing["usage"]["completion_tokens"]),
+         (ask["prompt"], "length", 0))
+    same(nothing["choices"][0]["logprobs"], {k: v[:n] for k, v in p.items()})
+    stopped = shared.json(TEXT, {**ask, "echo": True, "stop": "order"})[1]["choices"][0]["text"]
+    true(stopped.startswith(ask["prompt"]), "stop strings do not look at the prompt")
+
+
+def test_echo_counts_the_end():
+    """The last token is left out by who adds up probabilities, so it must be there, also when it ends the answer."""
+    prompt = "<|im_start|>user\nwhere is my order?<|im_end|>\n<|im_start|>assistant\norder_status"
+    body = shared.json(TEXT, {"model": "helpdesk", "prompt": prompt, "max_tokens": 1, "echo": True, "logprobs": 1})[1]
+    same((body["choices"][0]["finish_reason"], body["choices"][0]["logprobs"]["tokens"][-1]), ("stop", "<|im_end|>"))
+    same(len(body["choices"][0]["logprobs"]["tokens"]), body["usage"]["prompt_tokens"] + 1)
+
+
+def test_many_echoes_at_once():
+    """Prompts with a beginning in common, while others write: each gets what it gets alone."""
+    prompts = ["where is my order " * 10 + w for w in ("now", "then", "please", "today")]
+    ask = {"model": "helpdesk", "max_tokens": 1, "echo": True, "logprobs": 1}
+    alone = [shared.json(TEXT, {**ask, "prompt": p})[1]["choices"][0]["logprobs"]["token_logprobs"] for p in prompts]
+    held = [hold(shared) for _ in range(4)]
+    together = [c["logprobs"]["token_logprobs"] for c in shared.json(TEXT, {**ask, "prompt": prompts * 8})[1]["choices"]]
+    for c in held:
+        c.close()
+    for i, got in enumerate(together):
+        same(len(got), len(alone[i % 4]))
+        true(max(abs(a - b) for a, b in zip(got[1:], alone[i % 4][1:])) < 2e-3)
 
 
 # ---- what was said before ----------------------------------------------------------------------------------------

@@ -56,6 +56,12 @@ struct infer_outcome {
     struct infer_ticket *ticket;              /* of the request; borrowed during on_done */
 };
 
+enum infer_echo { /* does the prompt come as pieces, too, one for each of its tokens, before the answer? */
+                  INFER_ECHO_NONE,
+                  INFER_ECHO_FIRST, /* and then the answer; the token that ends it comes as a piece without text */
+                  INFER_ECHO_ONLY   /* and nothing after it */
+};
+
 struct infer_request {
     const int32_t *prompt; /* [n_prompt], n_prompt ≥ 1; copied. NULL with `texts` */
     size_t n_prompt;
@@ -73,6 +79,9 @@ struct infer_request {
     size_t n_spelled;
     /* Text as it may be shown, as in croft_generate. Nonzero ends the answer with INFER_END_STOP. */
     int (*on_piece)(void *user, const struct croft_piece *piece);
+    /* With sampling->logprobs each piece of the prompt has how probable its token was behind those before it: nothing
+     * of the prompt is taken from the cache then. Where that is not known, the logprob is NAN. */
+    enum infer_echo echo;
 
     /* ask: borrowed until on_done. The logits of its asks are written before on_done. */
     struct infer_tree *tree;

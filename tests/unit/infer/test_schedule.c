@@ -5,8 +5,10 @@
 #include "base_clock.h"
 #include "infer_choice.h"
 #include "infer_generate.h"
+#include "infer_sample.h"
 #include "infer_schedule.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -193,6 +195,97 @@ static void as_alone(void **state)
 static void little_cache(void **state)
 {
     together((struct infer_scheduler_params){.n_ctx = 256, .n_cache = 384, .kv = INFER_KV_F32}, false);
+}
+
+/* A prompt that is shown with how probable its tokens are: as a session of its own has them, whoever else is there
+ * and whatever is in the cache; nothing of it is told twice when it has to begin again. */
+struct heard {
+    struct answer a;
+    int32_t token[512];
+    float logprob[512];
+    size_t n;
+};
+static int on_heard(void *user, const struct croft_piece *p)
+{
+    struct heard *h = user;
+    if (h->n < 512) {
+        h->token[h->n] = p->token;
+        h->logprob[h->n++] = p->logprob;
+    }
+    buf_add(&h->a.text, p->text, p->n);
+    return 0;
+}
+
+static void check_scores(const struct heard *h, const int32_t *prompt, size_t n)
+{
+    struct infer_session *s = golden_session(engine, 512, 512, 512, INFER_KV_F32);
+    uint32_t n_vocab = infer_engine_model(engine)->n_vocab;
+    struct err e = {0};
+    assert_ok(infer_session_eval(s, prompt, n, INFER_LOGITS_ALL, &e), e);
+    assert_true(isnan(h->logprob[0]));
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(h->token[i], prompt[i]);
+        if (i == 0) continue;
+        double want =
+            infer_logprob(infer_engine_ops(engine), infer_session_logits(s, (uint32_t)i - 1), n_vocab, prompt[i]);
+        if (fabs(want - h->logprob[i]) > 1e-4) fail_msg("token %zu: %g, not %g", i, h->logprob[i], want);
+    }
+    infer_session_free(s);
+}
+
+static void hear(struct infer_scheduler *s, struct heard *h, const int32_t *prompt, size_t n, enum infer_echo echo)
+{
+    struct croft_sampling sampling;
+    struct err e = {0};
+    croft_sampling_init(&sampling);
+    sampling.max_tokens = 2;
+    sampling.ignore_eos = 1;
+    sampling.logprobs = 1;
+    struct infer_request r = {.prompt = prompt,
+                              .n_prompt = n,
+                              .sampling = &sampling,
+                              .on_piece = on_heard,
+                              .on_done = on_done,
+                              .user = h,
+                              .echo = echo};
+    assert_ok(infer_schedule(s, &r, &h->a.ticket, &e), e);
+}
+
+static void prompts_with_their_probabilities(void **state)
+{
+    enum { HEARD = 6 };
+    static struct heard h[HEARD];
+    /* the second cache is so small that they take each other's place */
+    static const uint32_t n_cache[] = {2048, 384};
+    for (int k = 0; k < 2; k++) {
+        struct infer_scheduler *s =
+            scheduler_of((struct infer_scheduler_params){.n_ctx = 256, .n_cache = n_cache[k], .kv = INFER_KV_F32});
+        struct answer other[2];
+        int32_t *prompt;
+        answer_init(other, 2);
+        for (size_t i = 0; i < 2; i++) submit(s, i, &other[i], 0, 0);
+        for (size_t i = 0; i < HEARD; i++) {
+            size_t n = prompt_of(i, &prompt);
+            h[i].n = 0;
+            answer_init(&h[i].a, 1);
+            hear(s, &h[i], prompt, n, i % 2 ? INFER_ECHO_ONLY : INFER_ECHO_FIRST);
+            mem_free(prompt);
+        }
+        wait_for(other, 2);
+        for (size_t i = 0; i < HEARD; i++) {
+            size_t n = prompt_of(i, &prompt);
+            wait_for(&h[i].a, 1);
+            assert_int_equal(h[i].a.o.err.code, 0);
+            assert_int_equal(h[i].a.o.n_generated, i % 2 ? 0 : 2);
+            assert_int_equal(h[i].a.o.end, INFER_END_LENGTH);
+            assert_true(h[i].n >= n + h[i].a.o.n_generated && h[i].n <= n + h[i].a.o.n_generated + 1);
+            check_scores(&h[i], prompt, n);
+            mem_free(prompt);
+            answer_done(&h[i].a, 1);
+        }
+        answer_done(other, 2);
+        infer_scheduler_free(s);
+    }
 }
 
 static void ends(void **state)
@@ -693,6 +786,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_alone),
                                        cmocka_unit_test(little_cache),
+                                       cmocka_unit_test(prompts_with_their_probabilities),
                                        cmocka_unit_test(ends),
                                        cmocka_unit_test(cancelled_while_it_writes),
                                        cmocka_unit_test(one_after_the_other),
