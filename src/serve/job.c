@@ -39,11 +39,16 @@ static int on_piece(void *user, const struct croft_piece *p)
     return stop;
 }
 
+static void cancel_asks(struct serve_job *job) /* under the lock */
+{
+    for (uint32_t i = 0; i < job->n_ask; i++)
+        if (job->ask[i].ticket) infer_ticket_cancel(job->ask[i].ticket);
+}
+
 static void cancel_all(struct serve_job *job)
 {
     pthread_mutex_lock(&job->lock);
-    for (uint32_t i = 0; i < job->n_ask; i++)
-        if (job->ask[i].ticket) infer_ticket_cancel(job->ask[i].ticket);
+    cancel_asks(job);
     pthread_mutex_unlock(&job->lock);
 }
 
@@ -52,9 +57,9 @@ void serve_job_done(struct serve_job *job, uint32_t i, const struct infer_outcom
     pthread_mutex_lock(&job->lock);
     job->ask[i].outcome = *o;
     job->ask[i].done = true;
+    if (o->err.code == CROFT_E_FULL && !job->leg) cancel_asks(job); /* no part of the answer is wanted */
     post(job);
-    pthread_mutex_unlock(&job->lock);
-    if (o->err.code == CROFT_E_FULL && !job->leg) cancel_all(job); /* no part of the answer is wanted */
+    pthread_mutex_unlock(&job->lock); /* from here on the loop may free it */
 }
 
 static void on_done(void *user, const struct infer_outcome *o)
