@@ -39,7 +39,7 @@ finish() {
     [ -n "$run" ] || return 0
     ok=1
     printf '%s' "$stdin" >"$T.in"
-    T="$T" timeout 120 sh -c "$run" <"$T.in" >"$T.out" 2>"$T.err"; rc=$?
+    T="$T" timeout 300 sh -c "$run" <"$T.in" >"$T.out" 2>"$T.err"; rc=$?
     [ "$rc" -eq "$want_exit" ] || complain "exit code $rc, expected $want_exit"
     for s in out err; do
         case $exact in *$s*) diff -u "$T.want.$s" "$T.$s" >"$T.diff" || { complain "$s differs"; cat "$T.diff"; } ;; esac
