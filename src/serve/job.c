@@ -236,7 +236,8 @@ static void sum_up(struct serve_job *job)
         job->cached_tokens += o->n_cached;
         job->answer_tokens += o->n_generated;
         if (o->queued_s > job->queued_s) job->queued_s = o->queued_s;
-        if (!o->err.code || job->fault.err.code || job->leg) continue;
+        bool follows = job->fault.err.code == CROFT_E_CANCELLED; /* why the others were cancelled says more */
+        if (!o->err.code || (job->fault.err.code && !follows) || job->leg) continue;
         job->fault.err = o->err;
         if (o->err.code == CROFT_E_LIMIT) job->fault.status = 400; /* a grammar that is too ambiguous */
     }

@@ -435,8 +435,8 @@ def test_a_full_queue_is_shared():
     with Server("helpdesk=" + MODEL, "--api-keys", path, "--parallel", "1", "--queue", "4") as s:
         ended = []
 
-        def one():
-            status, headers, text = s.ask("/v1/chat/completions", {**HELP, **ENDLESS, "max_tokens": 400},
+        def one(n=1):
+            status, headers, text = s.ask("/v1/chat/completions", {**HELP, **ENDLESS, "max_tokens": 400, "n": n},
                                           headers={"Authorization": "Bearer " + a})
             ended.append((status, status == 429 and (json.loads(text)["error"]["code"], int(headers["Retry-After"]) > 0)))
         threads = [threading.Thread(target=one) for _ in range(8)]
@@ -450,6 +450,16 @@ def test_a_full_queue_is_shared():
         for t in threads:
             t.join()
         same(sorted(set(ended)), [(200, False), (429, ("queue_full", True))])
+        del ended[:]  # and one request with many answers, of which one loses its place, is told as a whole
+        t = threading.Thread(target=one, kwargs={"n": 5})
+        t.start()
+        end = time.time() + 20
+        waiting = re.compile('croft_waiting{model="helpdesk"} 4')
+        while time.time() < end and not waiting.search(s.ask("/metrics", headers={"Authorization": "Bearer " + b})[2]):
+            time.sleep(0.005)
+        same(s.ask("/v1/chat/completions", HELP, headers={"Authorization": "Bearer " + b})[0], 200)
+        t.join()
+        same(ended, [(429, ("queue_full", True))])
 
 
 def test_starting():
