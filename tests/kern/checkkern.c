@@ -768,9 +768,20 @@ static double time_gemm(const struct kern_ops *o, int type, size_t n_out, struct
     return best;
 }
 
+/* Operations per second of the level's int8 multiplication in registers: what no product passes. */
+static double peak_rate(const struct kern_ops *o)
+{
+    double best = 0;
+    for (int round = 0; round < 20; round++) {
+        double t = now_s(), ops = (double)o->peak[KERN_PEAK_INT8](20000);
+        best = fmax(best, ops / (now_s() - t));
+    }
+    return best;
+}
+
 static void bench(struct ctx *c, const char *only_level, int only_type)
 {
-    static const size_t shapes[][2] = {{2048, 2048}, {2048, 8192}};
+    static const size_t shapes[][2] = {{256, 2048}, {2048, 2048}, {2048, 8192}}; /* the first stays in the cache */
     size_t pool_bytes = 192u << 20;
     uint8_t *pool = big(pool_bytes);
     float *f = big(128 * 8192 * 4), *y = big(128 * 2048 * 4);
@@ -784,10 +795,11 @@ static void bench(struct ctx *c, const char *only_level, int only_type)
     for (const char *const *l = kern_levels(); *l; l++) {
         const struct kern_ops *o = kern_level_get(*l);
         if (!o || (only_level ? strcmp(*l, only_level) != 0 : strcmp(*l, "ref") == 0)) continue;
+        if (o->peak[KERN_PEAK_INT8]) printf("%s: %.0f GOP/s of int8 in registers\n", *l, peak_rate(o) / 1e9);
         for (int type = 0; type < KERN_TYPE_COUNT; type++) {
             if (!kern_type_get(type) || (only_type >= 0 && type != only_type)) continue;
             if (strcmp(o->gemm_level[type], *l) != 0 && !only_level) continue;
-            for (size_t s = 0; s < 2; s++) {
+            for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
                 x.n = x.ld = shapes[s][1];
                 for (size_t t = 0; t < 128; t++)
                     o->act_quantize(f + t * x.n, x.n, x.q + t * x.n, x.d + t * x.n / 32, x.sum16 + t * x.n / 16);
