@@ -300,6 +300,12 @@ static int add_item(struct serve_job *job, json_t *item, size_t i, json_t *messa
                               json_pack("{s:s s:O s:o}", "role", "tool", "tool_call_id", id, "content", output));
         return 0;
     }
+    if (strcmp(type, "item_reference") == 0)
+        return serve_refuse(
+            job, CROFT_E_UNSUPPORTED, "input",
+            "'input[%zu]' refers to an item, and nothing is stored here: send the item itself (clients "
+            "do with 'store' false).",
+            i);
     return serve_refuse(job, CROFT_E_UNSUPPORTED, "input",
                         "'input[%zu]' is of the type '%.30s'; messages, function_call and function_call_output are "
                         "read.",

@@ -170,6 +170,9 @@ def test_what_agents_ask_of_responses():
     same((status, body["error"]["param"], body["error"]["code"]), (400, "truncation", "context_length_exceeded"))
     status, body = shared.json(RESPONSES, {**ask, "reasoning": {"effort": "high"}})
     same((status, body["error"]["param"]), (400, "reasoning.effort"))
+    status, body = shared.json(RESPONSES, {**ask, "input": [{"type": "item_reference", "id": "msg_1"}]})
+    same((status, body["error"]["message"]), (400, "'input[0]' refers to an item, and nothing is stored here: send the item itself "
+                                                   "(clients do with 'store' false)."))
 
 
 run(globals())
