@@ -258,6 +258,11 @@ static void advice(struct report *r, const struct facts *f)
     struct cli_table t;
     cli_table_init(&t, cols);
     if (!f->ops) cli_text(&t, f->ops_error.msg);
+    if (f->cpu->amx_refused[0]) {
+        char text[160];
+        snprintf(text, sizeof text, "This CPU has AMX, which cannot be used: %s.", f->cpu->amx_refused);
+        cli_text(&t, text);
+    }
     if (strcmp(s->governor, "powersave") == 0)
         cli_text(&t, "The clock governor is 'powersave': set it to 'performance' or 'schedutil' for steady rates.");
     if (s->throttle_count > 0)

@@ -12,6 +12,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <errno.h>
 #include <sys/syscall.h>
 
 static uint64_t xgetbv0(void)
@@ -21,11 +22,19 @@ static uint64_t xgetbv0(void)
     return (uint64_t)hi << 32 | lo;
 }
 
-/* Linux lets a process use AMX's tiles only once it has asked: from then on its threads have 8 KiB more to save. */
-static bool ask_for_tiles(void)
+/* Linux lets a process use AMX's tiles only once it has asked: from then on its threads, those that exist already too,
+ * have 8 KiB more to save. It refuses while a thread has an alternative signal stack that could not hold them. */
+static bool ask_for_tiles(struct plat_cpu *c, uint64_t xcr0)
 {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, XCR0_TILES = 3 << 17 };
+    const char *why = "the operating system or the hypervisor does not save its registers (Linux: from 5.16 on)";
+    if ((xcr0 & XCR0_TILES) == XCR0_TILES) {
+        if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0) return true;
+        why = errno == ENOSPC ? "a thread has an alternative signal stack too small for its registers"
+                              : "the operating system refuses this process its registers";
+    }
+    snprintf(c->amx_refused, sizeof c->amx_refused, "%s", why);
+    return false;
 }
 
 static void detect(struct plat_cpu *c)
@@ -42,15 +51,14 @@ static void detect(struct plat_cpu *c)
     bool fma = cx >> 12 & 1, f16c = cx >> 29 & 1, avx = cx >> 28 & 1;
     uint64_t xcr0 = xgetbv0();
     bool os_avx = (xcr0 & 0x6) == 0x6, os_avx512 = (xcr0 & 0xE6) == 0xE6;
-    bool os_amx = (xcr0 & 0x60000) == 0x60000 && ask_for_tiles();
     c->os_avx = os_avx;
     c->os_avx512 = os_avx512;
-    c->os_amx = os_amx;
     if (!__get_cpuid_count(7, 0, &a, &b, &cx, &d)) return;
+    c->os_amx = (d >> 24 & 1) && ask_for_tiles(c, xcr0);
     c->avx2_fma_f16c = avx && os_avx && (b >> 5 & 1) && fma && f16c;
     c->avx512 = os_avx512 && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1);
     c->avx512_vnni = c->avx512 && (cx >> 11 & 1);
-    c->amx_tile = os_amx && (d >> 24 & 1);
+    c->amx_tile = c->os_amx;
     c->amx_bf16 = c->amx_tile && (d >> 22 & 1);
     c->amx_int8 = c->amx_tile && (d >> 25 & 1);
     if (__get_cpuid_count(7, 1, &a, &b, &cx, &d)) {

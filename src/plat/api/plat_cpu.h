@@ -10,6 +10,7 @@ struct plat_cpu {
     bool avx2_fma_f16c, avx512, avx512_vnni, avx512_bf16, avx_vnni; /* avx512 = F+BW+VL+DQ */
     bool os_avx, os_avx512, os_amx; /* x86: registers that the operating system saves; else they cannot be used */
     bool amx_tile, amx_int8, amx_bf16;
+    char amx_refused[96]; /* why this process cannot use the AMX that the CPU has, or "" */
     bool neon, dotprod, i8mm, fp16, bf16, sve;
     int n_logical;  /* CPUs this process may run on */
     int n_cores;    /* physical cores among them: two hyper-threads share one set of vector units */
