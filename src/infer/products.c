@@ -11,8 +11,9 @@ enum {
     PANEL_COLS = 64,
     TILE_ROWS = 64,
     TILE = TILE_ROWS * PANEL_COLS,
-    BF16_ROWS = 512, /* rows share the unpacking of weights to bf16, so as many as there are go together */
-    BF16_TILE = BF16_ROWS * COLS,
+    BF16_ROWS = 256, /* rows that share the unpacking of weights to bf16, and stay in the second-level cache */
+    BF16_COLS = 256, /* outputs that share the reading of rows too wide for it */
+    BF16_TILE = BF16_ROWS * PANEL_COLS,
     MANY = 8, /* rows from which on float products add up all alike */
 };
 
@@ -151,8 +152,9 @@ static void columns(struct infer_work *w, int thread, const struct infer_product
     const struct model_weight *m = p->w;
     bool panels =
         (m->strip_bytes && !is_packed(m)) || w->mul.n_rows > TILE_ROWS || (p->rows && w->mul.n_rows > 1);
-    size_t step = panels ? PANEL_COLS : to - from;
-    uint32_t rows = reads_bf16(w, w->mul.n_rows) && !p->rows ? BF16_ROWS : TILE_ROWS;
+    bool bf16 = reads_bf16(w, w->mul.n_rows) && !p->rows;
+    size_t step = !panels ? to - from : bf16 && is_packed(m) ? BF16_COLS : PANEL_COLS;
+    uint32_t rows = bf16 ? BF16_ROWS : TILE_ROWS;
     for (size_t c = from; c < to; c += step) {
         struct panel panel = panel_of(w, thread, 0, m, c, to - c < step ? to - c : step);
         for (uint32_t r = 0; r < w->mul.n_rows; r += rows)

@@ -650,7 +650,7 @@ enum { N_CHECKS = sizeof checks / sizeof checks[0] };
 static const size_t sizes[] = {0,  1,  2,  3,  5,  7,  8,  9,  15, 16, 17,  24,  31,  32,  33,
                                39, 47, 63, 64, 65, 79, 95, 96, 97, 127, 129, 160, 255, 257, 1030};
 static const size_t row_sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 70};
-static const size_t act_sizes[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 25, 41, 70};
+static const size_t act_sizes[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 25, 41, 64, 70, 97};
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static void run_case(struct ctx *c, const struct check *k, uint64_t salt)

@@ -3,9 +3,11 @@
  *     y[16 rows][16 outputs] += x[16 rows][32 elements] * w[32 elements][16 outputs]      one instruction, 16 cycles
  *
  * Activations come rounded to bf16 and cut into tiles (struct kern_act). Weights are unpacked, multiplied by their
- * scales and rounded to bf16 here, COLS outputs and DEPTH elements at a time, and then met by all activation rows, so
- * that the unpacking, about 110 cycles a tile, is shared by all of them: that is why this wants many rows at once.
- * Blocks of 2 x 2 tiles of sums need two loads of each side for four products.
+ * scales and rounded to bf16 here, a piece of COLS outputs and DEPTH elements at a time, and then met by all activation
+ * rows. Unpacking takes the vector units and multiplying the tile unit, so they go on side by side: while a piece is
+ * multiplied, the next one is unpacked into the other of two panels, a group of it after every few products, which is
+ * little enough for the CPU to run ahead of. Blocks of 2 x 2 tiles of sums need two loads of each side for four
+ * products; a panel stays in the first-level cache, and activations stream past it.
  *
  *     tmm0 tmm1      sums of rows 0-15, outputs 0-15 | 16-31          tmm4 tmm5   activations: rows 0-15 | 16-31
  *     tmm2 tmm3      … of rows 16-31                                  tmm6 tmm7   weights: outputs 0-15 | 16-31
@@ -21,10 +23,11 @@ enum { VB = 64 };
 #include "body/strip_load.h"
 
 enum {
-    ROWS = 64,   /* rows from which on unpacking to bf16 pays; by the cycle model of docs/KERNELS.md, not measured */
-    DEPTH = 512, /* elements of a piece: whole chunks; 16 KiB of each strip and of 16 activation rows */
-    COLS = 64,   /* outputs of a panel, which stays in the second-level cache: 64 KiB */
-    BLOCK = 32,  /* rows and outputs of a block of sums */
+    ROWS = 64,           /* rows from which on this pays; by the cycle model of docs/KERNELS.md, not measured */
+    DEPTH = KERN_CHUNK,  /* elements of a piece: 8 KiB of each strip and of 16 activation rows */
+    COLS = 32,           /* its outputs */
+    BLOCK = 32,          /* rows of a block of sums */
+    GROUPS = DEPTH / 32, /* of a strip in a piece */
 };
 
 /* B operands: [strip][pair of elements][output] of two bf16 each. */
@@ -43,33 +46,65 @@ INLINE void pairs_store(uint32_t *to, vf even, vf odd)
     _mm512_store_si512(to, _mm512_mask_blend_epi16(0xaaaaaaaa, lo, hi));
 }
 
-/* Byte k of every word as a float. */
-INLINE vf byte_of(__m512i v, const unsigned k)
+/* 256 + byte k of every word, as floats: the byte becomes the upper bits of a mantissa. */
+INLINE vf byte_of(__m512i v, const int k)
 {
-    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32(v, 8 * k), _mm512_set1_epi32(255)));
+    const __m512i mantissa = _mm512_set1_epi32(0xff << 15), bits_256 = _mm512_set1_epi32(0x43800000);
+    v = k < 2 ? _mm512_slli_epi32(v, 15 - 8 * (unsigned)k) : _mm512_srli_epi32(v, 8 * (unsigned)k - 15);
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(v, mantissa, bits_256, 0xea)); /* v & mantissa | bits_256 */
 }
 
-/* n elements of a strip, whose chunk begins at p: weights s (q - offset) or s q + m. The product with an offset, a
- * number of few bits, is exact, so a weight is rounded once before it is rounded to bf16. */
-INLINE void unpack(const struct kern_pack_form f, const uint8_t *p, size_t n, uint32_t (*to)[KERN_STRIP])
+/* Group b of a chunk of n_groups: weights s (q - offset) or s q + m. The product of s and a number of few bits is
+ * exact, so a weight is rounded once before it is rounded to bf16 (with a minimum twice). */
+INLINE void unpack(const struct kern_pack_form f, const uint8_t *chunk, size_t n_groups, size_t b,
+                   uint32_t (*to)[KERN_STRIP])
 {
-    for (size_t k = 0; k < n; k += KERN_CHUNK) {
-        size_t n_groups = n - k < KERN_CHUNK ? (n - k) / 32 : KERN_CHUNK / 32;
-        const uint8_t *scales = p;
-        p += kern_scales_bytes(f.scales, n_groups);
-        for (size_t b = 0; b < n_groups; b++, p += 64 * f.bits) {
-            vb q[8];
-            vf s[2], m[2];
-            group_load(f, p, 0, q);
-            group_scales(f, scales, b, 0, s, m);
-            PLAT_UNROLL for (int v = 0; v < 8; v++, to += 2)
-            {
-                const int h = has_halves(f) ? v / 4 : 0;
-                const vf sv = s[h], mv = has_min(f) ? m[h] : vf_mul(sv, vf_set((float)-f.offset));
-                pairs_store(to[0], vf_fma(byte_of(q[v], 0), sv, mv), vf_fma(byte_of(q[v], 1), sv, mv));
-                pairs_store(to[1], vf_fma(byte_of(q[v], 2), sv, mv), vf_fma(byte_of(q[v], 3), sv, mv));
-            }
-        }
+    vb q[8];
+    vf s[2], m[2];
+    group_load(f, chunk + kern_scales_bytes(f.scales, n_groups) + 64 * f.bits * b, 0, q);
+    group_scales(f, chunk, b, 0, s, m);
+    PLAT_UNROLL for (int h = 0; h < 1 + has_halves(f); h++) m[h] =
+        has_min(f) ? vf_fma(s[h], vf_set(-256), m[h]) : vf_mul(s[h], vf_set((float)(-256 - f.offset)));
+    PLAT_UNROLL for (int v = 0; v < 8; v++, to += 2)
+    {
+        const int h = has_halves(f) ? v / 4 : 0;
+        pairs_store(to[0], vf_fma(byte_of(q[v], 0), s[h], m[h]), vf_fma(byte_of(q[v], 1), s[h], m[h]));
+        pairs_store(to[1], vf_fma(byte_of(q[v], 2), s[h], m[h]), vf_fma(byte_of(q[v], 3), s[h], m[h]));
+    }
+}
+typedef void unpack_fn(const uint8_t *chunk, size_t n_groups, size_t b, uint32_t (*to)[KERN_STRIP]);
+
+/* A piece: outputs [c, c + n_cols), elements [k, k + 32 n_groups), which are a chunk of each strip. */
+struct piece {
+    size_t c, n_cols, k, n_groups;
+    const uint8_t *chunk; /* the first strip's */
+};
+
+/* Unpacking a piece, bit by bit: n groups of all its strips, of which `done` are done. `owed` grows with each step of
+ * those that it is spread over. */
+struct unpacking {
+    unpack_fn *fn;
+    size_t row_bytes;
+    struct piece piece;
+    struct panel *to;
+    size_t n, done, n_steps, owed;
+};
+
+static void unpacking_begin(struct unpacking *u, const struct piece *p, struct panel *to, size_t n_steps)
+{
+    u->piece = *p;
+    u->to = to;
+    u->n = p->n_groups * ((p->n_cols + KERN_STRIP - 1) / KERN_STRIP);
+    u->done = u->owed = 0;
+    u->n_steps = n_steps;
+}
+
+/* One step's share of it. */
+static inline void unpacking_step(struct unpacking *u)
+{
+    for (u->owed += u->n; u->owed >= u->n_steps && u->done < u->n; u->owed -= u->n_steps, u->done++) {
+        size_t s = u->done / u->piece.n_groups, b = u->done % u->piece.n_groups;
+        u->fn(u->piece.chunk + s * u->row_bytes, u->piece.n_groups, b, u->to->w[s] + 16 * b);
     }
 }
 
@@ -80,6 +115,7 @@ struct block {
     const uint32_t (*w)[KERN_STRIP]; /* of the first strip; the next one's are DEPTH / 2 further on */
     float *y;
     size_t ldy, n; /* elements: a multiple of 32 */
+    struct unpacking *aside;
 };
 
 /* tall: more than 16 rows; wide: more than 16 outputs. The sums begin at zero, or go on from y. */
@@ -105,10 +141,12 @@ INLINE void block_sums(const bool tall, const bool wide, const bool go_on, const
         TILE_LOAD(4, x, 64);
         TILE_DPBF16(0, 4, 6);
         if (wide) TILE_DPBF16(1, 4, 7);
-        if (!tall) continue;
-        TILE_LOAD(5, x + o->x_rows, 64);
-        TILE_DPBF16(2, 5, 6);
-        if (wide) TILE_DPBF16(3, 5, 7);
+        if (tall) {
+            TILE_LOAD(5, x + o->x_rows, 64);
+            TILE_DPBF16(2, 5, 6);
+            if (wide) TILE_DPBF16(3, 5, 7);
+        }
+        unpacking_step(o->aside);
     }
     TILE_STORE(0, y, stride);
     if (wide) TILE_STORE(1, y + 16, stride);
@@ -132,44 +170,55 @@ static void configure(size_t n_rows, size_t n_cols)
     tile_configure(&c);
 }
 
-/* A panel of n_cols outputs against all rows: elements [k, k + n), y the panel's first column. */
-static void panel_sums(const struct panel *p, const struct kern_act *x, size_t k, size_t n, size_t n_cols, float *y,
-                       size_t ldy)
+/* A piece, unpacked, against all rows. y: [rows][n_out]. */
+static void piece_sums(const struct piece *p, const struct panel *w, const struct kern_act *x, float *y, size_t ldy,
+                       struct unpacking *aside)
 {
-    size_t rows = 0, cols = 0; /* configured */
+    size_t rows = 0; /* configured */
     for (size_t t = 0; t < x->n_rows; t += BLOCK) {
-        for (size_t c = 0; c < n_cols; c += BLOCK) {
-            size_t n_rows = x->n_rows - t < BLOCK ? x->n_rows - t : BLOCK, nc = n_cols - c < BLOCK ? n_cols - c : BLOCK;
-            struct block o = {.x = x->bf16 + kern_bf16_at(x->n, t, k),
-                              .x_rows = kern_bf16_at(x->n, 16, 0),
-                              .w = p->w[c / KERN_STRIP],
-                              .y = y + t * ldy + c,
-                              .ldy = ldy,
-                              .n = n};
-            bool tall = n_rows > 16, wide = nc > 16;
-            if (n_rows != rows || nc != cols) configure(rows = n_rows, cols = nc);
-            if (tall && wide) block_sums(true, true, k > 0, &o); /* with its conditions known */
-            else block_sums(tall, wide, k > 0, &o);
-        }
+        size_t n_rows = x->n_rows - t < BLOCK ? x->n_rows - t : BLOCK;
+        struct block o = {.x = x->bf16 + kern_bf16_at(x->n, t, p->k),
+                          .x_rows = kern_bf16_at(x->n, 16, 0),
+                          .w = w->w[0],
+                          .y = y + t * ldy + p->c,
+                          .ldy = ldy,
+                          .n = 32 * p->n_groups,
+                          .aside = aside};
+        bool tall = n_rows > 16, wide = p->n_cols > 16;
+        if (n_rows != rows) configure(rows = n_rows, p->n_cols);
+        if (tall && wide) block_sums(true, true, p->k > 0, &o); /* with its conditions known */
+        else block_sums(tall, wide, p->k > 0, &o);
     }
 }
 
-typedef void unpack_fn(const uint8_t *p, size_t n, uint32_t (*to)[KERN_STRIP]);
-
-static void gemm_tiles(int type, unpack_fn *unpack_strip, KERN_GEMM_ARGS)
+/* The piece after p (at first: c = n_out of a piece before all): columns first. False: there is none. */
+static bool piece_next(struct piece *p, int type, const uint8_t *w, size_t row_bytes, size_t n_out, size_t n)
 {
     const struct kern_pack_form f = *kern_pack_form(type);
     const size_t chunk_bytes = kern_scales_bytes(f.scales, KERN_CHUNK / 32) + KERN_CHUNK / 32 * 64 * (size_t)f.bits;
-    struct panel p;
-    for (size_t k = 0; k < x->n; k += DEPTH) {
-        size_t n = x->n - k < DEPTH ? x->n - k : DEPTH;
-        const uint8_t *chunk = (const uint8_t *)w + k / KERN_CHUNK * chunk_bytes;
-        for (size_t c = 0; c < n_out; c += COLS) {
-            size_t n_cols = n_out - c < COLS ? n_out - c : COLS;
-            for (size_t s = 0; s < n_cols; s += KERN_STRIP)
-                unpack_strip(chunk + (c + s) / KERN_STRIP * row_bytes, n, p.w[s / KERN_STRIP]);
-            panel_sums(&p, x, k, n, n_cols, y + c, ldy);
-        }
+    p->c += COLS;
+    if (p->c >= n_out) p->c = 0, p->k += DEPTH;
+    p->n_cols = n_out - p->c < COLS ? n_out - p->c : COLS;
+    p->n_groups = p->k + DEPTH <= n ? GROUPS : p->k < n ? (n - p->k) / 32 : 0;
+    p->chunk = w + p->c / KERN_STRIP * row_bytes + p->k / KERN_CHUNK * chunk_bytes;
+    return p->n_groups > 0;
+}
+
+static void gemm_tiles(int type, unpack_fn *unpack_group, KERN_GEMM_ARGS)
+{
+    struct panel panel[2];
+    struct unpacking aside = {.fn = unpack_group, .row_bytes = row_bytes};
+    struct piece now, next = {.c = n_out, .k = (size_t)0 - DEPTH};
+    bool more = n_out > 0 && piece_next(&next, type, w, row_bytes, n_out, x->n);
+    if (more) {
+        unpacking_begin(&aside, &next, &panel[0], 1);
+        unpacking_step(&aside);
+    }
+    for (int i = 0; more; i ^= 1) {
+        now = next;
+        more = piece_next(&next, type, w, row_bytes, n_out, x->n);
+        if (more) unpacking_begin(&aside, &next, &panel[i ^ 1], (x->n_rows + BLOCK - 1) / BLOCK * now.n_groups);
+        piece_sums(&now, &panel[i], x, y, ldy, &aside);
     }
     tile_release();
 }
@@ -177,9 +226,10 @@ static void gemm_tiles(int type, unpack_fn *unpack_strip, KERN_GEMM_ARGS)
 static kern_gemm_fn *fewer[KERN_TYPE_COUNT]; /* products of fewer rows; set once, before any is called */
 
 #define X(T, bits, offset, scales, table) \
-    static void unpack_##T(const uint8_t *p, size_t n, uint32_t (*to)[KERN_STRIP]) \
+    static void unpack_##T(const uint8_t *chunk, size_t n_groups, size_t b, uint32_t (*to)[KERN_STRIP]) \
     { \
-        unpack((struct kern_pack_form){bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table}, p, n, to); \
+        const struct kern_pack_form f = {bits, offset, KERN_SCALES_##scales, KERN_TABLE_##table}; \
+        unpack(f, chunk, n_groups, b, to); \
     } \
     static void tiles_##T(KERN_GEMM_ARGS) \
     { \
