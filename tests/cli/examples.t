@@ -5,7 +5,7 @@ out! .
 run: for c in examples/*/croft.yaml; do croft serve --check -c $c || echo $c; done
 out! .
 # every example has a README, and every file of it is read by something
-run: for d in examples/*/; do [ -f $d/README.md ] || echo $d; for f in $d*; do case $f in *.md|*/task.yaml|*/orders.yaml|*/tco.yaml|*/croft.yaml|*/advise.yaml|*/day.py) ;; *) grep -q ${f##*/} $d*.yaml $d/README.md || echo $f ;; esac; done; done
+run: for d in examples/*/; do [ -f $d/README.md ] || echo $d; for f in $d*; do case $f in *.md|*/task.yaml|*/orders.yaml|*/tco.yaml|*/croft.yaml|*/advise.yaml|*/day.py) ;; *) grep -qs ${f##*/} $d*.yaml $d/README.md || echo $f ;; esac; done; done
 out! .
 # point of sale
 run: croft task run examples/point-of-sale/task.yaml -m models/helpdesk-q8_0.gguf "two croissants and a flat white please" --json
