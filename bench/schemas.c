@@ -1,6 +1,6 @@
 /* JSON Schemas by the thousand: what compiles, how long it takes, which texts each grammar makes and which the check
  * accepts. Usage: schemas VOCAB.gguf [SECONDS] < LINES; bench/schemas.py writes the lines and reads the answers, one
- * each. Built by `make bench-schemas`.
+ * each. Built by `make build/bench-schemas`.
  *
  *   S schema     ok MICROSECONDS BYTES, or no CODE SENTENCE; the other lines ask about the last one
  *   T text       VALID MADE SENTENCE: does the check accept it, does the grammar make it
