@@ -1,4 +1,4 @@
-/* Sums of activations for body/strip.h, four groups at a time, on every x86 level. */
+/* Sums of activations for body/strip.h, four groups at a time, on each x86 level. The including file defines INLINE. */
 #ifndef KERN_X86_STRIP_SUMS_H
 #define KERN_X86_STRIP_SUMS_H
 

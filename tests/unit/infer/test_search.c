@@ -94,7 +94,8 @@ static double seconds(const struct infer_search *s, const char *text, size_t n, 
 
 /* Expressions over which engines that go back despair, most of them for ever: they take at most so many times what a
  * plain one takes on the same text, which holds on slow machines and busy ones, or they are refused. An expression may
- * have INFER_SEARCH_ACTIVE states open where the plain one has two; what is quadratic takes thousands of times as long. */
+ * have INFER_SEARCH_ACTIVE states open where the plain one has two; what is quadratic takes thousands of times as
+ * long. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ /* some twenty times as slow */
 enum { LENGTHY = 1 << 16 };
 #else
