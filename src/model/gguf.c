@@ -469,7 +469,7 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **out, struct er
 {
     struct gguf *g = mem_calloc(1, sizeof *g);
     if (!g) return err_nomem(e, sizeof *g);
-    return finish_open(g, add_part(g, (struct part){.map = {data, size}}, e), out, e);
+    return finish_open(g, add_part(g, (struct part){.map = {.data = data, .size = size}}, e), out, e);
 }
 
 void gguf_close(struct gguf *g)
