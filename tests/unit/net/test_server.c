@@ -420,7 +420,7 @@ static void test_addresses(void **state)
     p.host = NULL;
     p.tls_cert = "/nonexistent";
     p.tls_key = "/nonexistent";
-    assert_int_equal(net_server_new(&p, &s, &e), CROFT_E_FORMAT);
+    assert_int_equal(net_server_new(&p, &s, &e), CROFT_E_NOT_FOUND);
 }
 
 int main(void)
