@@ -18,15 +18,20 @@ void plat_groups(const char *root, void (*each)(void *user, const char *root, co
     each(user, root, "");
 }
 
+bool plat_group_limit(const char *root, const char *group, int64_t *max, int64_t *used)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.max", group);
+    *max = plat_read_number(root, path); /* "max": no limit, not a number */
+    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.current", group);
+    *used = plat_read_number(root, path);
+    return *max >= 0 && *used >= 0;
+}
+
 static void least_memory(void *user, const char *root, const char *group)
 {
     int64_t *least = user, max, used;
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.max", group);
-    max = plat_read_number(root, path); /* "max": no limit, not a number */
-    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.current", group);
-    used = plat_read_number(root, path);
-    if (max < 0 || used < 0) return;
+    if (!plat_group_limit(root, group, &max, &used)) return;
     int64_t left = max > used ? max - used : 0;
     if (*least < 0 || left < *least) *least = left;
 }

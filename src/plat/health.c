@@ -49,13 +49,11 @@ static void read_group(void *health, const char *root, const char *group)
 {
     struct plat_health *h = health;
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.max", group);
-    int64_t max = plat_read_number(root, path); /* "max": no limit, not a number */
-    snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.current", group);
-    int64_t used = plat_read_number(root, path);
+    int64_t max, used;
+    bool limited = plat_group_limit(root, group, &max, &used) && max > 0;
     snprintf(path, sizeof path, "sys/fs/cgroup%s/memory.stat", group);
     double idle = keyed(root, path, "inactive_file");
-    if (max > 0 && used >= 0) {
+    if (limited) {
         double left = (double)max - (double)used + (isnan(idle) ? 0 : idle);
         h->memory_available = least(h->memory_available, fmin(fmax(left * 100 / (double)max, 0), 100));
     }

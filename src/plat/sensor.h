@@ -12,6 +12,7 @@ int64_t plat_read_throttle(const char *root);                                 /*
 
 /* group.c: the control groups of this process, from the innermost to the mounted root, which is called "". */
 void plat_groups(const char *root, void (*each)(void *user, const char *root, const char *group), void *user);
+bool plat_group_limit(const char *root, const char *group, int64_t *max, int64_t *used); /* of memory; false: none */
 int64_t plat_group_memory(const char *root); /* bytes that the narrowest leaves; -1: no limit */
 int plat_group_cpus(const char *root);       /* what the narrowest quota amounts to, rounded up; 0: none */
 
